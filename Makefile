@@ -1,0 +1,163 @@
+# SENSE: one non-recursive Makefile. `make help` lists the targets; V=1 shows the commands.
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+CC       ?= gcc
+B        ?= build
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
+PKGS     := luajit openssl libseccomp msgpack
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -lm -ldl -lpthread
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings -Wvla
+HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fno-strict-overflow
+LDHARDEN := -pie -Wl,-z,relro,-z,now
+OPT      ?= -O2 -g
+CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,$(HARDEN)) -fvisibility=hidden -I. -D_GNU_SOURCE \
+            -DSENSE_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN),$(LDHARDEN))
+
+# ---- what is built from what ------------------------------------------------------------------
+MAIN_SRC   := core/main.c
+LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c))
+LUA_EMBED  := $(wildcard lua/sense/*.lua)
+PLUGINS    := $(notdir $(wildcard plugins/*))
+UNIT_SRC   := $(wildcard t/00-unit/*.c)
+PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
+FUZZ_SRC   := $(wildcard t/fuzz/*.c)
+BENCH_SRC  := $(wildcard t/bench/*.c)
+
+LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(LUA_EMBED:%.lua=$(B)/%.lua.o)
+AGENT      := $(B)/sense-agent
+PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
+UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%)
+BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
+
+# Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
+PLUGIN_LIBS_ndpi := -lndpi
+
+.PHONY: all deps run test check asan bench fuzz lint format install help clean
+.DEFAULT_GOAL := all
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+
+all: $(AGENT) $(PLUGIN_SO) ## build the agent and its plugins
+
+$(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# A trusted Lua file becomes an object with the symbols sense_lua_<name>_begin and _end.
+$(B)/lua/sense/%.lua.o: lua/sense/%.lua
+	@mkdir -p $(@D)
+	$(call say,EMBED,$<)
+	$(Q)printf '.section .rodata,"a",@progbits\n.global sense_lua_$*_begin, sense_lua_$*_end\nsense_lua_$*_begin:\n.incbin "$<"\nsense_lua_$*_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
+	  $(CC) -c -x assembler -o $@ -
+
+$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.c,$^) $(PLUGIN_LIBS_$*)
+
+# ---- tests ------------------------------------------------------------------------------------
+$(B)/t/00-unit/%: $(B)/t/00-unit/%.o $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# A plugin test t/20-plugin/<plugin>_<what>.c includes nothing of the plugin: it loads the .so.
+$(B)/t/20-plugin/%: $(B)/t/20-plugin/%.o $(LIB_OBJ) $(PLUGIN_SO)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(PKG_LIBS)
+
+$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS) -lpcap
+
+TESTS ?= $(UNIT_BIN) $(wildcard t/[0-9]*/*.t)
+check: all $(UNIT_BIN) ## build and run all tests, installing nothing
+	$(Q)SENSE_BUILD=$(B) prove --exec '' $(PROVE_FLAGS) $(TESTS)
+
+test: deps ## install what is missing, build, run all tests
+	$(Q)$(MAKE) --no-print-directory check
+
+asan: ## the whole test suite under AddressSanitizer and UBSan
+	$(Q)contrib/deps/install build test asan
+	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	  $(MAKE) --no-print-directory B=$(B)/asan SAN=address,undefined OPT='-O1 -g' check
+
+# ---- run ----------------------------------------------------------------------------------------
+deps: ## install the Debian packages that build and tests need
+	$(Q)contrib/deps/install build test
+
+run: ## install what is missing, build, and show which AI services the sample captures used
+	$(Q)contrib/deps/install build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(AGENT) replay $(wildcard t/captures/*.pcap)
+
+# ---- fuzzing: FUZZ_SECONDS a target, crashes are kept under build/fuzz -----------------------------
+FUZZ_SECONDS ?= 60
+FUZZ_NAMES   := $(FUZZ_SRC:t/fuzz/%.c=%)
+FUZZ_FLAGS   := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+                -I. -D_GNU_SOURCE -DSENSE_VERSION='"fuzz"' $(PKG_CFLAGS)
+FUZZ_BIN     := $(FUZZ_NAMES:%=$(B)/fuzz/%)
+
+$(B)/fuzz/lib.a: $(LIB_SRC) $(LUA_EMBED)
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined OPT='-O1 -g' fuzz-objects
+	$(Q)rm -f $@ && ar rcs $@ $(LIB_SRC:%.c=$(B)/fuzz/%.o) $(LUA_EMBED:%.lua=$(B)/fuzz/%.lua.o)
+
+.PHONY: fuzz-objects
+fuzz-objects: $(LIB_OBJ)
+
+$(B)/fuzz/%: t/fuzz/%.c $(B)/fuzz/lib.a
+	$(call say,FUZZ,$@)
+	$(Q)clang $(FUZZ_FLAGS) -o $@ $< $(B)/fuzz/lib.a $(PKG_LIBS)
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60)
+	$(Q)contrib/deps/install build fuzz
+	$(Q)$(MAKE) --no-print-directory $(FUZZ_BIN)
+	$(Q)B=$(B) t/fuzz/run $(FUZZ_SECONDS) $(FUZZ_NAMES)
+
+# ---- benchmarks -----------------------------------------------------------------------------------
+bench: all $(BENCH_BIN) ## CPU and memory beside libpcap and ndpiReader, as ratios
+	$(Q)contrib/deps/install build bench
+	$(Q)B=$(B) t/bench/run
+
+# ---- care -----------------------------------------------------------------------------------------
+lint: ## clang build, clang-tidy, cppcheck, man page
+	$(Q)contrib/deps/install build test lint
+	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang all
+	$(Q)clang-tidy --quiet $(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c) -- -std=gnu11 -I. -D_GNU_SOURCE -DSENSE_VERSION='""' $(PKG_CFLAGS) 2>/dev/null
+	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -I. -D_GNU_SOURCE \
+	  --suppress=missingIncludeSystem core lua plugins proto
+	$(Q)mandoc -T lint -W warning contrib/man/*.1
+
+format: ## clang-format all C files in place
+	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.c t/*.h)
+
+# ---- installation ---------------------------------------------------------------------------------
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib/sense
+DATADIR ?= $(PREFIX)/share/sense
+MANDIR  ?= $(PREFIX)/share/man/man1
+
+install: all ## install under PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 $(AGENT) $(DESTDIR)$(PREFIX)/bin/sense-agent
+	install -d $(DESTDIR)$(LIBDIR)/plugins $(DESTDIR)$(DATADIR) $(DESTDIR)$(MANDIR)
+	install -m 644 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/plugins
+	cp -R policies $(DESTDIR)$(DATADIR)/
+	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
+
+clean: ## remove what was built
+	rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,42 @@
+/*
+ * The command line of sense-agent: which command, with which options.
+ *
+ * Usage errors, help and version are dealt with here; main.c runs what remains.
+ */
+#ifndef SENSE_CLI_CLI_H
+#define SENSE_CLI_CLI_H
+
+#include <stdbool.h>
+
+/* Exit codes: stable, scripts rely on them. */
+enum { SENSE_EXIT_OK = 0, SENSE_EXIT_FAILED = 1, SENSE_EXIT_USAGE = 2 };
+
+enum sense_cli_command { SENSE_CLI_REPLAY, SENSE_CLI_CHECK, SENSE_CLI_CONFIG };
+enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
+
+/* Strings point into argv; the lists belong to the struct. */
+struct sense_cli {
+	enum sense_cli_command command;
+	const char *config_file;   /* -c; NULL: the default place */
+	const char **sets;         /* --set KEY=VALUE, in order; all contain '=' */
+	unsigned set_count;
+	const char **policies;     /* --policies DIR, in order; none: the default directory */
+	unsigned policy_count;
+	bool no_policies;
+	bool json;
+	bool flows;
+	bool stats;
+	bool no_progress;
+	enum sense_cli_color color;
+	const char *const *paths;  /* operands: captures of replay, directories of check */
+	unsigned path_count;
+};
+
+/*
+ * Fills *cli. -1: run the command; otherwise the exit code, everything having been said (help and
+ * version on stdout, usage errors on stderr). Call sense_cli_fini in every case.
+ */
+int sense_cli_parse(int argc, char **argv, struct sense_cli *cli);
+void sense_cli_fini(struct sense_cli *cli);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * A streaming JSON writer (RFC 8259) into a growable buffer.
+ *
+ * Strings may hold any bytes: control characters are escaped, and what is not UTF-8 (RFC 3629)
+ * becomes U+FFFD, so that the output is valid whatever a capture holds. Commas are placed by the
+ * writer; the caller opens and closes in order.
+ */
+#ifndef SENSE_CLI_JSON_H
+#define SENSE_CLI_JSON_H
+
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "proto/finding.h"
+#include "proto/flowrecord.h"
+
+struct sense_json {
+	struct sense_buf *out;
+	bool comma; /* the next value needs one before it */
+};
+
+void sense_json_open(struct sense_json *json, char bracket);  /* '{' or '[' */
+void sense_json_close(struct sense_json *json, char bracket); /* '}' or ']' */
+void sense_json_key(struct sense_json *json, const char *key);
+void sense_json_string(struct sense_json *json, const char *text); /* NULL: null */
+void sense_json_uint(struct sense_json *json, uint64_t number);
+void sense_json_number(struct sense_json *json, double number); /* NaN and infinities: null */
+void sense_json_bool(struct sense_json *json, bool value);
+
+/* One line each, with the newline. Members that are not known are null; lists are never null. */
+void sense_json_finding(struct sense_buf *out, const struct sense_finding *finding);
+void sense_json_flow(struct sense_buf *out, const struct sense_flowrecord *record);
+
+/* Length of the valid UTF-8 sequence at text (NUL-terminated): 1 to 4, or 0 when there is none. */
+unsigned sense_utf8_length(const unsigned char *text);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * The engine: packets in, findings out.
+ *
+ *   capture -> decode -> flow table -> dissectors and classifier -> event -> rules -> finding
+ *
+ * One engine is one thread's. It does no I/O but what the capture plugin does; what it finds goes to
+ * the sink. `run`, `replay` and the rule tools all use this one.
+ */
+#ifndef SENSE_ENGINE_ENGINE_H
+#define SENSE_ENGINE_ENGINE_H
+
+#include "core/base/status.h"
+#include "core/flow/table.h"
+#include "core/rules/script.h"
+#include "core/rules/throttle.h"
+#include "proto/flowrecord.h"
+
+typedef struct sense_engine sense_engine;
+
+/* Where results go. Structs and strings are borrowed for the call. Members may be NULL. */
+struct sense_sink {
+	void *self;
+	void (*finding)(void *self, const struct sense_finding *finding);
+	void (*flow)(void *self, const struct sense_flowrecord *record);
+	/* A rule's script failed; told once for each rule and kind of failure. */
+	void (*script_error)(void *self, const struct sense_rule *rule, const sense_error *err);
+	/* Brackets every call of a script, for the watchdog (core/proc/shared.h). */
+	void (*script_enter)(void *self, unsigned rule);
+	void (*script_leave)(void *self);
+	/* Between two batches; false stops the run. */
+	bool (*batch)(void *self, const sense_engine *engine);
+};
+
+struct sense_engine_config {
+	const struct sense_classifier_ops *classifier; /* NULL: flows stay unclassified */
+	const sense_catalogue *catalogue;
+	const sense_ruleset *rules;
+	struct sense_script script;         /* self NULL: rules without scripts only */
+	struct sense_throttle *throttle;    /* NULL: nothing is throttled */
+	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
+	struct sense_sink sink;
+	uint32_t max_flows;
+	uint32_t max_names;        /* entries of the DNS name cache */
+	uint64_t idle_timeout_us;  /* 0: flows leave at the end or when room is needed */
+	uint64_t update_every_us;  /* flow.update at least this often for a live flow */
+	uint32_t update_every_kib; /* ... and after this much traffic */
+};
+
+/* All counters since sense_engine_new; nothing that was not evaluated goes uncounted. */
+struct sense_engine_stats {
+	uint64_t packets;
+	uint64_t bytes; /* on the wire */
+	uint64_t not_ip, truncated, malformed, unknown_link;
+	uint64_t fragments, fragments_lost;
+	uint64_t flows, flows_evicted, flows_expired;
+	uint64_t classified, hellos, hellos_missed, http_requests, dns_messages;
+	uint64_t events, script_calls, script_errors;
+	uint64_t findings, suppressed;
+	uint64_t out_of_memory; /* flows or metadata given up for want of memory */
+	uint64_t first_ts, last_ts; /* of the capture, microseconds */
+};
+
+sense_engine *sense_engine_new(const struct sense_engine_config *config, sense_error *err);
+void sense_engine_free(sense_engine *engine);
+
+/*
+ * Reads an opened capture to its end. On failure what came before the fault has been evaluated.
+ * Flows go on from one capture to the next until sense_engine_finish.
+ */
+enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capture_ops *ops,
+                                   void *capture, sense_error *err);
+/* Ends all flows: classifies what is undecided, raises flow.end. */
+void sense_engine_finish(sense_engine *engine);
+
+void sense_engine_stats(const sense_engine *engine, struct sense_engine_stats *out);
+/* Failures and time of one rule, for --stats. */
+uint64_t sense_engine_rule_errors(const sense_engine *engine, unsigned rule);
+
+#endif

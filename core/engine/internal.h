@@ -1,0 +1,103 @@
+/*
+ * What the files of core/engine/ share; nothing outside includes this.
+ */
+#ifndef SENSE_ENGINE_INTERNAL_H
+#define SENSE_ENGINE_INTERNAL_H
+
+#include "core/engine/engine.h"
+#include "core/flow/frag.h"
+#include "core/names/namecache.h"
+#include "core/names/quic.h"
+#include "core/names/tls.h"
+
+/* What a flow's payload was found to be. */
+enum sense_speech {
+	SENSE_SPEECH_UNDECIDED,
+	SENSE_SPEECH_TLS,
+	SENSE_SPEECH_HTTP,
+	SENSE_SPEECH_DNS,
+	SENSE_SPEECH_QUIC,
+	SENSE_SPEECH_OTHER
+};
+
+/* One direction of a TCP connection while its first bytes are looked at. */
+struct sense_direction {
+	union {
+		sense_tls *tls;
+		sense_http_state *http;
+		sense_dns_tcp *dns;
+	};
+	uint32_t start; /* sequence number of the first payload byte, when start_known */
+	bool start_known;
+	bool done;
+};
+
+/* State of a flow about which something is still being found out. */
+struct sense_flow_work {
+	struct sense_flow_work *next_free;
+	void *class_state;
+	sense_quic *quic;
+	struct sense_direction side[2]; /* [0] the first sender */
+	uint8_t speech;                 /* enum sense_speech */
+	uint8_t payload_packets;        /* looked at so far, saturating */
+	uint8_t strikes;                /* datagrams that did not parse */
+	bool settled;                   /* names have said what they can before classification */
+};
+
+struct sense_engine {
+	struct sense_engine_config config;
+	sense_flow_table *table;
+	sense_frag *frag;
+	sense_intern *strings;
+	sense_namecache *cache;
+	sense_quic_crypto *quic;
+	void *class_module;
+	struct sense_flow_work *free_work;
+	struct sense_arena work_memory;
+	struct sense_arena meta_memory;
+	struct sense_flow_meta *free_meta;
+	struct sense_arena finding_memory; /* strings of the finding in hand */
+	struct sense_event_names names;
+	struct sense_hello hello; /* scratch for the dissectors: too large for each stack frame */
+	struct sense_http http;
+	struct sense_dns dns;
+	uint32_t *rule_errors;
+	uint64_t sequence; /* of findings, for their ids */
+	uint64_t now;      /* capture time, never backwards */
+	struct sense_engine_stats stats;
+};
+
+/* ---- dissect.c: packets to metadata ---- */
+void sense_dissect_packet(sense_engine *engine, struct sense_flow *flow,
+                          const struct sense_decoded *packet, unsigned side);
+/* No more packets will come: gives up what is pending. */
+void sense_dissect_end(sense_engine *engine, struct sense_flow *flow);
+
+/* ---- meta.c: what is known about a flow ---- */
+struct sense_flow_meta *sense_meta_of(sense_engine *engine, struct sense_flow *flow);
+void sense_meta_set(sense_engine *engine, const struct sense_str **slot, const char *text);
+void sense_meta_host(sense_engine *engine, struct sense_flow *flow, const char *host, size_t len,
+                     enum sense_host_source source);
+void sense_meta_infer_host(sense_engine *engine, struct sense_flow *flow);
+void sense_meta_free(sense_engine *engine, struct sense_flow *flow);
+struct sense_flow_work *sense_work_new(sense_engine *engine);
+void sense_work_free(sense_engine *engine, struct sense_flow *flow);
+static inline const struct sense_addr *sense_flow_addr(const struct sense_flow *flow, unsigned side)
+{
+	bool a = !(flow->flags & SENSE_FLOW_A_FIRST) == side; /* side 0 is the first sender */
+	return a ? &flow->key.a : &flow->key.b;
+}
+static inline uint16_t sense_flow_port(const struct sense_flow *flow, unsigned side)
+{
+	bool a = !(flow->flags & SENSE_FLOW_A_FIRST) == side;
+	return a ? flow->key.port_a : flow->key.port_b;
+}
+
+/* ---- raise.c: events to findings ---- */
+void sense_raise(sense_engine *engine, struct sense_event *event);
+void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, const struct sense_flow *flow);
+
+/* ---- record.c ---- */
+void sense_flow_report(sense_engine *engine, const struct sense_flow *flow);
+
+#endif

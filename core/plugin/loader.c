@@ -1,0 +1,80 @@
+#include "core/plugin/loader.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+
+static void host_log(enum sense_log_level level, const char *plugin, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	sense_vlog(level, plugin, fmt, args);
+	va_end(args);
+}
+
+const struct sense_host *sense_plugin_host(void)
+{
+	static const struct sense_host host = {
+	    .size = sizeof host,
+	    .log = host_log,
+	    .fail = sense_fail,
+	};
+	return &host;
+}
+
+void sense_plugin_abi_format(uint32_t abi, char *out, size_t cap)
+{
+	snprintf(out, cap, "%u.%u", abi >> 16, abi & 0xffff);
+}
+
+static enum sense_status abi_check(const char *path, const uint32_t *abi, sense_error *err)
+{
+	char found[24], wanted[24];
+	if (!abi)
+		return sense_fail(err, SENSE_E_VERSION, "plugin",
+		                  "%s: not a SENSE plugin: it has no symbol sense_plugin_abi", path);
+	if (*abi >> 16 == SENSE_ABI_MAJOR && (*abi & 0xffff) <= SENSE_ABI_MINOR)
+		return SENSE_OK;
+	sense_plugin_abi_format(*abi, found, sizeof found);
+	sense_plugin_abi_format(SENSE_PLUGIN_ABI, wanted, sizeof wanted);
+	return sense_fail(err, SENSE_E_VERSION, "plugin",
+	                  "%s: plugin interface version %s found, %s wanted: rebuild the plugin", path,
+	                  found, wanted);
+}
+
+const struct sense_plugin *sense_plugin_load(const char *dir, const char *name, sense_error *err)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof path, "%s/%s.so", dir, name) >= (int)sizeof path) {
+		sense_fail(err, SENSE_E_LIMIT, "plugin", "path of plugin '%s' is too long", name);
+		return NULL;
+	}
+	if (access(path, R_OK)) {
+		sense_fail_errno(err, "plugin", "cannot load plugin '%s': %s", name, path);
+		return NULL;
+	}
+	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!object) {
+		sense_fail(err, SENSE_E_UNSUPPORTED, "plugin", "cannot load plugin '%s': %s", name,
+		           dlerror());
+		return NULL;
+	}
+	if (abi_check(path, dlsym(object, "sense_plugin_abi"), err))
+		goto refuse;
+	const struct sense_plugin *plugin = dlsym(object, "sense_plugin");
+	if (!plugin || plugin->size < sizeof *plugin || !plugin->name || strcmp(plugin->name, name)) {
+		sense_fail(err, SENSE_E_FORMAT, "plugin", "%s: its symbol sense_plugin %s", path,
+		           !plugin                        ? "is missing"
+		           : plugin->size < sizeof *plugin ? "is too small"
+		                                           : "bears another name");
+		goto refuse;
+	}
+	return plugin;
+refuse:
+	dlclose(object);
+	return NULL;
+}

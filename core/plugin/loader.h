@@ -1,0 +1,21 @@
+/*
+ * Loading of plugins: shared objects behind core/sense_plugin.h.
+ *
+ * A plugin is loaded once and stays for the life of the process. One of another interface version
+ * is refused, with its path and both versions, before any other symbol of it is read.
+ */
+#ifndef SENSE_PLUGIN_LOADER_H
+#define SENSE_PLUGIN_LOADER_H
+
+#include "core/base/status.h"
+
+/* The functions that every plugin gets. */
+const struct sense_host *sense_plugin_host(void);
+
+/* Loads DIR/NAME.so. NULL on failure. */
+const struct sense_plugin *sense_plugin_load(const char *dir, const char *name, sense_error *err);
+
+/* "1.0" */
+void sense_plugin_abi_format(uint32_t abi, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,83 @@
+#include "core/proc/shared.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define RULES_MAX 65536u
+#define EXTRA_MAX ((size_t)1 << 30)
+
+const char *sense_counter_name(enum sense_counter counter)
+{
+	static const char *const names[] = {
+#define COUNTER_NAME(id, name, doc) [SENSE_COUNT_##id] = name,
+	    SENSE_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+	};
+	return (unsigned)counter < SENSE_COUNTER_COUNT ? names[counter] : "unknown";
+}
+
+static size_t line_up(size_t size)
+{
+	return (size + 63) & ~(size_t)63;
+}
+
+enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_max,
+                                   size_t extra_bytes, sense_error *err)
+{
+	*shared = (struct sense_shared){0};
+	if (rule_max > RULES_MAX || extra_bytes > EXTRA_MAX)
+		return sense_fail(err, SENSE_E_LIMIT, "proc", "shared memory: at most %u rules", RULES_MAX);
+	size_t rules_at = line_up(sizeof(struct sense_shared_page));
+	size_t bits_at = line_up(rules_at + rule_max * sizeof(struct sense_shared_rule));
+	size_t extra_at = line_up(bits_at + (rule_max + 63u) / 64 * sizeof(uint64_t));
+	size_t size = extra_at + extra_bytes;
+	/* Untouched pages cost nothing, so the bounds may be generous. */
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+	                    -1, 0);
+	if (memory == MAP_FAILED)
+		return sense_fail_errno(err, "proc", "shared memory of %zu bytes", size);
+	*shared = (struct sense_shared){
+	    .page = (struct sense_shared_page *)(void *)memory,
+	    .rules = (struct sense_shared_rule *)(void *)(memory + rules_at),
+	    .quarantine = (uint64_t *)(void *)(memory + bits_at),
+	    .extra = extra_bytes ? memory + extra_at : NULL,
+	    .extra_bytes = extra_bytes,
+	    .rule_max = rule_max,
+	    .mapped = size,
+	};
+	return SENSE_OK;
+}
+
+void sense_shared_free(struct sense_shared *shared)
+{
+	if (shared->page)
+		munmap(shared->page, shared->mapped);
+	*shared = (struct sense_shared){0};
+}
+
+void sense_shared_quarantine(struct sense_shared *shared, unsigned rule)
+{
+	if (rule < shared->rule_max)
+		shared->quarantine[rule / 64] |= UINT64_C(1) << rule % 64;
+}
+
+bool sense_shared_quarantined(const struct sense_shared *shared, unsigned rule)
+{
+	return rule < shared->rule_max && shared->quarantine[rule / 64] >> rule % 64 & 1;
+}
+
+void sense_shared_rule_id(const struct sense_shared *shared, unsigned rule, char *out)
+{
+	size_t used = 0;
+	const volatile char *id = rule < shared->rule_max ? shared->rules[rule].id : "";
+	for (; used < SENSE_SHARED_RULE_ID_MAX - 1; used++) {
+		char c = id[used];
+		if (!c)
+			break;
+		out[used] = c > ' ' && c < 0x7f ? c : '?';
+	}
+	out[used] = '\0';
+	if (!used)
+		snprintf(out, SENSE_SHARED_RULE_ID_MAX, "rule %u", rule);
+}

@@ -1,0 +1,148 @@
+/*
+ * The memory that a supervisor and its worker share: what the worker is doing now, its counters,
+ * the rules it must not run, the batch it is about to send, and the throttle table.
+ *
+ * Made before the worker is forked, so both hold it at the same address. The worker may be under an
+ * attacker's control: the supervisor copies each value once, takes no size, index or pointer from
+ * here without a check, and keeps its own handle, which the worker's writes cannot reach. It
+ * outlives a worker, so counters add up over restarts and nothing put into the batch is lost.
+ */
+#ifndef SENSE_PROC_SHARED_H
+#define SENSE_PROC_SHARED_H
+
+#include <stdatomic.h>
+
+#include "core/base/status.h"
+
+#define SENSE_SHARED_RULE_ID_MAX 96
+#define SENSE_SHARED_BATCH_BYTES 49152u
+
+enum sense_phase {
+	SENSE_PHASE_START,
+	SENSE_PHASE_LOAD,  /* policies, catalogue, plugins */
+	SENSE_PHASE_RUN,   /* packets */
+	SENSE_PHASE_DRAIN, /* the last flows */
+	SENSE_PHASE_DONE
+};
+
+/* Name, in --stats order, and what it counts. */
+#define SENSE_COUNTERS(X)                                                                          \
+	X(PACKETS, "packets", "packets read")                                                      \
+	X(BYTES, "bytes", "their bytes on the wire")                                               \
+	X(FIRST_TS, "first_ts", "first packet, microseconds since the epoch")                      \
+	X(LAST_TS, "last_ts", "latest packet")                                                     \
+	X(FLOWS, "flows", "flows seen")                                                            \
+	X(FLOWS_EVICTED, "flows_evicted", "flows ended early to make room")                        \
+	X(FLOWS_EXPIRED, "flows_expired", "flows ended for being idle")                            \
+	X(FLOWS_PEAK, "flows_peak", "most flows at one time")                                      \
+	X(NOT_IP, "undecodable_not_ip", "packets that carry no IP")                                \
+	X(TRUNCATED, "undecodable_truncated", "packets cut before addresses and ports")            \
+	X(MALFORMED, "undecodable_malformed", "packets whose lengths contradict each other")       \
+	X(UNKNOWN_LINK, "undecodable_unknown_link", "packets of a link type that is not read")     \
+	X(FRAGMENTS, "fragments", "IP fragments")                                                  \
+	X(FRAGMENTS_LOST, "fragments_lost", "datagrams whose fragments never were complete")       \
+	X(CLASSIFIED, "classified", "flows that the classifier named")                             \
+	X(HELLOS, "client_hellos", "TLS and QUIC ClientHellos read")                               \
+	X(HELLOS_MISSED, "client_hellos_missed", "TLS flows whose hello was not captured")         \
+	X(HTTP_REQUESTS, "http_requests", "HTTP requests read")                                    \
+	X(DNS_MESSAGES, "dns_messages", "DNS messages read")                                       \
+	X(EVENTS, "events", "events that some rule was looked up for")                             \
+	X(SCRIPT_CALLS, "script_calls", "calls of a rule's script")                                \
+	X(SCRIPT_ERRORS, "script_errors", "calls that failed")                                     \
+	X(FINDINGS, "findings", "findings reported")                                               \
+	X(SUPPRESSED, "suppressed", "findings held back by a throttle")                            \
+	X(OUT_OF_MEMORY, "out_of_memory", "flows or metadata given up for want of memory")         \
+	X(DROPPED, "dropped", "results too large to send")
+
+enum sense_counter {
+#define SENSE_COUNTER_ENUM(id, name, doc) SENSE_COUNT_##id,
+	SENSE_COUNTERS(SENSE_COUNTER_ENUM)
+#undef SENSE_COUNTER_ENUM
+	    SENSE_COUNTER_COUNT
+};
+const char *sense_counter_name(enum sense_counter counter);
+
+/* Records on their way to the supervisor (core/proc/ipc.h). */
+struct sense_shared_batch {
+	uint64_t number; /* of this batch, from 1; a number that was received is not taken again */
+	uint32_t used;   /* bytes of data that hold whole records */
+	uint32_t reserved;
+	uint8_t data[SENSE_SHARED_BATCH_BYTES];
+};
+
+struct sense_shared_page {
+	/* Written around every scripted call: a line of its own. */
+	_Alignas(64) _Atomic uint64_t call; /* call sequence << 32 | rule number + 1, 0: in no call */
+	_Atomic uint64_t taken;   /* packets taken from the capture, counted when a batch is read */
+	_Atomic uint64_t done;    /* packets of them that were worked through */
+	_Atomic uint32_t live;    /* flows in the table */
+	_Atomic uint32_t phase;   /* enum sense_phase */
+	_Atomic uint32_t denied;  /* system call that the filter refused + 1; 0: none */
+	/* Where to go on after a restart: two, so that a worker killed while it writes leaves one. */
+	_Atomic uint32_t place_now; /* index of the valid one */
+	struct sense_shared_place {
+		_Atomic uint32_t source;
+		_Atomic uint64_t position; /* SENSE_POSITION_NONE: the source cannot be resumed */
+	} place[2];
+	_Atomic uint64_t progress_done, progress_total; /* bytes of all sources */
+	_Atomic uint64_t counter[SENSE_COUNTER_COUNT];
+	_Alignas(64) _Atomic uint32_t stop; /* set by the supervisor: end early, report what there is */
+	_Atomic uint32_t rule_count;        /* rules that have an entry in sense_shared.rules */
+	_Alignas(64) struct sense_shared_batch batch;
+};
+
+#define SENSE_POSITION_NONE UINT64_MAX
+
+struct sense_shared_rule {
+	char id[SENSE_SHARED_RULE_ID_MAX]; /* written by the worker after it loaded the rules */
+	_Atomic uint64_t errors;           /* script failures */
+};
+
+/* Each process has its own; what it points to is shared. */
+struct sense_shared {
+	struct sense_shared_page *page;
+	struct sense_shared_rule *rules; /* rule_max entries */
+	uint64_t *quarantine;            /* bit per rule; written only while no worker runs */
+	void *extra;                     /* the caller's, zeroed: the throttle table; NULL: none */
+	size_t extra_bytes;
+	unsigned rule_max;
+	size_t mapped;
+};
+
+enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_max,
+                                   size_t extra_bytes, sense_error *err);
+void sense_shared_free(struct sense_shared *shared);
+
+void sense_shared_quarantine(struct sense_shared *shared, unsigned rule);
+bool sense_shared_quarantined(const struct sense_shared *shared, unsigned rule);
+
+/* ---- worker: the only writer of these, so a store needs no locked instruction ---- */
+
+static inline void sense_shared_call_enter(struct sense_shared_page *page, unsigned rule)
+{
+	uint64_t last = atomic_load_explicit(&page->call, memory_order_relaxed);
+	uint64_t next = ((last >> 32) + 1) << 32 | (uint32_t)(rule + 1);
+	atomic_store_explicit(&page->call, next, memory_order_relaxed);
+}
+
+static inline void sense_shared_call_leave(struct sense_shared_page *page)
+{
+	uint64_t last = atomic_load_explicit(&page->call, memory_order_relaxed);
+	atomic_store_explicit(&page->call, last & ~(uint64_t)UINT32_MAX, memory_order_relaxed);
+}
+
+/* ---- supervisor ---- */
+
+static inline uint64_t sense_shared_count(const struct sense_shared *shared,
+                                          enum sense_counter counter)
+{
+	return atomic_load_explicit(&shared->page->counter[counter], memory_order_relaxed);
+}
+
+/*
+ * The id of a rule as the worker wrote it, safe to print; "rule N" when it wrote none. out holds
+ * SENSE_SHARED_RULE_ID_MAX bytes.
+ */
+void sense_shared_rule_id(const struct sense_shared *shared, unsigned rule, char *out);
+
+#endif

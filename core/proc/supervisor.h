@@ -1,0 +1,73 @@
+/*
+ * The supervisor: forks a worker, takes its results, watches it, and starts it again.
+ *
+ * - A scripted call that burns more CPU time than its hard limit cannot be stopped from inside
+ *   (compiled loops and long C functions ignore hooks): the worker is killed, the rule named and
+ *   put into quarantine, and a new worker goes on behind the packets in hand. CPU time, not wall
+ *   time, so a busy machine harms no innocent rule; a wide wall limit catches a call that sleeps.
+ * - A worker that dies by a signal is likewise replaced; if a rule was running, it is quarantined.
+ * - Restarts without progress are bounded.
+ * What a restart lost (flows and packets in hand) is counted and said.
+ *
+ * SIGINT and SIGTERM end the run early with what was found so far; a second one kills the worker.
+ */
+#ifndef SENSE_PROC_SUPERVISOR_H
+#define SENSE_PROC_SUPERVISOR_H
+
+#include "core/proc/worker.h"
+
+/* Limits; 0 takes the default given here. */
+struct sense_supervisor_limits {
+	unsigned call_cpu_ms;   /* 100: one scripted call */
+	unsigned call_wall_ms;  /* 30000: the same, by the clock */
+	unsigned stall_cpu_ms;  /* 10000: packets or loading without any sign of progress */
+	unsigned restarts_idle; /* 16: restarts in a row without a packet between them */
+	unsigned restarts;      /* 256: crashes in one run */
+	unsigned stop_ms;       /* 10000: to end after a signal, before the worker is killed */
+};
+
+/*
+ * Where results go, in the supervisor's process. Called in the order in which the worker sent.
+ * Strings are decoded from hostile input: bounded, but any bytes. A false from finding, flow or
+ * tick ends the run (the reader of stdout has gone). Members may be NULL.
+ */
+struct sense_supervisor_sink {
+	void *self;
+	bool (*finding)(void *self, const struct sense_finding *finding);
+	bool (*flow)(void *self, const struct sense_flowrecord *record);
+	void (*message)(void *self, enum sense_log_level level, const char *subsystem, const char *text);
+	bool (*tick)(void *self, const struct sense_shared *shared); /* each 100 ms or so */
+};
+
+struct sense_job {
+	const struct sense_source *sources; /* owned by the caller; none is closed here */
+	unsigned source_count;
+	struct sense_shared *shared; /* new: sense_shared_new */
+	sense_worker_main *worker_main;
+	void *worker_context;
+	struct sense_supervisor_sink sink;
+	struct sense_supervisor_limits limits;
+};
+
+struct sense_outcome {
+	bool complete;        /* all sources were read to their end or their fault */
+	bool closed;          /* a sink callback ended the run */
+	int signal;           /* SIGINT or SIGTERM that ended the run; 0: none */
+	unsigned failures;    /* failures that the worker reported */
+	unsigned restarts;
+	unsigned quarantined; /* rules */
+	unsigned malformed;   /* messages of the worker that did not decode */
+	uint64_t flows_lost;
+	uint64_t packets_lost;
+	double worker_cpu_s; /* of all workers */
+};
+
+/*
+ * Runs the job to its end. SENSE_OK also when sources failed or the run was ended early: see
+ * *outcome, which is filled in every case. The process must have one thread; SIGPIPE should be
+ * ignored.
+ */
+enum sense_status sense_supervisor_run(const struct sense_job *job, struct sense_outcome *outcome,
+                                       sense_error *err);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * The worker's side: a process that reads packets and runs rules, and can do nothing else.
+ *
+ * sense_worker_main runs in the child right after the fork. It loads what it needs from files, calls
+ * sense_worker_lockdown (core/proc/seccomp.h), then reads the sources from first_source on.
+ */
+#ifndef SENSE_PROC_WORKER_H
+#define SENSE_PROC_WORKER_H
+
+#include "core/proc/ipc.h"
+#include "proto/finding.h"
+#include "proto/flowrecord.h"
+
+/* Something to read, opened by the supervisor. */
+struct sense_source {
+	const char *name; /* for messages */
+	int fd;
+};
+
+struct sense_worker {
+	const struct sense_source *sources;
+	unsigned source_count;
+	unsigned first_source;    /* a restarted worker begins here ... */
+	uint64_t first_position;  /* ... at this position of the capture plugin; 0: its start */
+	unsigned restart;         /* 0 for the first worker */
+	unsigned source;          /* being read */
+	struct sense_shared *shared;
+	struct sense_ipc_sender out;
+	uint64_t base[SENSE_COUNTER_COUNT]; /* counters of the workers before this one */
+	uint64_t base_taken;
+};
+
+/* Returns the worker's exit code: 0 when it did all it could (failures of sources were reported). */
+typedef int sense_worker_main(void *context, struct sense_worker *worker);
+
+/* True when the supervisor wants an early end: stop reading, end the flows, return. */
+static inline bool sense_worker_stopping(const struct sense_worker *worker)
+{
+	return atomic_load_explicit(&worker->shared->page->stop, memory_order_relaxed) != 0;
+}
+
+void sense_worker_phase(struct sense_worker *worker, enum sense_phase phase);
+/* The rules that were loaded, so that the supervisor can name them. Number and id of each. */
+void sense_worker_rule(struct sense_worker *worker, unsigned rule, const char *id);
+void sense_worker_rule_errors(struct sense_worker *worker, unsigned rule, uint64_t errors);
+
+/*
+ * Before a source is read, and after each read of packets, before they are worked through: `taken`
+ * is the number of packets read since this worker began (those in hand included), `position` what
+ * the capture plugin's position() says. A crash goes on behind them.
+ */
+void sense_worker_source(struct sense_worker *worker, unsigned source, uint64_t position);
+void sense_worker_taken(struct sense_worker *worker, uint64_t taken, uint64_t position);
+void sense_worker_progress(struct sense_worker *worker, uint64_t done, uint64_t total);
+/* A counter's value since this worker began; added to what the workers before it counted. */
+void sense_worker_count(struct sense_worker *worker, enum sense_counter counter, uint64_t value);
+void sense_worker_flows_live(struct sense_worker *worker, uint32_t flows);
+
+/* Results. They are batched; what does not fit or encode is counted in SENSE_COUNT_DROPPED. */
+void sense_worker_finding(struct sense_worker *worker, const struct sense_finding *finding);
+void sense_worker_flow(struct sense_worker *worker, const struct sense_flowrecord *record);
+void sense_worker_log(struct sense_worker *worker, enum sense_log_level level,
+                      const char *subsystem, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A source failed: the person is told now, and the run ends with exit code 1. */
+void sense_worker_fail(struct sense_worker *worker, const sense_error *err);
+/* Sends what is batched; false: the supervisor is gone, end. */
+bool sense_worker_flush(struct sense_worker *worker);
+
+#endif

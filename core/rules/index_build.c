@@ -1,0 +1,573 @@
+/* Builds the match index (index.h says what it is). Done once for a rule set, so clarity before speed. */
+#include <stdlib.h>
+
+#include "core/rules/index.h"
+
+#define LEAF_MAX 4     /* rules that are tested one by one rather than split again */
+#define DEPTH_MAX 6    /* nodes from the root to any rule */
+#define COPIES_MAX 512 /* places at which splitting may file one rule; the first split has no bound */
+
+#define NO_GROUP UINT16_MAX
+
+/* A rule on its way down the tree. */
+struct member {
+	uint32_t rule;
+	uint32_t todo;   /* conditions that the way here has not proved, as bits */
+	uint32_t used;   /* conditions that chose the way here */
+	uint32_t copies; /* at how many places the rule is filed, roughly */
+	uint16_t group;  /* how << 8 | field of the chosen condition, or NO_GROUP */
+	uint8_t choice;  /* the chosen condition */
+};
+
+/* A member under one value of its chosen condition. */
+struct filing {
+	const void *key;
+	uint32_t len;
+	uint32_t place; /* of a range in its tree; else 0 */
+	struct member member;
+};
+
+struct vector {
+	uint32_t used, room;
+};
+
+struct builder {
+	sense_index *index;
+	const struct sense_rule *rules;
+	struct sense_index_entry *entries;
+	struct vector node_count, probe_count, candidate_count, entry_count;
+	struct vector length_count, point_count, tree_count;
+	bool failed;
+};
+
+static uint32_t build_node(struct builder *b, struct member *members, uint32_t count, unsigned depth);
+
+/* Room for `more` at the end of base: they begin at the old vector->used. */
+static void *grow(struct builder *b, void *base, struct vector *vector, size_t more, size_t size)
+{
+	size_t wanted = vector->used + more;
+	if (wanted > vector->room) {
+		size_t room = wanted + wanted / 2 + 16;
+		void *larger = room < SENSE_INDEX_NONE ? realloc(base, room * size) : NULL;
+		if (!larger) {
+			b->failed = true;
+			return base;
+		}
+		base = larger;
+		vector->room = (uint32_t)room;
+	}
+	vector->used = (uint32_t)wanted;
+	return base;
+}
+
+/* ---- which condition a rule is filed under ------------------------------------------------------ */
+
+/* The fewer events have one given value of the field, the lower. Others stand between these. */
+static unsigned rank_equal(enum sense_field field)
+{
+	switch (field) {
+	case SENSE_FIELD_SERVICE_ID:
+	case SENSE_FIELD_SERVICE_NAME:
+	case SENSE_FIELD_SIGNAL:
+	case SENSE_FIELD_CLIENT:
+	case SENSE_FIELD_CREDENTIAL:
+	case SENSE_FIELD_HOST:
+	case SENSE_FIELD_DNS_NAME: return 1;
+	case SENSE_FIELD_HTTP_PATH:
+	case SENSE_FIELD_USER_AGENT:
+	case SENSE_FIELD_PROCESS_NAME:
+	case SENSE_FIELD_USER:
+	case SENSE_FIELD_JA3:
+	case SENSE_FIELD_JA4: return 2;
+	case SENSE_FIELD_SERVICE_VENDOR: return 4;
+	case SENSE_FIELD_SERVICE_CATEGORY: return 7;
+	case SENSE_FIELD_NDPI_APP: return 8;
+	case SENSE_FIELD_DST_PORT:
+	case SENSE_FIELD_SRC_PORT: return 9;
+	default: return sense_field_type(field) == SENSE_VALUE_BOOL ? 13 : 11;
+	}
+}
+
+static unsigned rank(const struct sense_condition *condition)
+{
+	switch (condition->op) {
+	case SENSE_OP_IN: return rank_equal(condition->field);
+	case SENSE_OP_SUFFIX: return 3;
+	case SENSE_OP_CIDR: return 5;
+	case SENSE_OP_PREFIX: return 6;
+	case SENSE_OP_RANGE: return 10;
+	default: return 12;
+	}
+}
+
+static bool can_index(const struct sense_condition *condition)
+{
+	if (condition->negate)
+		return false;
+	if (condition->op == SENSE_OP_SET)
+		return condition->boolean;
+	for (unsigned i = 0; condition->op == SENSE_OP_PREFIX && i < condition->count; i++)
+		if (!*condition->strings[i])
+			return false;
+	return true;
+}
+
+/* At how many places a condition files its rule; a range at most at two of each level of its tree. */
+static uint32_t spread(const struct sense_condition *condition)
+{
+	if (condition->op == SENSE_OP_RANGE)
+		return 32;
+	return condition->op == SENSE_OP_SET || !condition->count ? 1 : condition->count;
+}
+
+static unsigned how_of(enum sense_op op)
+{
+	switch (op) {
+	case SENSE_OP_PREFIX: return SENSE_PROBE_PREFIX;
+	case SENSE_OP_SUFFIX: return SENSE_PROBE_SUFFIX;
+	case SENSE_OP_RANGE: return SENSE_PROBE_RANGE;
+	case SENSE_OP_CIDR: return SENSE_PROBE_CIDR;
+	case SENSE_OP_SET: return SENSE_PROBE_SET;
+	default: return SENSE_PROBE_EQUAL;
+	}
+}
+
+static void choose(const struct builder *b, struct member *member, unsigned depth)
+{
+	const struct sense_rule *rule = &b->rules[member->rule];
+	const struct sense_condition *best = NULL;
+
+	member->group = NO_GROUP;
+	for (unsigned i = 0; i < rule->condition_count; i++) {
+		const struct sense_condition *condition = &rule->conditions[i];
+		if (member->used >> i & 1 || !can_index(condition))
+			continue;
+		if (depth && (uint64_t)member->copies * spread(condition) > COPIES_MAX)
+			continue;
+		if (best && (rank(condition) > rank(best) ||
+		             (rank(condition) == rank(best) && spread(condition) >= spread(best))))
+			continue;
+		best = condition;
+		member->choice = (uint8_t)i;
+	}
+	if (best)
+		member->group = (uint16_t)(how_of(best->op) << 8 | best->field);
+}
+
+static int by_group(const void *left, const void *right)
+{
+	const struct member *a = left, *b = right;
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	return (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+/* ---- from the values of a group to its child nodes ----------------------------------------------- */
+
+static int by_key(const void *left, const void *right)
+{
+	const struct filing *a = left, *b = right;
+	if (a->place != b->place)
+		return a->place < b->place ? -1 : 1;
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	int order = a->len ? memcmp(a->key, b->key, a->len) : 0;
+	return order ? order : (a->member.rule > b->member.rule) - (a->member.rule < b->member.rule);
+}
+
+static bool same_key(const struct filing *a, const struct filing *b)
+{
+	return a->place == b->place && a->len == b->len && (!a->len || !memcmp(a->key, b->key, a->len));
+}
+
+static void add_entry(struct builder *b, const struct filing *filing, uint32_t probe, uint32_t node)
+{
+	uint32_t at = b->entry_count.used;
+	b->entries = grow(b, b->entries, &b->entry_count, 1, sizeof(*b->entries));
+	if (b->failed)
+		return;
+	/* SENSE_PROBE_SET has no value; its hash is that of nothing. */
+	uint64_t hash = filing->len ? sense_hash(filing->key, filing->len, b->index->seed) : 0;
+	b->entries[at] = (struct sense_index_entry){.hash = sense_index_mix(hash, probe),
+	                                            .key = filing->key, .len = filing->len,
+	                                            .probe = probe, .node = node, .used = true};
+}
+
+/* One child node for each value; what leads to it is an entry of the table, or a place of the tree. */
+static void file_all(struct builder *b, uint32_t probe, struct filing *filings, uint32_t count,
+                     unsigned depth)
+{
+	struct member *members = count ? malloc(count * sizeof(*members)) : NULL;
+
+	if (count && !members)
+		b->failed = true;
+	if (members)
+		qsort(filings, count, sizeof(*filings), by_key);
+	for (uint32_t i = 0, next; !b->failed && i < count; i = next) {
+		uint32_t used = 0;
+		for (next = i; next < count && same_key(&filings[i], &filings[next]); next++)
+			if (!used || members[used - 1].rule != filings[next].member.rule)
+				members[used++] = filings[next].member;
+		uint32_t node = build_node(b, members, used, depth + 1);
+		if (b->failed)
+			break;
+		const struct sense_probe *of = &b->index->probes[probe];
+		if (of->how == SENSE_PROBE_RANGE)
+			b->index->tree[of->tree + filings[i].place].node = node;
+		else
+			add_entry(b, &filings[i], probe, node);
+	}
+	free(members);
+}
+
+static const struct sense_condition *chosen(const struct builder *b, const struct member *member)
+{
+	return &b->rules[member->rule].conditions[member->choice];
+}
+
+/* The member as it goes on below a value of its chosen condition. */
+static struct member below(const struct member *member, const struct sense_condition *condition)
+{
+	uint32_t bit = UINT32_C(1) << member->choice;
+	struct member child = *member;
+	child.todo &= ~bit;
+	child.used |= bit;
+	uint64_t copies = (uint64_t)member->copies * spread(condition);
+	child.copies = copies > COPIES_MAX ? COPIES_MAX : (uint32_t)copies;
+	return child;
+}
+
+static void *keep(struct builder *b, const void *key, size_t len)
+{
+	void *copy = sense_arena_alloc(&b->index->keys, len);
+	if (copy)
+		memcpy(copy, key, len);
+	else
+		b->failed = true;
+	return copy;
+}
+
+static void key_string(const struct sense_condition *condition, const char *string,
+                       struct sense_probe *probe, struct filing *filing, unsigned choice)
+{
+	size_t len = strlen(string);
+	unsigned labels = 1;
+
+	if (condition->op == SENSE_OP_PREFIX && len > SENSE_INDEX_PREFIX_MAX) {
+		len = SENSE_INDEX_PREFIX_MAX;
+		filing->member.todo |= UINT32_C(1) << choice; /* its end is still to be tested */
+	}
+	filing->key = string;
+	filing->len = (uint32_t)len;
+	if (condition->op != SENSE_OP_SUFFIX)
+		return;
+	for (const char *dot = strchr(string, '.'); dot && labels < UINT16_MAX; dot = strchr(dot + 1, '.'))
+		labels++;
+	if (labels < probe->least)
+		probe->least = (uint16_t)labels;
+	if (labels > probe->most)
+		probe->most = (uint16_t)labels;
+}
+
+static void key_of(struct builder *b, const struct sense_condition *condition, unsigned at,
+                   struct sense_probe *probe, struct filing *filing, unsigned choice)
+{
+	double number;
+	uint8_t network[17];
+
+	filing->place = 0;
+	if (condition->op == SENSE_OP_SET) {
+		filing->key = "";
+		filing->len = 0;
+	} else if (condition->op == SENSE_OP_CIDR) {
+		sense_index_network(&condition->cidrs[at].addr, condition->cidrs[at].bits, network);
+		filing->len = sizeof(network);
+		filing->key = keep(b, network, sizeof(network));
+	} else if (sense_field_type(condition->field) == SENSE_VALUE_STRING) {
+		key_string(condition, condition->strings[at], probe, filing, choice);
+	} else if (sense_field_type(condition->field) == SENSE_VALUE_BOOL) {
+		filing->key = &condition->boolean;
+		filing->len = sizeof(condition->boolean);
+	} else {
+		number = condition->numbers[at] + 0.0; /* -0 and 0 are one value with one key */
+		filing->len = sizeof(number);
+		filing->key = keep(b, &number, sizeof(number));
+	}
+}
+
+/* The lengths of prefixes or networks that occur, so that others are not looked up. */
+static void add_lengths(struct builder *b, struct sense_probe *probe, const struct filing *filings,
+                        uint32_t count)
+{
+	bool seen[129] = {false};
+
+	for (uint32_t i = 0; i < count; i++)
+		seen[probe->how == SENSE_PROBE_CIDR ? ((const uint8_t *)filings[i].key)[16]
+		                                    : filings[i].len] = true;
+	probe->start = b->length_count.used;
+	for (unsigned length = 0; length < sizeof(seen); length++) {
+		if (!seen[length])
+			continue;
+		uint32_t at = b->length_count.used;
+		b->index->lengths = grow(b, b->index->lengths, &b->length_count, 1, 1);
+		if (b->failed)
+			return;
+		b->index->lengths[at] = (uint8_t)length;
+		probe->count++;
+	}
+}
+
+static void build_values(struct builder *b, uint32_t number, const struct member *members,
+                         uint32_t count, unsigned depth)
+{
+	struct sense_probe probe = b->index->probes[number];
+	size_t total = 0;
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		total += spread(chosen(b, &members[i]));
+	struct filing *filings = total < SENSE_INDEX_NONE ? malloc(total * sizeof(*filings)) : NULL;
+	if (!filings) {
+		b->failed = true;
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct sense_condition *condition = chosen(b, &members[i]);
+		for (unsigned at = 0; at < spread(condition); at++, used++) {
+			filings[used].member = below(&members[i], condition);
+			key_of(b, condition, at, &probe, &filings[used], members[i].choice);
+		}
+	}
+	if (!b->failed && (probe.how == SENSE_PROBE_PREFIX || probe.how == SENSE_PROBE_CIDR))
+		add_lengths(b, &probe, filings, used);
+	b->index->probes[number] = probe;
+	if (!b->failed)
+		file_all(b, number, filings, used, depth);
+	free(filings);
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------------- */
+
+static int by_number(const void *left, const void *right)
+{
+	const double *a = left, *b = right;
+	return (*a > *b) - (*a < *b);
+}
+
+static void add_point(double *points, uint32_t *count, double number)
+{
+	if (number - number == 0) /* finite: an open end is no point */
+		points[(*count)++] = number;
+}
+
+/* The ends of all ranges, sorted, each once, and an empty tree over the places between them. */
+static void add_points(struct builder *b, struct sense_probe *probe, const struct member *members,
+                       uint32_t count)
+{
+	sense_index *index = b->index;
+	uint32_t found = 0, kept = 0;
+
+	probe->start = b->point_count.used;
+	index->points = grow(b, index->points, &b->point_count, 2 * (size_t)count, sizeof(*index->points));
+	if (b->failed)
+		return;
+	double *points = index->points + probe->start;
+	for (uint32_t i = 0; i < count; i++) {
+		add_point(points, &found, chosen(b, &members[i])->min);
+		add_point(points, &found, chosen(b, &members[i])->max);
+	}
+	qsort(points, found, sizeof(*points), by_number);
+	for (uint32_t i = 0; i < found; i++)
+		if (!kept || points[kept - 1] != points[i])
+			points[kept++] = points[i];
+	probe->count = kept;
+	b->point_count.used = probe->start + kept;
+
+	size_t places = 2 * (2 * (size_t)kept + 1);
+	probe->tree = b->tree_count.used;
+	index->tree = grow(b, index->tree, &b->tree_count, places, sizeof(*index->tree));
+	for (size_t i = 0; !b->failed && i < places; i++)
+		index->tree[probe->tree + i] = (struct sense_range_node){.node = SENSE_INDEX_NONE};
+}
+
+/* The nodes of the tree that together cover the range and nothing else. Returns how many. */
+static uint32_t cover(const double *points, uint32_t count, double min, double max, uint32_t out[64])
+{
+	uint32_t places = 2 * count + 1, used = 0;
+
+	if (!(min <= max))
+		return 0;
+	uint32_t left = sense_index_place(points, count, min) + places;
+	uint32_t right = sense_index_place(points, count, max) + places + 1;
+	for (; left < right; left /= 2, right /= 2) {
+		if (left & 1)
+			out[used++] = left++;
+		if (right & 1)
+			out[used++] = --right;
+	}
+	return used;
+}
+
+static void build_ranges(struct builder *b, uint32_t number, const struct member *members,
+                         uint32_t count, unsigned depth)
+{
+	struct sense_probe probe = b->index->probes[number];
+	struct filing *filings = NULL;
+	struct vector filing_count = {0};
+	uint32_t nodes[64];
+
+	add_points(b, &probe, members, count);
+	b->index->probes[number] = probe;
+	for (uint32_t i = 0; !b->failed && i < count; i++) {
+		const struct sense_condition *condition = chosen(b, &members[i]);
+		uint32_t used = cover(b->index->points + probe.start, probe.count, condition->min,
+		                      condition->max, nodes);
+		uint32_t at = filing_count.used;
+		filings = grow(b, filings, &filing_count, used, sizeof(*filings));
+		for (uint32_t j = 0; !b->failed && j < used; j++)
+			filings[at + j] = (struct filing){.place = nodes[j],
+			                                  .member = below(&members[i], condition)};
+	}
+	if (!b->failed)
+		file_all(b, number, filings, filing_count.used, depth);
+	for (uint32_t i = 1; !b->failed && i < 2 * (2 * probe.count + 1); i++) {
+		struct sense_range_node *tree = b->index->tree + probe.tree;
+		tree[i].next = tree[i].node == SENSE_INDEX_NONE ? tree[i / 2].next : i;
+	}
+	free(filings);
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------------- */
+
+static void add_candidates(struct builder *b, struct sense_index_node *node,
+                           const struct member *members, uint32_t count)
+{
+	sense_index *index = b->index;
+
+	node->candidate_start = b->candidate_count.used;
+	node->candidate_count = count;
+	index->candidates = grow(b, index->candidates, &b->candidate_count, count, sizeof(*index->candidates));
+	for (uint32_t i = 0; !b->failed && i < count; i++)
+		index->candidates[node->candidate_start + i] =
+		    (struct sense_candidate){.rule = members[i].rule, .todo = members[i].todo,
+		                             .conditions = b->rules[members[i].rule].conditions};
+}
+
+static void build_probes(struct builder *b, uint32_t start, const struct member *members,
+                         uint32_t count, unsigned depth)
+{
+	for (uint32_t i = 0, next, number = start; !b->failed && i < count; i = next, number++) {
+		uint16_t group = members[i].group;
+		for (next = i; next < count && members[next].group == group; next++)
+			;
+		b->index->probes[number] = (struct sense_probe){
+		    .field = group & 0xff, .how = (uint8_t)(group >> 8), .least = UINT16_MAX};
+		if (group >> 8 == SENSE_PROBE_RANGE)
+			build_ranges(b, number, members + i, next - i, depth);
+		else
+			build_values(b, number, members + i, next - i, depth);
+	}
+}
+
+/* Orders the members as it needs them. Returns the node's number. */
+static uint32_t build_node(struct builder *b, struct member *members, uint32_t count, unsigned depth)
+{
+	sense_index *index = b->index;
+	uint32_t number = b->node_count.used, grouped = 0;
+	struct sense_index_node node = {.probe_start = b->probe_count.used};
+
+	index->nodes = grow(b, index->nodes, &b->node_count, 1, sizeof(*index->nodes));
+	for (uint32_t i = 0; i < count; i++) {
+		members[i].group = NO_GROUP;
+		if (count > LEAF_MAX && depth < DEPTH_MAX)
+			choose(b, &members[i], depth);
+	}
+	qsort(members, count, sizeof(*members), by_group);
+	for (; grouped < count && members[grouped].group != NO_GROUP; grouped++)
+		node.probe_count += !grouped || members[grouped].group != members[grouped - 1].group;
+
+	index->probes = grow(b, index->probes, &b->probe_count, node.probe_count, sizeof(*index->probes));
+	add_candidates(b, &node, members + grouped, count - grouped);
+	if (b->failed)
+		return SENSE_INDEX_NONE;
+	index->nodes[number] = node;
+	build_probes(b, node.probe_start, members, grouped, depth);
+	return number;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
+
+static uint32_t build_root(struct builder *b, unsigned kind, unsigned count)
+{
+	struct member *members = malloc((count + 1) * sizeof(*members));
+	uint32_t used = 0, root = SENSE_INDEX_NONE;
+
+	if (!members)
+		b->failed = true;
+	for (unsigned i = 0; members && i < count; i++) {
+		unsigned conditions = b->rules[i].condition_count;
+		uint32_t todo = conditions < 32 ? (UINT32_C(1) << conditions) - 1 : UINT32_MAX;
+		if (b->rules[i].events >> kind & 1)
+			members[used++] = (struct member){.rule = i, .todo = todo, .copies = 1};
+	}
+	if (used)
+		root = build_node(b, members, used, 0);
+	free(members);
+	return root;
+}
+
+static void build_table(struct builder *b)
+{
+	sense_index *index = b->index;
+	size_t size = 2;
+
+	while (size < 2 * (size_t)b->entry_count.used)
+		size *= 2;
+	index->table = calloc(size, sizeof(*index->table));
+	if (!index->table) {
+		b->failed = true;
+		return;
+	}
+	index->table_mask = size - 1;
+	for (uint32_t i = 0; i < b->entry_count.used; i++) {
+		uint64_t at = b->entries[i].hash & index->table_mask;
+		while (index->table[at].used)
+			at = (at + 1) & index->table_mask;
+		index->table[at] = b->entries[i];
+	}
+}
+
+sense_index *sense_index_new(const struct sense_rule *rules, unsigned count)
+{
+	sense_index *index = calloc(1, sizeof(*index));
+	struct builder b = {.index = index, .rules = rules};
+
+	if (!index)
+		return NULL;
+	index->seed = sense_hash_seed();
+	for (unsigned kind = 0; kind < SENSE_EVENT_KINDS; kind++)
+		index->roots[kind] = build_root(&b, kind, count);
+	if (!b.failed)
+		build_table(&b);
+	free(b.entries);
+	if (b.failed) {
+		sense_index_free(index);
+		return NULL;
+	}
+	return index;
+}
+
+void sense_index_free(sense_index *index)
+{
+	if (!index)
+		return;
+	free(index->nodes);
+	free(index->probes);
+	free(index->candidates);
+	free(index->table);
+	free(index->lengths);
+	free(index->points);
+	free(index->tree);
+	sense_arena_fini(&index->keys);
+	free(index);
+}

@@ -1,0 +1,270 @@
+#include "lua/policy.h"
+
+#include <string.h>
+
+#include "lua/cidr.h"
+#include "lua/state.h"
+
+struct load {
+	const struct sense_policy_source *source;
+	sense_ruleset *set;
+	struct sense_report *report;
+	struct sense_arena scratch; /* one rule's arrays, until the set has copied them */
+	sense_error *err;
+	enum sense_status status;
+};
+
+/* ---- running the files ----------------------------------------------------------------------- */
+
+static void run_source(sense_lua *lua, lua_State *L, void *arg)
+{
+	const struct sense_policy_source *source = ((struct load *)arg)->source;
+	(void)lua;
+	sense_lua_module(L, "policy", "load");
+	if (sense_lua_compile(L, source->name, source->text, source->len)) {
+		lua_pushnil(L);
+	} else {
+		lua_pushnil(L);
+		lua_insert(L, -2);
+	}
+	lua_pushstring(L, source->file);
+	lua_pushstring(L, source->name);
+	lua_pushlstring(L, source->text, source->len);
+	lua_call(L, 5, 0);
+}
+
+static const char *text_of(lua_State *L, int table, const char *key)
+{
+	lua_getfield(L, table, key);
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+	lua_pop(L, 1); /* its table keeps it alive */
+	return text;
+}
+
+static double number_of(lua_State *L, int table, const char *key)
+{
+	lua_getfield(L, table, key);
+	double number = lua_tonumber(L, -1);
+	lua_pop(L, 1);
+	return number;
+}
+
+static bool flag_of(lua_State *L, int table, const char *key)
+{
+	lua_getfield(L, table, key);
+	bool flag = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return flag;
+}
+
+static void collect_problems(sense_lua *lua, lua_State *L, void *arg)
+{
+	struct load *load = arg;
+	(void)lua;
+	sense_lua_module(L, "policy", "problems");
+	int list = lua_gettop(L);
+	for (int i = 1; i <= (int)lua_objlen(L, list); i++) {
+		lua_rawgeti(L, list, i);
+		int entry = lua_gettop(L);
+		struct sense_problem problem = {
+			.file = text_of(L, entry, "file"),
+			.line = (int)number_of(L, entry, "line"),
+			.rule = text_of(L, entry, "rule"),
+			.key = text_of(L, entry, "key"),
+			.message = text_of(L, entry, "message"),
+		};
+		sense_report_add(load->report, &problem);
+		lua_pop(L, 1);
+	}
+}
+
+/* ---- from flat tables to struct sense_rule --------------------------------------------------- */
+
+/* Memory of one rule; a failure unwinds to sense_lua_protect, so callers need not look. */
+static void *scratch(lua_State *L, struct load *load, size_t size)
+{
+	void *p = sense_arena_alloc(&load->scratch, size ? size : 1);
+	if (!p)
+		luaL_error(L, "no memory for rules");
+	return p;
+}
+
+/* Pushes table[key] and gives its length; 0 when it is not there. */
+static unsigned list_begin(lua_State *L, int table, const char *key)
+{
+	lua_getfield(L, table, key);
+	return lua_istable(L, -1) ? (unsigned)lua_objlen(L, -1) : 0;
+}
+
+static const char *const *strings_of(lua_State *L, struct load *load, int table, const char *key,
+                                     unsigned *count)
+{
+	unsigned n = list_begin(L, table, key);
+	const char **list = scratch(L, load, n * sizeof *list);
+	for (unsigned i = 0; i < n; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		list[i] = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	*count = n;
+	return list;
+}
+
+static const double *numbers_of(lua_State *L, struct load *load, int table, const char *key,
+                                unsigned *count)
+{
+	unsigned n = list_begin(L, table, key);
+	double *list = scratch(L, load, n * sizeof *list);
+	for (unsigned i = 0; i < n; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		list[i] = lua_tonumber(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	*count = n;
+	return list;
+}
+
+static const struct sense_cidr *cidrs_of(lua_State *L, struct load *load, int table, const char *key,
+                                         unsigned *count)
+{
+	unsigned n;
+	const char *const *texts = strings_of(L, load, table, key, &n);
+	struct sense_cidr *list = scratch(L, load, n * sizeof *list);
+	for (unsigned i = 0; i < n; i++) {
+		if (!sense_cidr_parse(texts[i], &list[i]))
+			luaL_error(L, "'%s' is not a network", texts[i]);
+	}
+	*count = n;
+	return list;
+}
+
+static void read_condition(lua_State *L, struct load *load, int table, struct sense_condition *out)
+{
+	unsigned strings, numbers, cidrs;
+	out->field = (enum sense_field)number_of(L, table, "field");
+	out->op = (enum sense_op)number_of(L, table, "op");
+	out->negate = flag_of(L, table, "negate");
+	out->boolean = flag_of(L, table, "boolean");
+	out->min = number_of(L, table, "min");
+	out->max = number_of(L, table, "max");
+	out->strings = strings_of(L, load, table, "strings", &strings);
+	out->numbers = numbers_of(L, load, table, "numbers", &numbers);
+	out->cidrs = cidrs_of(L, load, table, "cidrs", &cidrs);
+	out->count = strings + numbers + cidrs; /* one of the three is there */
+}
+
+static void read_conditions(lua_State *L, struct load *load, int table, struct sense_rule *rule)
+{
+	unsigned n = list_begin(L, table, "match");
+	struct sense_condition *list = scratch(L, load, n * sizeof *list);
+	for (unsigned i = 0; i < n; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		read_condition(L, load, lua_gettop(L), &list[i]);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	rule->conditions = list;
+	rule->condition_count = n;
+}
+
+static void read_throttle(lua_State *L, struct load *load, int table, struct sense_rule *rule)
+{
+	lua_getfield(L, table, "throttle");
+	if (lua_istable(L, -1)) {
+		unsigned n;
+		int throttle = lua_gettop(L);
+		const double *by = numbers_of(L, load, throttle, "by", &n);
+		for (unsigned i = 0; i < n && i < SENSE_THROTTLE_FIELDS_MAX; i++)
+			rule->throttle_by[rule->throttle_by_count++] = (enum sense_field)by[i];
+		rule->throttle_us = (uint64_t)number_of(L, throttle, "us");
+	}
+	lua_pop(L, 1);
+}
+
+/* Keeps the function under the rule's number in the array at `slot` of the host's `functions`. */
+static bool keep_function(lua_State *L, int table, const char *key, unsigned number)
+{
+	sense_lua *lua = sense_lua_of(L);
+	int slot = !strcmp(key, "when") ? SENSE_SLOT_WHEN : SENSE_SLOT_FINDING;
+	lua_getfield(L, table, key);
+	bool is_function = lua_isfunction(L, -1);
+	if (is_function) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, lua->refs[slot]);
+		lua_insert(L, -2);
+		lua_rawseti(L, -2, (int)number + 1);
+	}
+	lua_pop(L, 1);
+	return is_function;
+}
+
+static void read_rule(lua_State *L, struct load *load, int table)
+{
+	struct sense_rule rule = {
+		.id = text_of(L, table, "id"),
+		.policy = text_of(L, table, "policy"),
+		.file = text_of(L, table, "file"),
+		.line = (int)number_of(L, table, "line"),
+		.title = text_of(L, table, "title"),
+		.type = text_of(L, table, "type"),
+		.severity = (enum sense_severity)number_of(L, table, "severity"),
+		.confidence = (uint8_t)number_of(L, table, "confidence"),
+		.action = text_of(L, table, "action"),
+		.events = (uint32_t)number_of(L, table, "on"),
+	};
+	unsigned number = sense_ruleset_count(load->set);
+	rule.tags = strings_of(L, load, table, "tags", &rule.tag_count);
+	read_conditions(L, load, table, &rule);
+	read_throttle(L, load, table, &rule);
+	rule.has_when = keep_function(L, table, "when", number);
+	rule.has_finding = keep_function(L, table, "finding", number);
+	load->status = sense_ruleset_add(load->set, &rule, load->err);
+}
+
+static void collect_rules(sense_lua *lua, lua_State *L, void *arg)
+{
+	struct load *load = arg;
+	(void)lua;
+	sense_lua_module(L, "policy", "rules");
+	int list = lua_gettop(L);
+	for (int i = 1; i <= (int)lua_objlen(L, list) && !load->status; i++) {
+		lua_rawgeti(L, list, i);
+		read_rule(L, load, lua_gettop(L));
+		lua_pop(L, 1);
+		sense_arena_reset(&load->scratch);
+	}
+}
+
+/* A file that took too long or too much memory is a problem of that file, not of the run. */
+static void report_failure(struct load *load, const sense_error *why)
+{
+	struct sense_problem problem = { .file = load->source->file, .message = why->message };
+	sense_report_add(load->report, &problem);
+}
+
+enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
+                                    sense_ruleset *set, struct sense_report *report,
+                                    sense_error *err)
+{
+	struct sense_error why;
+	struct load load = { .set = set, .report = report, .err = err };
+	enum sense_status status;
+	unsigned before = report->count;
+	for (unsigned i = 0; i < sources->count; i++) {
+		load.source = &sources->items[i];
+		if (sense_lua_protect(lua, run_source, &load, lua->limits.load_us, &why))
+			report_failure(&load, &why);
+	}
+	uint64_t collect_us = lua->limits.load_us * (sources->count + 1);
+	status = sense_lua_protect(lua, collect_problems, &load, collect_us, err);
+	if (status)
+		return status;
+	if (report->count > before)
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%u problem%s in the policies",
+		                  report->count - before, report->count - before == 1 ? "" : "s");
+	sense_arena_init(&load.scratch, (size_t)16 << 20);
+	status = sense_lua_protect(lua, collect_rules, &load, collect_us, err);
+	sense_arena_fini(&load.scratch);
+	return status ? status : load.status;
+}

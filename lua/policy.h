@@ -1,0 +1,59 @@
+/*
+ * Policies: *.lua files with `rule` and `policy` declarations, loaded into a rule set.
+ *
+ * Two steps, so that a worker can load policies after it has given up the file system: first the
+ * files are read into memory, then they are run and validated. All problems of a run are reported
+ * at once; with any problem nothing is added to the set.
+ */
+#ifndef SENSE_LUA_POLICY_H
+#define SENSE_LUA_POLICY_H
+
+#include "core/conf/report.h"
+#include "core/rules/rule.h"
+#include "core/rules/script.h"
+#include "lua/sandbox.h"
+
+#define SENSE_POLICY_FILES_MAX 2000
+#define SENSE_POLICY_BYTES_MAX (256u << 10) /* one file */
+#define SENSE_POLICY_TOTAL_MAX (32u << 20)
+#define SENSE_POLICY_DEPTH_MAX 8
+
+struct sense_policy_source {
+	const char *file; /* as messages name it */
+	const char *name; /* path below its directory without .lua: "ai/chat" */
+	const char *text;
+	size_t len;
+};
+
+struct sense_policy_sources {
+	struct sense_arena arena;
+	unsigned count, cap;
+	struct sense_policy_source *items;
+};
+
+void sense_policy_sources_init(struct sense_policy_sources *sources);
+void sense_policy_sources_fini(struct sense_policy_sources *sources);
+/*
+ * Reads a directory tree (or one file): *.lua in the order of their paths, without *_test.lua and
+ * hidden names; symbolic links to directories are not followed.
+ */
+enum sense_status sense_policy_read(struct sense_policy_sources *sources, const char *path,
+                                    sense_error *err);
+/* Adds a policy that is already in memory; everything is copied. */
+enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, const char *file,
+                                          const char *name, const char *text, size_t len,
+                                          sense_error *err);
+
+/*
+ * Runs the sources and adds their rules to set, which the caller compiles afterwards. The functions
+ * of the rules stay in lua, under the numbers that the set gave: one lua serves one set.
+ * SENSE_E_CONFIG: the report says what is wrong.
+ */
+enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
+                                    sense_ruleset *set, struct sense_report *report,
+                                    sense_error *err);
+
+/* How the engine calls the functions of the rules; valid as long as lua. */
+struct sense_script sense_lua_script(sense_lua *lua);
+
+#endif

@@ -1,0 +1,286 @@
+-- What a policy sees: an allow-list of names, and the helpers of the rule API.
+-- Everything shared is read-only; errors of the time limit cannot be caught.
+local host = ...
+
+local BUDGET = host.budget
+local error, type, select, next, rawget, rawset, pcall = error, type, select, next, rawget, rawset, pcall
+local getmetatable, setmetatable, setfenv, newproxy = getmetatable, setmetatable, setfenv, newproxy
+local find, gmatch, gsub, match, rep, sub = string.find, string.gmatch, string.gsub, string.match, string.rep, string.sub
+local byte, concat, floor, format = string.byte, table.concat, math.floor, string.format
+
+local SUBJECT_MAX = 8192       -- bytes a pattern may be tried on
+local PATTERN_MAX = 128
+local TEXT_MAX = 1048576       -- bytes string.rep may make
+local SORT_MAX = 16384
+-- The key under which a handle keeps its generation. Reading or forging it gives a script nothing:
+-- a handle holds no pointer, and a forged generation is at best the current one.
+local GENERATION = "\0generation"
+
+-- ---- read-only views ---------------------------------------------------------------------------
+
+-- Userdata rather than a table: `#` works, and neither next nor table.insert can reach behind it.
+local behind = setmetatable({}, { __mode = "k" })
+
+local function count(t)
+  local n = 0
+  for _ in next, t do n = n + 1 end
+  return n
+end
+
+local function readonly(t, what, is_set)
+  local view = newproxy(true)
+  local meta = getmetatable(view)
+  local size = is_set and count(t) or #t
+  meta.__index = t
+  meta.__newindex = function() error(what .. " is read-only", 2) end
+  meta.__len = function() return size end
+  meta.__metatable = false
+  behind[view] = t
+  return view, meta
+end
+
+-- A deep copy that a script cannot change; bounded, so that a cyclic table ends.
+local function freeze(value, what, depth)
+  if type(value) ~= "table" then return value end
+  depth = depth or 0
+  if depth > 8 then error(what .. " is nested too deeply", 0) end
+  local copy = {}
+  for k, v in next, value do copy[k] = freeze(v, what, depth + 1) end
+  return (readonly(copy, what))
+end
+
+local function set(list)
+  if type(list) ~= "table" then error("set takes a list, as in set { \"a\", \"b\" }", 2) end
+  local members = {}
+  for i = 1, #list do
+    local kind = type(list[i])
+    if kind ~= "string" and kind ~= "number" then error("a set holds strings and numbers only", 2) end
+    members[list[i]] = true
+  end
+  return (readonly(members, "a set", true))
+end
+
+-- ---- functions that stock Lua leaves open ------------------------------------------------------
+
+local function checked(good, problem, ...)
+  if not good and problem == BUDGET then error(BUDGET, 0) end
+  return good, problem, ...
+end
+
+local function handled(handler, good, problem, ...)
+  if good then return good, problem, ... end
+  if problem == BUDGET then error(BUDGET, 0) end
+  return false, handler(problem)
+end
+
+-- The handler of xpcall runs after the stack was unwound: one that ran before could go on for ever.
+local function guarded_xpcall(f, handler, ...) return handled(handler, pcall(f, ...)) end
+local function guarded_pcall(f, ...) return checked(pcall(f, ...)) end
+
+local function refuse_handle(t)
+  if type(t) == "table" and rawget(t, GENERATION) then
+    error("an event cannot be iterated: name its fields", 3)
+  end
+end
+
+local function guarded_next(t, k)
+  refuse_handle(t)
+  return next(behind[t] or t, k)
+end
+
+local function view_next(view, k) return next(behind[view], k) end
+
+local function guarded_pairs(t)
+  refuse_handle(t)
+  if behind[t] then return view_next, t, nil end
+  return next, t, nil
+end
+
+local function step(t, i)
+  i = i + 1
+  local v = t[i]
+  if v ~= nil then return i, v end
+end
+
+local function guarded_ipairs(t)
+  if type(t) ~= "table" and not behind[t] then error("ipairs takes a list, not a " .. type(t), 2) end
+  refuse_handle(t)
+  return step, t, 0
+end
+
+-- A pattern's cost can grow with a power of the subject's length, inside C where no hook is seen.
+local function bounded(s, p)
+  if type(s) == "string" and #s > SUBJECT_MAX then
+    error("a text of more than " .. SUBJECT_MAX .. " bytes cannot be searched by a pattern", 3)
+  end
+  if type(p) == "string" and #p > PATTERN_MAX then
+    error("a pattern has at most " .. PATTERN_MAX .. " bytes", 3)
+  end
+end
+
+local function guarded_find(s, p, init, plain)
+  if not plain then bounded(s, p) end
+  return find(s, p, init, plain)
+end
+
+local function guarded_match(s, p, init)
+  bounded(s, p)
+  return match(s, p, init)
+end
+
+local function guarded_gmatch(s, p)
+  bounded(s, p)
+  return gmatch(s, p)
+end
+
+-- gsub with a function, without C in between: stock LuaJIT overflows the C stack when the function
+-- calls gsub again and again.
+local function replaced(whole, value)
+  if value == nil or value == false then return whole end
+  local kind = type(value)
+  if kind ~= "string" and kind ~= "number" then error("invalid replacement value (a " .. kind .. ")", 0) end
+  return value
+end
+
+local function found(s, f, first, last, ...)
+  if not first then return nil end
+  local whole = sub(s, first, last)
+  if select("#", ...) == 0 then return first, last, replaced(whole, f(whole)) end
+  return first, last, replaced(whole, f(...))
+end
+
+local function gsub_call(s, p, f, max)
+  local out, n, made, pos, len = {}, 0, 0, 1, #s
+  local anchored = byte(p, 1) == 94
+  while made < max and pos <= len + 1 do
+    local first, last, value = found(s, f, find(s, p, pos))
+    if not first then break end
+    made = made + 1
+    out[n + 1], out[n + 2] = sub(s, pos, first - 1), value
+    n = n + 2
+    if last >= first then
+      pos = last + 1
+    else
+      n = n + 1
+      out[n] = sub(s, first, first)
+      pos = first + 1
+    end
+    if anchored then break end
+  end
+  out[n + 1] = sub(s, pos)
+  return concat(out), made
+end
+
+local function guarded_gsub(s, p, r, max)
+  bounded(s, p)
+  if type(s) == "number" then s = s .. "" end
+  if behind[r] then
+    local t = r
+    r = function(key) return t[key] end
+  end
+  if type(r) == "function" and type(s) == "string" and type(p) == "string" then
+    return gsub_call(s, p, r, max or #s + 1)
+  end
+  return gsub(s, p, r, max)
+end
+
+local function guarded_rep(s, n, separator)
+  local size = #s + (separator and #separator or 0)
+  if type(n) == "number" and n * size > TEXT_MAX then
+    error("string.rep makes at most " .. TEXT_MAX .. " bytes", 2)
+  end
+  return rep(s, n, separator)
+end
+
+local function guarded_sort(t, before)
+  if type(t) == "table" and #t > SORT_MAX then error("table.sort takes at most " .. SORT_MAX .. " values", 2) end
+  return table.sort(t, before)
+end
+
+-- ---- helpers of the rule API -------------------------------------------------------------------
+
+-- Second-level labels under which registries sell names, where the top level is a country's.
+local REGISTRY = { ac = true, co = true, com = true, edu = true, go = true, gob = true, gov = true,
+  gouv = true, mil = true, ne = true, net = true, nom = true, ["or"] = true, org = true, sch = true }
+
+-- The name somebody registered, by label count: no public suffix list, so "a.github.io" gives
+-- "github.io". Addresses stay as they are.
+local function domain(name)
+  if type(name) ~= "string" then return nil end
+  if find(name, ":", 1, true) or find(name, "^%d+%.%d+%.%d+%.%d+$") then return name end
+  local three, second, top = match(name, "([^.]+%.([^.]+)%.([^.]+))%.?$")
+  if three and #top == 2 and REGISTRY[second] then return three end
+  return match(name, "([^.]+%.[^.]+)%.?$") or name
+end
+
+-- Is the host this domain, or below it? At label boundaries only.
+local function under(name, parent)
+  if type(name) ~= "string" or type(parent) ~= "string" then return false end
+  if name == parent then return true end
+  local at = #name - #parent
+  return at > 0 and byte(name, at) == 46 and sub(name, at + 1) == parent
+end
+
+-- ---- the environment ---------------------------------------------------------------------------
+
+local function pick(library, names, extra)
+  local t = {}
+  for name in gmatch(names, "%S+") do t[name] = library[name] or error("no " .. name) end
+  for name, value in next, extra or {} do t[name] = value end
+  return t
+end
+
+local safe_string = pick(string, "byte char format len lower reverse sub upper", {
+  find = guarded_find, match = guarded_match, gmatch = guarded_gmatch, gsub = guarded_gsub, rep = guarded_rep })
+local safe_table = pick(table, "concat insert remove", { sort = guarded_sort })
+local safe_math = pick(math, "abs ceil exp floor fmod huge log log10 max min modf pi pow sqrt")
+local safe_bit = pick(bit, "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")
+
+local base = {
+  assert = assert, error = error, select = select, tonumber = tonumber, tostring = tostring,
+  type = type, unpack = unpack, ipairs = guarded_ipairs, next = guarded_next, pairs = guarded_pairs,
+  pcall = guarded_pcall, xpcall = guarded_xpcall,
+  string = readonly(safe_string, "string"), table = readonly(safe_table, "table"),
+  math = readonly(safe_math, "math"), bit = readonly(safe_bit, "bit"),
+  set = set, bytes = host.bytes_format, duration = host.duration_format, cidr = host.cidr,
+  domain = domain, under = under, lower = string.lower, upper = string.upper,
+}
+
+local removed = "io os debug package require module load loadstring loadfile dofile ffi jit coroutine rawget "
+  .. "rawset rawequal rawlen getmetatable setmetatable getfenv setfenv collectgarbage newproxy print _G"
+local refused = {}
+for name in gmatch(removed, "%S+") do refused[name] = true end
+
+-- ("x"):rep(3) finds its methods here; the stock table would bring string.dump back.
+getmetatable("").__index = safe_string
+getmetatable("").__metatable = false
+
+local function unknown(name, extra)
+  if refused[name] then return "'" .. name .. "' is not available to policies" end
+  local names = {}
+  for known in next, base do names[#names + 1] = known end
+  for known in next, extra or {} do names[#names + 1] = known end
+  local near = type(name) == "string" and host.nearest(name, names)
+  return format("unknown name '%s'%s", tostring(name), near and (", did you mean '" .. near .. "'?") or "")
+end
+
+-- A fresh environment: `extra` on top of the base. Globals cannot be made: a misspelt name is an
+-- error at once, and what a script keeps, it keeps in locals.
+local function new(extra)
+  local visible = {}
+  for name, value in next, base do visible[name] = value end
+  for name, value in next, extra or {} do visible[name] = value end
+  setmetatable(visible, { __index = function(_, name) error(unknown(name, extra), 2) end })
+  return setmetatable({}, {
+    __index = visible,
+    __newindex = function(_, name)
+      error(format("'%s' is not declared: write 'local %s'", tostring(name), tostring(name)), 2)
+    end,
+    __metatable = false,
+  })
+end
+
+local function enclose(f, extra) return setfenv(f, new(extra)) end
+
+return { new = new, enclose = enclose, readonly = readonly, freeze = freeze, set = set, behind = behind,
+  GENERATION = GENERATION, BUDGET = BUDGET, base = base }

@@ -1,0 +1,95 @@
+-- The handle that `when` and `finding` get: fields by name, read from the event as they are asked for.
+--
+-- A handle is a table with a generation and nothing else, made for each call; the JIT compiler
+-- usually removes it altogether. The event itself is reached by one C call into `view`, whose values
+-- become plain strings, numbers and booleans here: no cdata ever reaches a rule.
+local host = ...
+
+local ffi, env = host.ffi, host.env
+local rawget, setmetatable, error, loadstring, text_of = rawget, setmetatable, error, loadstring, host.ffi.string
+local GENERATION = env.GENERATION
+
+-- struct sense_view of lua/state.h, as far as it is read here.
+ffi.cdef [[
+typedef struct { double generation, number; const char *text; uint32_t len; int32_t type; } sense_view;
+]]
+local view = ffi.cast("sense_view *", ffi.cast("uintptr_t", host.view))
+local get = ffi.cast("void (*)(sense_view *, int)", ffi.cast("uintptr_t", host.event_get))
+
+local TYPE_STRING, TYPE_NUMBER, TYPE_BOOL = host.types.string, host.types.number, host.types.boolean
+
+-- host.fields: { { "service.id", "string" }, ... } in the order of enum sense_field, from 0.
+local groups = { [""] = {} }
+local aliases = {} -- group -> its first field: what "service" means where one value is wanted
+for i = 1, #host.fields do
+  local name = host.fields[i][1]
+  local group, key = name:match("^(.-)%.(.+)$")
+  if group then
+    aliases[group] = aliases[group] or name
+    groups[group] = groups[group] or {}
+    groups[group][key] = i - 1
+  else
+    groups[""][name] = i - 1
+  end
+end
+
+local metas = {}
+
+local function stale()
+  error("this event is over: copy what you need of it into locals", 3)
+end
+
+local function read_only()
+  error("an event is read-only", 2)
+end
+
+local function unknown(group, key)
+  local known = {}
+  for name in pairs(groups[group]) do known[#known + 1] = name end
+  if group == "" then
+    for name in pairs(groups) do if name ~= "" then known[#known + 1] = name end end
+  end
+  local near = type(key) == "string" and host.nearest(key, known)
+  error(("an event has no field '%s'%s"):format((group ~= "" and group .. "." or "") .. tostring(key),
+    near and (", did you mean '" .. near .. "'?") or ""), 3)
+end
+
+local function meta_of(group)
+  local fields = groups[group]
+  local nested = group == "" and metas or {}
+  local meta = { __newindex = read_only, __metatable = false }
+  function meta.__index(handle, key)
+    local generation = rawget(handle, GENERATION)
+    if generation ~= view.generation then stale() end
+    local field = fields[key]
+    if field then
+      get(view, field)
+      local kind = view.type
+      if kind == TYPE_STRING then return text_of(view.text, view.len) end
+      if kind == TYPE_NUMBER then return view.number end
+      if kind == TYPE_BOOL then return view.number ~= 0 end
+      return nil
+    end
+    local inner = nested[key]
+    if inner then return setmetatable({ [GENERATION] = generation }, inner) end
+    unknown(group, key)
+  end
+  return meta
+end
+
+for group in pairs(groups) do
+  if group ~= "" then metas[group] = meta_of(group) end
+end
+local top = meta_of("")
+
+local function new()
+  return setmetatable({ [GENERATION] = view.generation }, top)
+end
+
+-- One chunk a function, so that each rule gets traces of its own: closures of one chunk would
+-- share them, and queue up behind each other's guards.
+local function bind(f, params)
+  return loadstring("local f, params, new = ... return function() return f(new(), params) end", "=rule")(f, params, new)
+end
+
+return { bind = bind, aliases = aliases }

@@ -1,0 +1,75 @@
+/*
+ * Private to lua/: the state behind sense_lua, and how to call into it.
+ *
+ * No lua_* function that can fail is called outside sense_lua_protect or sense_lua_pcall: Lua ends
+ * the process when it has nobody to report to. Outside of them only calls that never allocate are
+ * used (pushing a number or a copy, rawgeti of a table, settop, toboolean); LUA_MINSTACK slots are
+ * always there.
+ */
+#ifndef SENSE_LUA_STATE_H
+#define SENSE_LUA_STATE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <time.h>
+
+#include "core/rules/event.h"
+#include "lua/sandbox.h"
+
+/* What stays at the bottom of the main stack. */
+enum {
+	SENSE_SLOT_TRAMPOLINE = 1, /* C function that runs lua->body */
+	SENSE_SLOT_HOST,           /* table: what C offers to trusted chunks, and their modules */
+	SENSE_SLOT_BUDGET,         /* the error value of the soft limit */
+	SENSE_SLOT_WHEN,           /* array: rule number + 1 -> function without arguments */
+	SENSE_SLOT_FINDING,
+	SENSE_SLOT_TOP = SENSE_SLOT_FINDING
+};
+
+/* lua/sense/event.lua declares the members up to `type` to ffi: keep both alike. */
+struct sense_view {
+	double generation; /* of the event that handles may be used for */
+	double number;
+	const char *text;
+	uint32_t len;
+	int32_t type; /* enum sense_value_type */
+	const struct sense_event *event;
+	char addr[46];
+};
+
+typedef void sense_lua_body(sense_lua *lua, lua_State *L, void *arg);
+
+struct sense_lua {
+	lua_State *L;
+	struct sense_lua_limits limits;
+	struct sense_lua_stats stats;
+	struct sense_view view;
+	sense_lua_body *body;
+	void *arg;
+	int refs[SENSE_SLOT_TOP + 1]; /* registry: a hook does not see the main stack's slots */
+	timer_t timer;
+	bool has_timer;
+	volatile uint64_t budget_ns;
+	volatile uint64_t tick_start; /* thread CPU time at the first tick of this run; 0: none yet */
+	volatile sig_atomic_t over;   /* the hook is armed */
+};
+
+/* lua_pcall of the function and nargs values on the stack, timed, its failure described in err. */
+enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint64_t budget_us,
+                                  sense_error *err);
+/* Runs body(lua, L, arg) protected and timed; the stack is as before afterwards. */
+enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *arg,
+                                    uint64_t budget_us, sense_error *err);
+
+/* Within a body: the sense_lua of L, and pushing host[module][name]. */
+sense_lua *sense_lua_of(lua_State *L);
+void sense_lua_module(lua_State *L, const char *module, const char *name);
+
+/* Within a body: text compiled, never bytecode. False leaves the message on the stack. */
+bool sense_lua_compile(lua_State *L, const char *name, const char *text, size_t len);
+
+/* Fill the host table at index `host`, within a body. */
+void sense_bind_helpers(lua_State *L, int host);
+void sense_bind_event(sense_lua *lua, lua_State *L, int host);
+
+#endif
