@@ -113,8 +113,8 @@ out:
 static enum sense_status add_file(struct sense_policy_sources *sources, const char *path,
                                   const char *relative, sense_error *err)
 {
-	char name[4096], *text;
-	size_t len;
+	char name[4096], *text = NULL;
+	size_t len = 0;
 	snprintf(name, sizeof name, "%s", relative);
 	if (ends_with(name, ".lua"))
 		name[strlen(name) - 4] = '\0';

@@ -255,11 +255,11 @@ static void run_chunks(lua_State *L, int host)
 static int boot(lua_State *L)
 {
 	sense_lua *lua = sense_lua_of(L);
-	luaL_checkstack(L, 64, "start");
+	luaL_checkstack(L, 4 * SENSE_SLOT_TOP, "start");
 	open_libraries(L);
 	lua_settop(L, 0);
 	lua_pushcfunction(L, trampoline);
-	for (int slot = SENSE_SLOT_HOST; slot <= SENSE_SLOT_TOP; slot++)
+	for (int slot = SENSE_SLOT_HOST; slot <= SENSE_SLOT_LAST; slot++)
 		lua_newtable(L);
 	lua_pushvalue(L, SENSE_SLOT_HOST);
 	lua_setfield(L, LUA_REGISTRYINDEX, "sense.host");
@@ -271,8 +271,8 @@ static int boot(lua_State *L)
 	sense_bind_helpers(L, SENSE_SLOT_HOST);
 	sense_bind_event(lua, L, SENSE_SLOT_HOST);
 	run_chunks(L, SENSE_SLOT_HOST);
-	lua_settop(L, SENSE_SLOT_TOP);
-	for (int slot = SENSE_SLOT_TOP; slot > 0; slot--)
+	lua_settop(L, SENSE_SLOT_LAST);
+	for (int slot = SENSE_SLOT_LAST; slot > 0; slot--)
 		lua->refs[slot] = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
@@ -290,8 +290,9 @@ static enum sense_status start(sense_lua *lua, sense_error *err)
 	if (result)
 		return sense_fail(err, SENSE_E_INTERNAL, "lua", "cannot start Lua: %s",
 		                  lua_type(lua->L, -1) == LUA_TSTRING ? lua_tostring(lua->L, -1) : "?");
-	for (int slot = 1; slot <= SENSE_SLOT_TOP; slot++)
+	for (int slot = 1; slot <= SENSE_SLOT_LAST; slot++)
 		lua_rawgeti(lua->L, LUA_REGISTRYINDEX, lua->refs[slot]);
+	lua_settop(lua->L, SENSE_SLOT_TOP); /* boot made room for it */
 	return timer_begin(lua, err);
 }
 

@@ -23,7 +23,12 @@ enum {
 	SENSE_SLOT_BUDGET,         /* the error value of the soft limit */
 	SENSE_SLOT_WHEN,           /* array: rule number + 1 -> function without arguments */
 	SENSE_SLOT_FINDING,
-	SENSE_SLOT_TOP = SENSE_SLOT_FINDING
+	SENSE_SLOT_LAST = SENSE_SLOT_FINDING,
+	/*
+	 * Empty slots above keep the collector from shrinking the stack: compiled code wants room
+	 * for all that it inlined, and falls back to the interpreter, call after call, without it.
+	 */
+	SENSE_SLOT_TOP = 128
 };
 
 /* lua/sense/event.lua declares the members up to `type` to ffi: keep both alike. */
@@ -46,7 +51,7 @@ struct sense_lua {
 	struct sense_view view;
 	sense_lua_body *body;
 	void *arg;
-	int refs[SENSE_SLOT_TOP + 1]; /* registry: a hook does not see the main stack's slots */
+	int refs[SENSE_SLOT_LAST + 1]; /* registry: a hook does not see the main stack's slots */
 	timer_t timer;
 	bool has_timer;
 	volatile uint64_t budget_ns;

@@ -56,7 +56,10 @@ struct sense_finding {
 	const char *action;
 };
 
-/* Appends the encoded finding to out (cap bytes); the length, or 0 when it does not fit. */
+/*
+ * Writes the encoded finding to out (cap bytes); the length, or 0 when it does not fit, has no
+ * timestamp, rule or severity, or exceeds a bound above. Bytes that are not UTF-8 become '?'.
+ */
 size_t sense_finding_encode(const struct sense_finding *finding, uint8_t *out, size_t cap);
 
 /*

@@ -11,7 +11,20 @@ enum sense_status sense_hosts_init(struct sense_hosts *hosts, struct sense_arena
 		return status;
 	hosts->entries = sense_arena_alloc(arena, (capacity + 1) * sizeof *hosts->entries);
 	hosts->globs = sense_arena_alloc(arena, (capacity + 1) * sizeof *hosts->globs);
-	return hosts->entries && hosts->globs ? SENSE_OK : SENSE_E_MEMORY;
+	hosts->filter = sense_arena_alloc(arena, (1u << SENSE_HOSTS_FILTER_BITS) / 8);
+	return hosts->entries && hosts->globs && hosts->filter ? SENSE_OK : SENSE_E_MEMORY;
+}
+
+/*
+ * The filter's bit for a name, by its first bytes and its length. Names made to pass it cost what
+ * all would cost without it: one look-up in the seeded table a label.
+ */
+static unsigned filter_bit(const char *name, size_t len)
+{
+	uint32_t head = 0;
+	if (len >= sizeof head)
+		memcpy(&head, name, sizeof head);
+	return (head ^ (uint32_t)len << 24) * 2654435769u >> (32 - SENSE_HOSTS_FILTER_BITS);
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -79,6 +92,8 @@ static const char *entry_for(struct sense_hosts *hosts, const char *name,
 		return "is one too many for the table";
 	hosts->shortest = len < hosts->shortest ? len : hosts->shortest;
 	hosts->longest = len > hosts->longest ? len : hosts->longest;
+	unsigned bit = filter_bit(name, len);
+	hosts->filter[bit / 64] |= UINT64_C(1) << bit % 64;
 	*entry = &hosts->entries[number];
 	return NULL;
 }
@@ -161,6 +176,14 @@ static unsigned glob_find(const struct sense_hosts *hosts, unsigned first, const
 	return 0;
 }
 
+static int name_find(const struct sense_hosts *hosts, const char *name, size_t len)
+{
+	unsigned bit = filter_bit(name, len);
+	if (len > hosts->longest || !(hosts->filter[bit / 64] >> bit % 64 & 1))
+		return -1;
+	return sense_namemap_find(&hosts->names, name, len);
+}
+
 unsigned sense_hosts_find(const struct sense_hosts *hosts, const char *host, size_t len)
 {
 	unsigned suffix = 0;
@@ -171,7 +194,7 @@ unsigned sense_hosts_find(const struct sense_hosts *hosts, const char *host, siz
 		size_t left = (size_t)(end - at);
 		if (left < hosts->shortest)
 			break;
-		int number = left <= hosts->longest ? sense_namemap_find(&hosts->names, at, left) : -1;
+		int number = name_find(hosts, at, left);
 		if (number >= 0) {
 			const struct sense_host_entry *entry = &hosts->entries[number];
 			if (at == host && entry->exact)

@@ -24,8 +24,11 @@ struct sense_host_glob {
 	uint16_t next;
 };
 
+#define SENSE_HOSTS_FILTER_BITS 15u
+
 struct sense_hosts {
 	struct sense_namemap names;
+	uint64_t *filter; /* bits of names that may be there: spares most misses their hash */
 	struct sense_host_entry *entries; /* by number of the name */
 	struct sense_host_glob *globs;    /* [0] is unused */
 	unsigned glob_count;

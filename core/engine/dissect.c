@@ -13,6 +13,7 @@
 #define PAYLOAD_PACKETS_MAX 24 /* looked at before a flow is given up as something else */
 #define STRIKES_MAX 3          /* DNS messages that do not parse before a port is taken for another use */
 #define HTTP_REQUESTS_MAX 1000 /* looked at on one connection */
+#define ASSEMBLIES_MAX 4096    /* hellos half read at one time, of at most 28 kB each */
 
 enum { IP_TCP = 6, IP_UDP = 17 };
 
@@ -35,6 +36,19 @@ static bool is_dns_port(const struct sense_flow *flow)
 		if (flow->key.port_a == ports[i] || flow->key.port_b == ports[i])
 			return true;
 	return false;
+}
+
+/* A segment that carries SYN has its payload one number later (TCP Fast Open, RFC 7413). */
+static uint32_t payload_seq(const struct sense_decoded *packet)
+{
+	return packet->tcp_seq + ((packet->tcp_flags & SENSE_TCP_SYN) != 0);
+}
+
+/* Too many hellos are half read: the one that came last goes, so that a flood costs the flooder. */
+static void assembly_drop(sense_engine *engine, struct sense_flow *flow)
+{
+	engine->stats.assemblies_dropped++;
+	sense_dissect_end(engine, flow);
 }
 
 /* ---- TLS and QUIC ------------------------------------------------------------------------------ */
@@ -77,11 +91,16 @@ static void tls_segment(sense_engine *engine, struct sense_flow *flow,
 	struct sense_direction *mine = &work->side[side], *other = &work->side[!side];
 	if (mine->done)
 		return;
+	bool held = mine->tls != NULL;
 	enum sense_tls_result result =
-	    sense_tls_segment(&mine->tls, packet->tcp_seq, mine->start_known, mine->start,
+	    sense_tls_segment(&mine->tls, payload_seq(packet), mine->start_known, mine->start,
 	                      packet->payload, packet->payload_len, &engine->hello);
-	if (result == SENSE_TLS_MORE)
+	engine->assemblies += (mine->tls != NULL) - held;
+	if (result == SENSE_TLS_MORE) {
+		if (engine->assemblies > ASSEMBLIES_MAX)
+			assembly_drop(engine, flow);
 		return;
+	}
 	mine->done = true;
 	if (result == SENSE_TLS_NO) {
 		/* One side that is not TLS decides, unless the other already proved that it is. */
@@ -110,28 +129,20 @@ static void quic_datagram(sense_engine *engine, struct sense_flow *flow,
 {
 	struct sense_flow_work *work = flow->work;
 	uint32_t version = 0;
+	bool held = work->quic != NULL;
 	enum sense_quic_result result =
 	    sense_quic_datagram(engine->quic, &work->quic, packet->payload, packet->payload_len,
 	                        &version, &engine->hello);
-	switch (result) {
-	case SENSE_QUIC_CLIENT_HELLO:
+	engine->assemblies += (work->quic != NULL) - held;
+	if (version || result == SENSE_QUIC_MORE || result == SENSE_QUIC_OTHER)
 		work->speech = SENSE_SPEECH_QUIC;
+	if (result == SENSE_QUIC_CLIENT_HELLO) {
 		hello_learn(engine, flow, true);
 		done(flow);
-		break;
-	case SENSE_QUIC_OTHER:
-		work->speech = SENSE_SPEECH_QUIC;
-		flow->flags |= SENSE_FLOW_QUIC;
-		hello_missed(engine, flow);
-		done(flow);
-		break;
-	case SENSE_QUIC_MORE:
-		work->speech = SENSE_SPEECH_QUIC;
-		break;
-	case SENSE_QUIC_NO:
-		if (work->speech == SENSE_SPEECH_UNDECIDED && ++work->strikes >= 2)
-			give_up(flow);
-		break;
+	} else if (work->speech == SENSE_SPEECH_UNDECIDED && ++work->strikes >= 2) {
+		give_up(flow);
+	} else if (engine->assemblies > ASSEMBLIES_MAX) {
+		assembly_drop(engine, flow);
 	}
 }
 
@@ -172,21 +183,32 @@ static void http_segment(sense_engine *engine, struct sense_flow *flow,
 	struct sense_direction *mine = &work->side[side];
 	if (!mine->http && !sense_http_looks_like_request(packet->payload, packet->payload_len))
 		return;
-	enum sense_http_result result = sense_http_segment(&mine->http, packet->tcp_seq, packet->payload,
-	                                                   packet->payload_len, &engine->http);
+	enum sense_http_result result =
+	    sense_http_segment(&mine->http, payload_seq(packet), packet->payload, packet->payload_len,
+	                       &engine->http);
+	if (result == SENSE_HTTP_NO && !(flow->meta && flow->meta->http_requests))
+		work->settled = true; /* it began like a request and was none that can be read */
 	if (result != SENSE_HTTP_REQUEST)
 		return;
 	request_learn(engine, flow, side);
-	work->settled = true;
-	if (!strcmp(engine->http.method, "CONNECT")) {
-		/* What follows on this connection is the tunnel's, most often TLS to that host. */
-		work->speech = SENSE_SPEECH_UNDECIDED;
-		work->settled = false;
-		work->payload_packets = 0;
-		memset(work->side, 0, sizeof work->side);
-	} else if (flow->meta && flow->meta->http_requests >= HTTP_REQUESTS_MAX) {
+	/* Behind CONNECT comes the tunnel, most often TLS to that very host: wait for its name. */
+	work->settled = strcmp(engine->http.method, "CONNECT") != 0;
+	if (flow->meta && flow->meta->http_requests >= HTTP_REQUESTS_MAX)
 		done(flow);
+}
+
+/* A connection may turn to TLS in the middle: behind a proxy's CONNECT, or by STARTTLS (RFC 3207). */
+static void turn_to_tls(struct sense_flow *flow, const struct sense_decoded *packet, unsigned side)
+{
+	struct sense_flow_work *work = flow->work;
+	for (unsigned i = 0; i < 2; i++) {
+		sense_http_free(work->side[i].http);
+		work->side[i] = (struct sense_direction){0};
 	}
+	work->side[side].start = payload_seq(packet);
+	work->side[side].start_known = true;
+	work->speech = SENSE_SPEECH_UNDECIDED;
+	work->payload_packets = 0;
 }
 
 /* ---- DNS ----------------------------------------------------------------------------------------- */
@@ -208,6 +230,7 @@ static void dns_learn(void *context, const struct sense_dns *dns)
 	if (dns->response && dns->answer_count && sense_flow_port(c->flow, c->side) == 53)
 		sense_namecache_learn(c->engine->cache, sense_flow_addr(c->flow, !c->side), dns,
 		                      c->engine->now);
+	/* The flow's host is the latest name asked for, unless a stronger source named it. */
 	struct sense_event event = {.kind = SENSE_EVENT_DNS, .flow = c->flow, .dns = dns};
 	event.host_row = sense_catalogue_host(c->engine->config.catalogue, dns->name, len);
 	sense_raise(c->engine, &event);
@@ -218,21 +241,20 @@ static void dns_payload(sense_engine *engine, struct sense_flow *flow,
 {
 	struct sense_flow_work *work = flow->work;
 	struct dns_context context = {engine, flow, side};
-	bool good;
 	work->speech = SENSE_SPEECH_DNS;
 	if (packet->l4 == IP_TCP) {
 		struct sense_direction *mine = &work->side[side];
 		if (mine->done)
 			return;
-		good = sense_dns_tcp_segment(&mine->dns, packet->tcp_seq, packet->payload,
-		                             packet->payload_len, dns_learn, &context);
-		mine->done = !good;
+		mine->done = !sense_dns_tcp_segment(&mine->dns, payload_seq(packet), packet->payload,
+		                                    packet->payload_len, dns_learn, &context);
 		if (mine->done && work->side[!side].done)
 			done(flow);
 		return;
 	}
-	good = sense_dns_parse(packet->payload, packet->payload_len, &engine->dns) == SENSE_OK;
-	if (good)
+	enum sense_status status = sense_dns_parse(packet->payload, packet->payload_len, &engine->dns);
+	/* Cut by the snap length: the name that was still read counts. */
+	if (status == SENSE_OK || (status == SENSE_E_TRUNCATED && *engine->dns.name))
 		dns_learn(&context, &engine->dns);
 	else if (++work->strikes >= STRIKES_MAX)
 		done(flow);
@@ -244,6 +266,9 @@ static void tcp_payload(sense_engine *engine, struct sense_flow *flow,
                         const struct sense_decoded *packet, unsigned side)
 {
 	struct sense_flow_work *work = flow->work;
+	if (work->speech == SENSE_SPEECH_HTTP &&
+	    sense_tls_looks_like_hello(packet->payload, packet->payload_len))
+		turn_to_tls(flow, packet, side);
 	if (work->speech == SENSE_SPEECH_UNDECIDED) {
 		if (is_dns_port(flow)) {
 			work->speech = SENSE_SPEECH_DNS;

@@ -211,9 +211,22 @@ static void batch_take(sense_engine *engine, const struct sense_packet *packets,
 			sense_flow_table_prefetch_flow(engine->table, slots[i].hash);
 	for (unsigned i = 0; i < count; i++)
 		packet_take(engine, &slots[i]);
-	engine->stats.packets += count;
-	if (!engine->stats.first_ts && count)
-		engine->stats.first_ts = packets[0].ts_us;
+}
+
+/* See sense_engine_run: captures that overlap in time do not continue each other. */
+static void capture_begin(sense_engine *engine, uint64_t ts_us)
+{
+	if (!engine->stats.first_ts)
+		engine->stats.first_ts = ts_us;
+	if (ts_us >= engine->now)
+		return;
+	sense_flow_table_drain(engine->table);
+	engine->now = ts_us;
+	sense_namecache *cache = sense_namecache_new(engine->strings, engine->config.max_names);
+	if (!cache)
+		return; /* the old names serve rather than none */
+	sense_namecache_free(engine->cache);
+	engine->cache = cache;
 }
 
 enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capture_ops *ops,
@@ -221,18 +234,24 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 {
 	const struct sense_sink *sink = &engine->config.sink;
 	uint64_t idle = engine->config.idle_timeout_us;
-	for (;;) {
+	bool begun = false, go_on = true;
+	while (go_on) {
 		struct sense_packet packets[BATCH];
 		unsigned count = 0;
 		enum sense_status status = ops->read(capture, packets, BATCH, &count, err);
+		if (count && !begun)
+			capture_begin(engine, packets[0].ts_us);
+		begun = begun || count;
+		engine->stats.packets += count;
+		if (sink->batch)
+			go_on = sink->batch(sink->self, engine->stats.packets);
 		batch_take(engine, packets, count);
 		if (idle && engine->now > idle)
 			sense_flow_table_expire(engine->table, engine->now - idle);
 		if (status || !count)
 			return status;
-		if (sink->batch && !sink->batch(sink->self, engine))
-			return SENSE_OK;
 	}
+	return SENSE_OK;
 }
 
 void sense_engine_finish(sense_engine *engine)
@@ -262,7 +281,7 @@ void sense_engine_free(sense_engine *engine)
 	sense_arena_fini(&engine->work_memory);
 	sense_arena_fini(&engine->meta_memory);
 	sense_arena_fini(&engine->finding_memory);
-	free(engine->rule_errors);
+	free(engine->health);
 	free(engine);
 }
 
@@ -284,8 +303,8 @@ sense_engine *sense_engine_new(const struct sense_engine_config *config, sense_e
 	if (!engine->frag || !engine->strings || !engine->quic)
 		goto memory;
 	engine->cache = sense_namecache_new(engine->strings, config->max_names);
-	engine->rule_errors = calloc(sense_ruleset_count(config->rules) + 1u, sizeof(uint32_t));
-	if (!engine->cache || !engine->rule_errors)
+	engine->health = calloc(sense_ruleset_count(config->rules) + 1u, sizeof *engine->health);
+	if (!engine->cache || !engine->health)
 		goto memory;
 	engine->names = (struct sense_event_names){.catalogue = config->catalogue};
 	if (config->classifier) {
@@ -308,11 +327,13 @@ void sense_engine_stats(const sense_engine *engine, struct sense_engine_stats *o
 	*out = engine->stats;
 	out->flows_evicted = table->evicted;
 	out->flows_expired = table->expired;
+	out->flows_live = table->live;
+	out->flows_peak = table->peak;
 	out->fragments_lost = sense_frag_stats(engine->frag)->dropped;
 	out->last_ts = engine->now;
 }
 
 uint64_t sense_engine_rule_errors(const sense_engine *engine, unsigned rule)
 {
-	return engine->rule_errors[rule];
+	return engine->health[rule].errors;
 }

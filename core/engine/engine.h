@@ -27,8 +27,9 @@ struct sense_sink {
 	/* Brackets every call of a script, for the watchdog (core/proc/shared.h). */
 	void (*script_enter)(void *self, unsigned rule);
 	void (*script_leave)(void *self);
-	/* Between two batches; false stops the run. */
-	bool (*batch)(void *self, const sense_engine *engine);
+	/* A batch was read and is about to be worked through: packets read so far, these included.
+	   False stops the run after it. */
+	bool (*batch)(void *self, uint64_t packets);
 };
 
 struct sense_engine_config {
@@ -53,9 +54,11 @@ struct sense_engine_stats {
 	uint64_t not_ip, truncated, malformed, unknown_link;
 	uint64_t fragments, fragments_lost;
 	uint64_t flows, flows_evicted, flows_expired;
+	uint32_t flows_live, flows_peak;
 	uint64_t classified, hellos, hellos_missed, http_requests, dns_messages;
 	uint64_t events, script_calls, script_errors;
 	uint64_t findings, suppressed;
+	uint64_t assemblies_dropped; /* hellos given up because too many were half read */
 	uint64_t out_of_memory; /* flows or metadata given up for want of memory */
 	uint64_t first_ts, last_ts; /* of the capture, microseconds */
 };
@@ -65,7 +68,8 @@ void sense_engine_free(sense_engine *engine);
 
 /*
  * Reads an opened capture to its end. On failure what came before the fault has been evaluated.
- * Flows go on from one capture to the next until sense_engine_finish.
+ * Flows go on from one capture to the next (the files of a ring) until sense_engine_finish; a capture
+ * that begins before the one before it ended is another story, and ends all flows first.
  */
 enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capture_ops *ops,
                                    void *capture, sense_error *err);

@@ -44,6 +44,12 @@ struct sense_flow_work {
 	bool settled;                   /* names have said what they can before classification */
 };
 
+/* How the script of a rule fares. */
+struct sense_rule_health {
+	uint64_t errors;
+	uint32_t told; /* kinds of failure already reported, bits 1 << enum sense_status */
+};
+
 struct sense_engine {
 	struct sense_engine_config config;
 	sense_flow_table *table;
@@ -61,7 +67,8 @@ struct sense_engine {
 	struct sense_hello hello; /* scratch for the dissectors: too large for each stack frame */
 	struct sense_http http;
 	struct sense_dns dns;
-	uint32_t *rule_errors;
+	struct sense_rule_health *health; /* by rule number */
+	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards */
 	struct sense_engine_stats stats;
@@ -82,15 +89,18 @@ void sense_meta_infer_host(sense_engine *engine, struct sense_flow *flow);
 void sense_meta_free(sense_engine *engine, struct sense_flow *flow);
 struct sense_flow_work *sense_work_new(sense_engine *engine);
 void sense_work_free(sense_engine *engine, struct sense_flow *flow);
+/* Side 0 is the first sender. */
+static inline bool sense_flow_side_is_a(const struct sense_flow *flow, unsigned side)
+{
+	return ((flow->flags & SENSE_FLOW_A_FIRST) != 0) == (side == 0);
+}
 static inline const struct sense_addr *sense_flow_addr(const struct sense_flow *flow, unsigned side)
 {
-	bool a = !(flow->flags & SENSE_FLOW_A_FIRST) == side; /* side 0 is the first sender */
-	return a ? &flow->key.a : &flow->key.b;
+	return sense_flow_side_is_a(flow, side) ? &flow->key.a : &flow->key.b;
 }
 static inline uint16_t sense_flow_port(const struct sense_flow *flow, unsigned side)
 {
-	bool a = !(flow->flags & SENSE_FLOW_A_FIRST) == side;
-	return a ? flow->key.port_a : flow->key.port_b;
+	return sense_flow_side_is_a(flow, side) ? flow->key.port_a : flow->key.port_b;
 }
 
 /* ---- raise.c: events to findings ---- */

@@ -110,15 +110,18 @@ void sense_work_free(sense_engine *engine, struct sense_flow *flow)
 		return;
 	if (work->class_state)
 		engine->config.classifier->flow_free(engine->class_module, work->class_state);
+	engine->assemblies -= work->quic != NULL;
 	sense_quic_free(work->quic);
 	for (unsigned side = 0; side < 2; side++) {
 		struct sense_direction *direction = &work->side[side];
-		if (work->speech == SENSE_SPEECH_HTTP)
+		if (work->speech == SENSE_SPEECH_HTTP) {
 			sense_http_free(direction->http);
-		else if (work->speech == SENSE_SPEECH_DNS)
+		} else if (work->speech == SENSE_SPEECH_DNS) {
 			sense_dns_tcp_free(direction->dns);
-		else
+		} else if (direction->tls) {
+			engine->assemblies--;
 			sense_tls_free(direction->tls);
+		}
 	}
 	work->next_free = engine->free_work;
 	engine->free_work = work;

@@ -25,95 +25,112 @@ enum {
 
 /* ---- transport ----------------------------------------------------------------------------------- */
 
-static inline void no_transport(struct sense_decoded *out)
+/* What a frame says is read before *out is written: the compiler must assume that they overlap. */
+struct ports {
+	uint16_t src, dst;
+};
+
+static inline struct ports ports_at(const uint8_t *p)
 {
-	out->payload = NULL;
-	out->payload_len = out->payload_wire = 0;
-	out->src_port = out->dst_port = 0;
-	out->tcp_flags = 0;
-	out->tcp_seq = out->tcp_ack = 0;
+	return (struct ports){sense_be16(p), sense_be16(p + 2)};
 }
 
-static inline void set_payload(struct sense_decoded *out, const uint8_t *p, uint32_t captured,
-                               uint32_t wire, uint32_t header)
+static inline void set_transport(struct sense_decoded *out, struct ports ports, const uint8_t *payload,
+                                 uint32_t captured, uint32_t wire)
 {
-	out->payload_wire = wire - header;
-	out->payload_len = captured > header ? captured - header : 0;
-	out->payload = captured > header ? p + header : NULL;
+	out->src_port = ports.src;
+	out->dst_port = ports.dst;
+	out->payload = captured ? payload : NULL;
+	out->payload_len = captured;
+	out->payload_wire = wire;
+}
+
+static inline void no_tcp(struct sense_decoded *out)
+{
+	out->tcp_flags = 0;
+	out->tcp_seq = out->tcp_ack = 0;
 }
 
 static inline enum sense_decode_result tcp(struct sense_decoded *out, const uint8_t *p,
                                            uint32_t captured, uint32_t wire)
 {
-	out->src_port = sense_be16(p);
-	out->dst_port = sense_be16(p + 2);
+	struct ports ports = ports_at(p);
 	if (captured < TCP_HEADER) {
-		out->payload_wire = wire - TCP_HEADER;
+		set_transport(out, ports, NULL, 0, wire - TCP_HEADER);
+		no_tcp(out);
 		return SENSE_DECODE_OK;
 	}
-	out->tcp_seq = sense_be32(p + 4);
-	out->tcp_ack = sense_be32(p + 8);
-	out->tcp_flags = p[13];
+	uint32_t seq = sense_be32(p + 4), ack = sense_be32(p + 8);
 	uint32_t header = (uint32_t)(p[12] >> 4) * 4;
-	if (header >= TCP_HEADER && header <= wire)
-		set_payload(out, p, captured, wire, header);
+	uint8_t flags = p[13];
+	if (header < TCP_HEADER || header > wire)
+		header = wire; /* nobody will take its payload */
+	set_transport(out, ports, p + header, captured > header ? captured - header : 0, wire - header);
+	out->tcp_flags = flags;
+	out->tcp_seq = seq;
+	out->tcp_ack = ack;
 	return SENSE_DECODE_OK;
 }
 
 static inline enum sense_decode_result udp(struct sense_decoded *out, const uint8_t *p,
                                            uint32_t captured, uint32_t wire)
 {
-	out->src_port = sense_be16(p);
-	out->dst_port = sense_be16(p + 2);
+	struct ports ports = ports_at(p);
 	/* Its own length counts when it fits; 0 and lies are common with segmentation offload. */
 	uint32_t length = captured >= UDP_HEADER ? sense_be16(p + 4) : wire;
 	if (length >= UDP_HEADER && length < wire) {
 		wire = length;
 		captured = captured < wire ? captured : wire;
 	}
-	set_payload(out, p, captured, wire, UDP_HEADER);
+	set_transport(out, ports, p + UDP_HEADER, captured > UDP_HEADER ? captured - UDP_HEADER : 0,
+	              wire - UDP_HEADER);
+	no_tcp(out);
 	return SENSE_DECODE_OK;
 }
 
 /*
- * A segment that is shorter than its own header was on the wire is still traffic between two
- * hosts: it counts, without ports.
+ * A segment that was shorter on the wire than its own header is still traffic between two hosts:
+ * it counts, without ports.
  */
-static inline enum sense_decode_result transport(struct sense_decoded *out, const uint8_t *p,
-                                                 uint32_t captured, uint32_t wire)
+static enum sense_decode_result transport(struct sense_decoded *out, const uint8_t *p,
+                                          uint32_t captured, uint32_t wire)
 {
 	uint32_t header = out->l4 == NEXT_TCP ? TCP_HEADER : UDP_HEADER;
-	no_transport(out);
-	if ((out->l4 != NEXT_TCP && out->l4 != NEXT_UDP && out->l4 != NEXT_SCTP) || wire < header)
-		return SENSE_DECODE_OK;
-	if (captured < 4)
-		return SENSE_DECODE_TRUNCATED;
-	if (out->l4 == NEXT_TCP)
-		return tcp(out, p, captured, wire);
-	if (out->l4 == NEXT_UDP)
-		return udp(out, p, captured, wire);
-	out->src_port = sense_be16(p);
-	out->dst_port = sense_be16(p + 2);
+	bool has_ports = out->l4 == NEXT_TCP || out->l4 == NEXT_UDP || out->l4 == NEXT_SCTP;
+	if (has_ports && wire >= header) {
+		if (captured < 4)
+			return SENSE_DECODE_TRUNCATED;
+		if (out->l4 == NEXT_TCP)
+			return tcp(out, p, captured, wire);
+		if (out->l4 == NEXT_UDP)
+			return udp(out, p, captured, wire);
+	}
+	no_tcp(out);
+	set_transport(out, has_ports && wire >= header ? ports_at(p) : (struct ports){0, 0}, NULL, 0, 0);
 	return SENSE_DECODE_OK;
 }
 
 /* ---- IP ------------------------------------------------------------------------------------------ */
 
-static inline void map_address(struct sense_addr *addr, const uint8_t *ipv4)
+static inline void map_address(struct sense_addr *addr, uint32_t ipv4)
 {
 	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 	memcpy(addr->bytes, prefix, sizeof prefix);
-	memcpy(addr->bytes + sizeof prefix, ipv4, 4);
+	memcpy(addr->bytes + sizeof prefix, &ipv4, sizeof ipv4);
 }
 
 static inline void ipv4_header(struct sense_decoded *out, const uint8_t *p, uint32_t captured)
 {
+	uint32_t src, dst;
+	uint8_t l4 = p[9];
+	memcpy(&src, p + 12, sizeof src);
+	memcpy(&dst, p + 16, sizeof dst);
 	out->ip = p;
 	out->ip_len = captured;
 	out->ip_version = 4;
-	out->l4 = p[9];
-	map_address(&out->src, p + 12);
-	map_address(&out->dst, p + 16);
+	out->l4 = l4;
+	map_address(&out->src, src);
+	map_address(&out->dst, dst);
 }
 
 /*
@@ -124,7 +141,8 @@ static enum sense_decode_result fragment(struct sense_walk *walk, struct sense_d
 {
 	out->frag_data = walk->p;
 	out->frag_len = walk->captured;
-	no_transport(out);
+	no_tcp(out);
+	set_transport(out, (struct ports){0, 0}, NULL, 0, 0);
 	if (walk->captured == walk->wire)
 		return SENSE_DECODE_FRAGMENT;
 	return out->frag_offset ? SENSE_DECODE_TRUNCATED : SENSE_DECODE_OK;
@@ -282,9 +300,13 @@ enum sense_decode_result sense_packet_decode(const struct sense_packet *packet,
 		uint32_t total = sense_be16(ip + 2), captured = packet->caplen - ETHERNET_HEADER;
 		if (captured > total)
 			captured = total;
+		uint8_t l4 = ip[9];
 		ipv4_header(out, ip, captured);
 		out->vlan = 0;
-		return transport(out, ip + IPV4_HEADER, captured - IPV4_HEADER, total - IPV4_HEADER);
+		captured -= IPV4_HEADER;
+		total -= IPV4_HEADER;
+		ip += IPV4_HEADER;
+		return l4 == NEXT_TCP ? tcp(out, ip, captured, total) : udp(out, ip, captured, total);
 	}
 	struct sense_walk walk = {.p = packet->data,
 	                          .captured = packet->caplen,

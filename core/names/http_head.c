@@ -38,10 +38,11 @@ static struct text trim(struct text t)
 	return t;
 }
 
+/* lowered has letters, '-' and '/' alone, so that one bit folds; control bytes that alias do no harm. */
 static bool equal_nocase(const char *text, const char *lowered, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (lower(text[i]) != lowered[i])
+		if ((text[i] | 0x20) != lowered[i])
 			return false;
 	}
 	return true;
@@ -64,7 +65,12 @@ static size_t put(char *to, size_t at, size_t cap, const char *from, size_t n)
 
 static bool ends_word(char c)
 {
-	return is_space(c) || !c || strchr("()<>[]{};,\"", c);
+	static const bool ends[256] = {
+		[0] = true, [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, ['('] = true, [')'] = true,
+		['<'] = true, ['>'] = true, ['['] = true, [']'] = true, ['{'] = true, ['}'] = true, [';'] = true,
+		[','] = true, ['"'] = true
+	};
+	return ends[(unsigned char)c];
 }
 
 /* Printable ASCII in single spaces; words that look like a secret are replaced. */
@@ -80,13 +86,15 @@ static void text_keep(char *to, size_t cap, struct text t)
 			i += n;
 			continue;
 		}
-		for (size_t end = i + (n ? n : 1); i < end && at < cap - 1; i++) {
-			char c = t.p[i];
-			if (!is_space(c))
-				to[at++] = c > ' ' && c <= '~' ? c : '?';
-			else if (at && to[at - 1] != ' ')
-				to[at++] = ' ';
-		}
+		for (size_t end = i + n; i < end && at < cap - 1; i++)
+			to[at++] = t.p[i] > ' ' && t.p[i] <= '~' ? t.p[i] : '?';
+		if (n)
+			continue;
+		char c = t.p[i++];
+		if (!is_space(c))
+			to[at++] = c ? c : '?';
+		else if (at && to[at - 1] != ' ')
+			to[at++] = ' ';
 	}
 	to[at] = '\0';
 }
@@ -242,52 +250,78 @@ static void credential_query(struct sense_http *out, struct text query)
 
 enum use { MARK, HOST, AGENT, TYPE, ACCEPT, CREDENTIAL };
 
-static const struct header {
+struct header {
 	const char *name;
 	uint8_t len;
 	bool prefix; /* any header that begins so */
 	uint8_t use;
 	uint32_t marker;
-} headers[] = {
+};
+
 #define EXACT(text, use, marker) { text, sizeof(text) - 1, false, use, marker }
 #define BEGINS(text, use, marker) { text, sizeof(text) - 1, true, use, marker }
-	EXACT("host", HOST, 0),
-	EXACT("user-agent", AGENT, 0),
+static const struct header with_a[] = {
 	EXACT("accept", ACCEPT, 0),
 	EXACT("authorization", CREDENTIAL, 0),
-	EXACT("content-type", TYPE, 0),
 	EXACT("api-key", CREDENTIAL, SENSE_HTTP_AZURE),
 	BEGINS("anthropic-", MARK, SENSE_HTTP_ANTHROPIC),
-	EXACT("x-api-key", CREDENTIAL, 0),
-	EXACT("x-auth-token", CREDENTIAL, 0),
-	EXACT("x-goog-api-key", CREDENTIAL, SENSE_HTTP_GOOGLE),
-	BEGINS("x-stainless-", MARK, SENSE_HTTP_STAINLESS),
-	BEGINS("x-cursor-", MARK, SENSE_HTTP_CURSOR),
-	EXACT("x-portkey-api-key", CREDENTIAL, SENSE_HTTP_GATEWAY),
-	BEGINS("x-portkey-", MARK, SENSE_HTTP_GATEWAY),
-	EXACT("x-title", MARK, SEEN_TITLE),
-	EXACT("http-referer", MARK, SEEN_REFERER),
-	EXACT("helicone-auth", CREDENTIAL, SENSE_HTTP_GATEWAY),
+};
+static const struct header with_c[] = {
+	EXACT("content-type", TYPE, 0),
 	EXACT("cf-aig-authorization", CREDENTIAL, SENSE_HTTP_GATEWAY),
 	EXACT("copilot-integration-id", MARK, SENSE_HTTP_COPILOT),
-	EXACT("editor-plugin-version", MARK, SENSE_HTTP_COPILOT),
+};
+static const struct header with_e[] = { EXACT("editor-plugin-version", MARK, SENSE_HTTP_COPILOT) };
+static const struct header with_h[] = {
+	EXACT("host", HOST, 0),
+	EXACT("http-referer", MARK, SEEN_REFERER),
+	EXACT("helicone-auth", CREDENTIAL, SENSE_HTTP_GATEWAY),
+};
+static const struct header with_m[] = {
 	EXACT("mcp-session-id", MARK, SENSE_HTTP_MCP_SESSION),
 	EXACT("mcp-protocol-version", MARK, SENSE_HTTP_MCP_VERSION),
 	EXACT("mcp-method", MARK, SENSE_HTTP_MCP_METHOD),
 	EXACT("mcp-name", MARK, SENSE_HTTP_MCP_METHOD),
+};
+static const struct header with_o[] = {
 	EXACT("openai-organization", MARK, SENSE_HTTP_OPENAI),
 	EXACT("openai-beta", MARK, SENSE_HTTP_OPENAI),
 	EXACT("openai-project", MARK, SENSE_HTTP_OPENAI),
-	EXACT("proxy-authorization", CREDENTIAL, 0),
 	EXACT("ocp-apim-subscription-key", CREDENTIAL, 0),
+};
+static const struct header with_p[] = { EXACT("proxy-authorization", CREDENTIAL, 0) };
+static const struct header with_u[] = { EXACT("user-agent", AGENT, 0) };
+static const struct header with_x[] = {
+	BEGINS("x-stainless-", MARK, SENSE_HTTP_STAINLESS),
+	EXACT("x-api-key", CREDENTIAL, 0),
+	EXACT("x-auth-token", CREDENTIAL, 0),
+	EXACT("x-goog-api-key", CREDENTIAL, SENSE_HTTP_GOOGLE),
+	EXACT("x-title", MARK, SEEN_TITLE),
+	BEGINS("x-cursor-", MARK, SENSE_HTTP_CURSOR),
+	EXACT("x-portkey-api-key", CREDENTIAL, SENSE_HTTP_GATEWAY), /* before its prefix */
+	BEGINS("x-portkey-", MARK, SENSE_HTTP_GATEWAY),
+};
+
+/* By first letter: most lines of a head are none of these, and end here. */
+static const struct group {
+	const struct header *headers;
+	size_t count;
+} groups[26] = {
+#define GROUP(letter) { with_##letter, sizeof(with_##letter) / sizeof(*with_##letter) }
+	['a' - 'a'] = GROUP(a), ['c' - 'a'] = GROUP(c), ['e' - 'a'] = GROUP(e),
+	['h' - 'a'] = GROUP(h), ['m' - 'a'] = GROUP(m), ['o' - 'a'] = GROUP(o),
+	['p' - 'a'] = GROUP(p), ['u' - 'a'] = GROUP(u), ['x' - 'a'] = GROUP(x),
 };
 
 static const struct header *header_known(struct text name)
 {
 	char first = lower(name.p[0]);
-	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
-		const struct header *header = &headers[i];
-		if (header->name[0] != first || name.n < header->len || (name.n > header->len && !header->prefix))
+	if (first < 'a' || first > 'z')
+		return NULL;
+	const struct group *group = &groups[first - 'a'];
+	for (size_t i = 0; i < group->count; i++) {
+		const struct header *header = &group->headers[i];
+		if (name.n < header->len || (name.n > header->len && !header->prefix))
 			continue;
 		if (equal_nocase(name.p, header->name, header->len))
 			return header;
@@ -347,7 +381,9 @@ static void headers_read(struct sense_http *out, struct text rest)
 	struct text line;
 	while (header_next(&rest, &line)) {
 		const char *colon = memchr(line.p, ':', line.n);
-		struct text name = trim((struct text){ line.p, colon ? (size_t)(colon - line.p) : 0 });
+		struct text name = { line.p, colon ? (size_t)(colon - line.p) : 0 };
+		while (name.n && is_space(name.p[name.n - 1]))
+			name.n--;
 		const struct header *header = name.n ? header_known(name) : NULL;
 		if (header)
 			header_take(out, header, trim(behind(line, colon + 1)));

@@ -46,25 +46,38 @@ static bool reserve(struct sense_pieces *pieces, uint32_t need)
 	return true;
 }
 
+/* The bits of [at, end) that lie in the word of `at`; *next is where the following word begins. */
+static uint64_t word_mask(uint32_t at, uint32_t end, uint32_t *next)
+{
+	uint32_t low = at % 64, stop = at - low + 64;
+	*next = end < stop ? end : stop;
+	uint32_t count = *next - at;
+	return (count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1) << low;
+}
+
 /* Marks a range whose bits nobody looked after while the stream came in order. */
 static void mark(struct sense_pieces *pieces, uint32_t at, uint32_t end)
 {
-	for (; at < end && at % 64; at++)
-		pieces->have[at / 64] |= UINT64_C(1) << at % 64;
-	for (; end - at >= 64; at += 64)
-		pieces->have[at / 64] = UINT64_MAX;
-	for (; at < end; at++)
-		pieces->have[at / 64] |= UINT64_C(1) << at % 64;
+	for (uint32_t next; at < end; at = next) {
+		uint64_t mask = word_mask(at, end, &next);
+		pieces->have[at / 64] |= mask;
+	}
 }
 
+/* Copies the bytes that are missing, 64 at a step where all of them are. */
 static void fill(struct sense_pieces *pieces, uint32_t at, const uint8_t *data, uint32_t len)
 {
-	for (uint32_t i = 0; i < len; i++, at++) {
-		uint64_t bit = UINT64_C(1) << at % 64;
-		if (pieces->have[at / 64] & bit)
+	uint32_t end = at + len;
+	for (uint32_t next; at < end; data += next - at, at = next) {
+		uint64_t mask = word_mask(at, end, &next), *have = &pieces->have[at / 64], old = *have;
+		*have |= mask;
+		if (!(old & mask)) {
+			memcpy(pieces->data + at, data, next - at);
 			continue;
-		pieces->have[at / 64] |= bit;
-		pieces->data[at] = data[i];
+		}
+		for (uint32_t i = at; i < next; i++)
+			if (!(old >> i % 64 & 1))
+				pieces->data[i] = data[i - at];
 	}
 }
 

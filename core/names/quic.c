@@ -155,7 +155,8 @@ static bool read_packets(sense_quic_crypto *crypto, struct sense_quic *quic, con
 			int plain_len = open_initial(crypto, quic, &h);
 			opened = opened || plain_len >= 0;
 			if (plain_len > 0) /* what stands before a frame that does not belong is taken */
-				sense_quic_frames(&quic->stream, sense_quic_scratch(crypto), (size_t)plain_len);
+				sense_quic_frames(&quic->stream, sense_quic_scratch(crypto),
+				                  (size_t)plain_len);
 		}
 		data += h.sealed.len;
 		len -= h.sealed.len;

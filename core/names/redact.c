@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define LONG_TOKEN 40u
+#define SHORTEST 11u /* of all shapes, with their rest */
 
 /* How keys begin, the longer of two that begin alike first; `rest` makes a prefix a likely key. */
 static const struct shape {
@@ -38,40 +39,29 @@ static const struct shape {
 	SHAPE("eyJ", 12, false, OTHER),
 };
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
+/* Classes of characters, as bits: this runs over every path and user agent. */
+enum { DIGIT = 1, UPPER = 2, LOWER = 4, SEPARATOR = 8, PLUS = 16, HEX = 32, BEGINS = 64 };
+enum { ALNUM = DIGIT | UPPER | LOWER, TOKEN = ALNUM | SEPARATOR | PLUS };
 
-static bool is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
+/* BEGINS marks the first letters of the shapes above; t/00-unit/names_redact.c holds them together. */
+static const uint8_t classes[256] = {
+	['0' ... '9'] = DIGIT | HEX, ['A'] = UPPER | HEX | BEGINS, ['B' ... 'F'] = UPPER | HEX,
+	['G' ... 'Z'] = UPPER, ['a' ... 'd'] = LOWER | HEX, ['e'] = LOWER | HEX | BEGINS, ['f'] = LOWER | HEX,
+	['g' ... 'h'] = LOWER | BEGINS, ['i' ... 'j'] = LOWER, ['k'] = LOWER | BEGINS, ['l' ... 'm'] = LOWER,
+	['n'] = LOWER | BEGINS, ['o'] = LOWER, ['p'] = LOWER | BEGINS, ['q'] = LOWER,
+	['r' ... 's'] = LOWER | BEGINS, ['t' ... 'w'] = LOWER, ['x'] = LOWER | BEGINS, ['y' ... 'z'] = LOWER,
+	['-'] = SEPARATOR, ['_'] = SEPARATOR, ['+'] = PLUS
+};
 
-static bool is_lower(char c)
+static uint8_t class_of(char c)
 {
-	return c >= 'a' && c <= 'z';
-}
-
-static bool is_alnum(char c)
-{
-	return is_lower(c) || is_digit(c) || is_upper(c);
-}
-
-static bool is_hex(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_token(char c)
-{
-	return is_alnum(c) || c == '-' || c == '_' || c == '+';
+	return classes[(unsigned char)c];
 }
 
 static bool has_digit(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (is_digit(text[i]))
+		if (class_of(text[i]) & DIGIT)
 			return true;
 	}
 	return false;
@@ -94,22 +84,18 @@ static const struct shape *shape_of(const char *text, size_t len)
  */
 static bool is_random(const char *token, size_t len)
 {
-	bool digit = false, upper = false, lower = false, separator = false;
-	for (size_t i = 0; i < len; i++) {
-		digit |= is_digit(token[i]);
-		upper |= is_upper(token[i]);
-		lower |= is_lower(token[i]);
-		separator |= token[i] == '-' || token[i] == '_';
-	}
-	return !separator || (digit && upper && lower);
+	unsigned seen = 0;
+	for (size_t i = 0; i < len; i++)
+		seen |= class_of(token[i]);
+	return !(seen & SEPARATOR) || (seen & ALNUM) == ALNUM;
 }
 
 static bool token_secret(const char *token, size_t len)
 {
 	if (len > LONG_TOKEN && is_random(token, len))
 		return true;
-	for (size_t i = 0; i < len; i++) {
-		if (i && is_alnum(token[i - 1]))
+	for (size_t i = 0; i + SHORTEST <= len; i++) {
+		if (!(class_of(token[i]) & BEGINS) || (i && (class_of(token[i - 1]) & ALNUM)))
 			continue;
 		const struct shape *shape = shape_of(token + i, len - i);
 		if (!shape || len - i < (size_t)shape->len + shape->rest)
@@ -123,14 +109,14 @@ static bool token_secret(const char *token, size_t len)
 bool sense_secret_within(const char *word, size_t len)
 {
 	size_t i = 0;
-	while (i < len) {
+	while (i + SHORTEST <= len) {
 		/* An escape separates: its two digits are not the beginning of what follows. */
-		if (word[i] == '%' && len - i > 2 && is_hex(word[i + 1]) && is_hex(word[i + 2])) {
+		if (word[i] == '%' && len - i > 2 && (class_of(word[i + 1]) & class_of(word[i + 2]) & HEX)) {
 			i += 3;
 			continue;
 		}
 		size_t n = 0;
-		while (i + n < len && is_token(word[i + n]))
+		while (i + n < len && (class_of(word[i + n]) & TOKEN))
 			n++;
 		if (n && token_secret(word + i, n))
 			return true;

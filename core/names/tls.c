@@ -187,9 +187,9 @@ static enum sense_tls_result look_again(sense_tls *tls, struct sense_hello *hell
 {
 	const struct sense_pieces *pieces = &tls->pieces;
 	uint32_t from = pieces->from;
-	struct look look = {.run = pieces->data + from, .len = pieces->whole - from};
-	if (!look.len || pieces->whole < tls->need)
+	if (pieces->whole == from || pieces->whole < tls->need)
 		return SENSE_TLS_MORE;
+	struct look look = {.run = pieces->data + from, .len = pieces->whole - from};
 	enum sense_tls_result result = look_at(&look, hello);
 	if (result == SENSE_TLS_MORE)
 		tls->need = from + (uint32_t)look.need;

@@ -114,15 +114,15 @@ static enum sense_status filter_load(const struct sense_lockdown *what, sense_er
 
 enum sense_status sense_lockdown(const struct sense_lockdown *what, sense_error *err)
 {
-	/* Valgrind's own calls would pass through the filter, and it needs its memory. */
+	/* Valgrind's own calls would pass through the filter, and it needs memory and descriptors. */
 	bool observed = UNDER_VALGRIND;
 	enum sense_status status = sense_privilege_close(what, err);
 	if (status)
 		return status;
 	sense_privilege_isolate();
 	status = sense_privilege_drop(err);
-	if (!status)
-		status = sense_privilege_limit(SANITIZED || observed ? 0 : what->memory_bytes, err);
+	if (!status && !observed)
+		status = sense_privilege_limit(SANITIZED ? 0 : what->memory_bytes, err);
 	if (!status && !observed)
 		status = filter_load(what, err);
 	return status;

@@ -82,14 +82,21 @@ for group in pairs(groups) do
 end
 local top = meta_of("")
 
+-- A trace that begins here must not end in a tail call of a built-in: LuaJIT would give it up.
 local function new()
-  return setmetatable({ [GENERATION] = view.generation }, top)
+  local handle = setmetatable({ [GENERATION] = view.generation }, top)
+  return handle
 end
 
 -- One chunk a function, so that each rule gets traces of its own: closures of one chunk would
 -- share them, and queue up behind each other's guards.
 local function bind(f, params)
-  return loadstring("local f, params, new = ... return function() return f(new(), params) end", "=rule")(f, params, new)
+  return loadstring([[
+    local f, params, new = ...
+    return function()
+      local answer = f(new(), params)
+      return answer
+    end]], "=rule")(f, params, new)
 end
 
 return { bind = bind, aliases = aliases }

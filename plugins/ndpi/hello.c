@@ -70,6 +70,18 @@ static bool open_message(struct window *payload, uint8_t type, struct window *bo
 	return body->at && (type == SERVER_HELLO || (!record.left && !payload->left));
 }
 
+bool hello_is_partial(const uint8_t *payload, unsigned len)
+{
+	unsigned record;
+
+	if (len < RECORD_HEADER + HANDSHAKE_HEADER || payload[0] != HANDSHAKE || payload[1] != 3)
+		return false;
+	record = u16(payload + 3);
+	payload += RECORD_HEADER;
+	return len < RECORD_HEADER + record && RECORD_HEADER + record <= HELLO_MAX &&
+	       payload[0] == CLIENT_HELLO && payload[1] == 0 && u16(payload + 2) + HANDSHAKE_HEADER == record;
+}
+
 static uint8_t *put(uint8_t *out, const void *data, unsigned n)
 {
 	memcpy(out, data, n);
@@ -90,8 +102,8 @@ static uint8_t *put16(uint8_t *out, unsigned value)
  */
 static uint8_t *put_extensions(uint8_t *out, const uint8_t *end, struct window extensions)
 {
-	static const uint8_t padding[] = { 0, EXT_PADDING, 0, 4, 0, 0, 0, 0 };
-	static const uint8_t no_ja3[] = { 0, EXT_POINT_FORMATS, 0, 1 };
+	static const uint8_t padding[] = {0, EXT_PADDING, 0, 4, 0, 0, 0, 0};
+	static const uint8_t no_ja3[] = {0, EXT_POINT_FORMATS, 0, 1};
 	uint8_t *start = out;
 	struct window body;
 	unsigned type;
@@ -117,8 +129,8 @@ static uint8_t *put_extensions(uint8_t *out, const uint8_t *end, struct window e
 unsigned hello_shorten(const uint8_t *payload, unsigned len, uint8_t out[HELLO_SHORT_MAX])
 {
 	/* One cipher suite and null compression, as no more are looked at. */
-	static const uint8_t suites[] = { 0, 2, 0x13, 0x01, 1, 0 };
-	struct window w = { payload, len }, body, session, ciphers, compression, extensions = { 0 };
+	static const uint8_t suites[] = {0, 2, 0x13, 0x01, 1, 0};
+	struct window w = {payload, len}, body, session, ciphers, compression, extensions = {0};
 	const uint8_t *before;
 	uint8_t *at = out + RECORD_HEADER + HANDSHAKE_HEADER;
 
@@ -148,7 +160,7 @@ unsigned hello_shorten(const uint8_t *payload, unsigned len, uint8_t out[HELLO_S
 
 bool hello_is_server_13(const uint8_t *payload, unsigned len)
 {
-	struct window w = { payload, len }, body, session, extensions, extension;
+	struct window w = {payload, len}, body, session, extensions, extension;
 	unsigned type;
 
 	if (!open_message(&w, SERVER_HELLO, &body) || !take(&body, BEFORE_SESSION) ||

@@ -12,6 +12,13 @@
 #include <stdint.h>
 
 #define HELLO_SHORT_MAX 640 /* longest output of hello_shorten */
+#define HELLO_MAX 4096      /* longest input that is worth waiting for */
+
+/*
+ * Whether a TCP payload is the beginning of a ClientHello in one record, more of which must come in
+ * other segments: usual since post-quantum key shares. False as well when it would be too long.
+ */
+bool hello_is_partial(const uint8_t *payload, unsigned len);
 
 /*
  * Reads one TCP payload that is exactly one TLS record holding exactly one well-formed ClientHello

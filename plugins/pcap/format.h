@@ -17,6 +17,7 @@ struct classic {
 	bool nanoseconds;
 	uint16_t link;
 	uint32_t record; /* bytes before the data of a packet */
+	uint32_t caplen_at;
 };
 
 struct interface {

@@ -32,7 +32,7 @@ static enum sense_status refuse(const struct source *source, sense_error *err)
 		if (p[0] == compressed[i].magic[0] && p[1] == compressed[i].magic[1])
 			return source->host->fail(
 			    err, SENSE_E_UNSUPPORTED, "pcap",
-			    "%s: is compressed by %s; unpack it first, as in `%s FILE | sense-agent replay -`",
+			    "%s: is compressed by %s; unpack it first: `%s FILE | sense-agent replay -`",
 			    source->name, compressed[i].name, compressed[i].unpack);
 	char bytes[16] = "";
 	for (uint32_t i = 0; i < have; i++)

@@ -4,7 +4,7 @@
  * Regular files are read with pread, anything else with read. Both fill the same buffer, in pieces
  * that fit the second-level cache, so a packet is still there when it is decoded. Mapping the file
  * in windows of 16 MiB was measured too (1 GB, 1.6 M packets, in the page cache): 60 ns a packet
- * against 85 ns here and 240-280 ns for libpcap. It was not taken: a file that is cut while it is
+ * against 85-100 ns here and 200-270 ns for libpcap. It was not taken: a file that is cut while it is
  * read would end the process by SIGBUS, the windows count as memory of the agent, and each header
  * is then missed in the cache by whoever looks at it first.
  *

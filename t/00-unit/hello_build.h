@@ -44,7 +44,8 @@ __attribute__((unused)) static void hello_begin(struct hello_build *b, unsigned 
 	put16(b, 0);
 }
 
-__attribute__((unused)) static void hello_ext(struct hello_build *b, unsigned type, const void *body, size_t len)
+__attribute__((unused)) static void hello_ext(struct hello_build *b, unsigned type, const void *body,
+                                              size_t len)
 {
 	put16(b, type);
 	put16(b, (unsigned)len);

@@ -142,7 +142,8 @@ static void names(void)
 	is_str(sni_of("a b.com", 7), "", "a space is no part of a host name");
 	is_str(sni_of("a\0b.com", 7), "", "nor is a NUL");
 	is_str(sni_of("\xc3\xa9.com", 6), "", "nor bytes above 127");
-	is_str(sni_of("_x-1.Example.COM..", 18), "_x-1.example.com", "underscore, hyphen, digits, dots at the end");
+	is_str(sni_of("_x-1.Example.COM..", 18), "_x-1.example.com",
+	       "underscore, hyphen, digits, dots at the end");
 	is_str(sni_of("", 0), "", "an empty name");
 	ok(hello.ja4[3] == 'd', "JA4 goes by the extension");
 	static const uint8_t second[] = {0, 12, 7, 0, 1, 'x', 0, 0, 5, 'b', '.', 'o', 'r', 'g'};

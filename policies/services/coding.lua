@@ -1,0 +1,27 @@
+-- Assistants and agents that read and write source code.
+policy {
+  title = "AI coding assistant", version = "1",
+  description = "Assistants and agents that read and write source code.",
+}
+
+-- Severity by the catalogue's risk tier of the service.
+local severity = { low = "info", medium = "low", high = "medium" }
+
+rule "ai.service.coding" {
+  title = "AI coding assistant used",
+  severity = "medium", type = "service", confidence = 95,
+  on = "flow.classified",
+  -- A name on a DNS flow is a question, not use: dns/ai_names.lua takes it.
+  match = {
+    service = { category = { "coding" }, conclusive = true },
+    host_source = { "sni", "http" },
+  },
+  finding = function(flow)
+    return {
+      severity = severity[flow.service.risk],
+      summary = ("Coding assistant %s (%s) at %s"):format(flow.service.name, flow.service.vendor, flow.host),
+    }
+  end,
+  throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  tags = { "atlas:AML.T0047" },
+}

@@ -1,0 +1,27 @@
+-- Companion characters.
+policy {
+  title = "AI companion service", version = "1",
+  description = "Companion characters.",
+}
+
+-- Severity by the catalogue's risk tier of the service.
+local severity = { low = "info", medium = "low", high = "medium" }
+
+rule "ai.service.companion" {
+  title = "AI companion service used",
+  severity = "medium", type = "service", confidence = 95,
+  on = "flow.classified",
+  -- A name on a DNS flow is a question, not use: dns/ai_names.lua takes it.
+  match = {
+    service = { category = { "companion" }, conclusive = true },
+    host_source = { "sni", "http" },
+  },
+  finding = function(flow)
+    return {
+      severity = severity[flow.service.risk],
+      summary = ("Companion %s (%s) at %s"):format(flow.service.name, flow.service.vendor, flow.host),
+    }
+  end,
+  throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  tags = { "atlas:AML.T0047" },
+}

@@ -1,0 +1,27 @@
+-- Gateways that pass requests on to many vendors: the vendor behind is not seen.
+policy {
+  title = "AI gateway", version = "1",
+  description = "Gateways that pass requests on to many vendors: the vendor behind is not seen.",
+}
+
+-- Severity by the catalogue's risk tier of the service.
+local severity = { low = "low", medium = "medium", high = "high" }
+
+rule "ai.service.gateway" {
+  title = "AI gateway used",
+  severity = "high", type = "service", confidence = 95,
+  on = "flow.classified",
+  -- A name on a DNS flow is a question, not use: dns/ai_names.lua takes it.
+  match = {
+    service = { category = { "gateway" }, conclusive = true },
+    host_source = { "sni", "http" },
+  },
+  finding = function(flow)
+    return {
+      severity = severity[flow.service.risk],
+      summary = ("Gateway %s (%s) at %s"):format(flow.service.name, flow.service.vendor, flow.host),
+    }
+  end,
+  throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  tags = { "atlas:AML.T0040" },
+}

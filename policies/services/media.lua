@@ -1,0 +1,27 @@
+-- Generation of images, video and speech.
+policy {
+  title = "AI image, video or voice service", version = "1",
+  description = "Generation of images, video and speech.",
+}
+
+-- Severity by the catalogue's risk tier of the service.
+local severity = { low = "info", medium = "low", high = "medium" }
+
+rule "ai.service.media" {
+  title = "AI image, video or voice service used",
+  severity = "medium", type = "service", confidence = 95,
+  on = "flow.classified",
+  -- A name on a DNS flow is a question, not use: dns/ai_names.lua takes it.
+  match = {
+    service = { category = { "image", "video", "voice" }, conclusive = true },
+    host_source = { "sni", "http" },
+  },
+  finding = function(flow)
+    return {
+      severity = severity[flow.service.risk],
+      summary = ("Media service %s (%s) at %s"):format(flow.service.name, flow.service.vendor, flow.host),
+    }
+  end,
+  throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  tags = { "atlas:AML.T0047" },
+}

@@ -1,0 +1,27 @@
+-- Hosted compute, tracing and vector databases for AI applications.
+policy {
+  title = "AI infrastructure service", version = "1",
+  description = "Hosted compute, tracing and vector databases for AI applications.",
+}
+
+-- Severity by the catalogue's risk tier of the service.
+local severity = { low = "info", medium = "low", high = "medium" }
+
+rule "ai.service.platform" {
+  title = "AI infrastructure service used",
+  severity = "medium", type = "service", confidence = 95,
+  on = "flow.classified",
+  -- A name on a DNS flow is a question, not use: dns/ai_names.lua takes it.
+  match = {
+    service = { category = { "infra", "observability", "vectordb" }, conclusive = true },
+    host_source = { "sni", "http" },
+  },
+  finding = function(flow)
+    return {
+      severity = severity[flow.service.risk],
+      summary = ("Infrastructure %s (%s) at %s"):format(flow.service.name, flow.service.vendor, flow.host),
+    }
+  end,
+  throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  tags = { "atlas:AML.T0040" },
+}

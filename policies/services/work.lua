@@ -1,0 +1,27 @@
+-- AI search, text, meeting notes, office work and browsers.
+policy {
+  title = "AI search, writing, meeting or productivity service", version = "1",
+  description = "AI search, text, meeting notes, office work and browsers.",
+}
+
+-- Severity by the catalogue's risk tier of the service.
+local severity = { low = "info", medium = "low", high = "medium" }
+
+rule "ai.service.work" {
+  title = "AI search, writing, meeting or productivity service used",
+  severity = "medium", type = "service", confidence = 95,
+  on = "flow.classified",
+  -- A name on a DNS flow is a question, not use: dns/ai_names.lua takes it.
+  match = {
+    service = { category = { "search", "writing", "meeting", "productivity", "browser" }, conclusive = true },
+    host_source = { "sni", "http" },
+  },
+  finding = function(flow)
+    return {
+      severity = severity[flow.service.risk],
+      summary = ("Service %s (%s) at %s"):format(flow.service.name, flow.service.vendor, flow.host),
+    }
+  end,
+  throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  tags = { "atlas:AML.T0047" },
+}

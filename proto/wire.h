@@ -1,0 +1,98 @@
+/*
+ * MessagePack (specification 2.0) as the records of proto/ use it: maps whose keys are names.
+ *
+ * A record is described once, by a table of its plain members; encoding and decoding follow it. The
+ * reader takes any bytes: it never reads past the end, never recurses, allocates nothing, and accepts
+ * a count only when that many values can still follow. Strings must be UTF-8 (RFC 3629) without NUL.
+ */
+#ifndef SENSE_PROTO_WIRE_H
+#define SENSE_PROTO_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- plain members -------------------------------------------------------------------------- */
+
+enum sense_wire_type {
+	SENSE_WIRE_STRING, /* const char *; NULL is left out */
+	SENSE_WIRE_U8,
+	SENSE_WIRE_U16,
+	SENSE_WIRE_U64,
+	SENSE_WIRE_BOOL
+};
+
+struct sense_wire_member {
+	const char *name;
+	enum sense_wire_type type;
+	size_t offset;
+};
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+struct sense_wire_writer {
+	uint8_t *data;
+	size_t len;
+	size_t cap;
+	bool full; /* something did not fit; what was written is worth nothing */
+};
+
+void sense_wire_put_map(struct sense_wire_writer *writer, size_t count);
+void sense_wire_put_array(struct sense_wire_writer *writer, size_t count);
+/* Bytes that are not UTF-8 become '?': what one end sends, the other must be able to read. */
+void sense_wire_put_string(struct sense_wire_writer *writer, const char *string);
+void sense_wire_put_bytes(struct sense_wire_writer *writer, const void *data, size_t len);
+void sense_wire_put_uint(struct sense_wire_writer *writer, uint64_t number);
+void sense_wire_put_number(struct sense_wire_writer *writer, double number); /* whole ones as integers */
+void sense_wire_put_bool(struct sense_wire_writer *writer, bool boolean);
+/* Key and value of each member that is set; sense_wire_count says how many those are. */
+void sense_wire_put_members(struct sense_wire_writer *writer, const struct sense_wire_member *members,
+                            size_t count, const void *record);
+size_t sense_wire_count(const struct sense_wire_member *members, size_t count, const void *record);
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+struct sense_wire_reader {
+	const uint8_t *at, *end;
+	char *storage; /* where strings are copied to, NUL-terminated */
+	size_t room;
+	const char *why; /* what was wrong; NULL as long as nothing was */
+};
+
+/* A name within the input: not NUL-terminated. */
+struct sense_wire_key {
+	const char *text;
+	size_t len;
+};
+
+/* All return false, and set why, on input that is not what is asked for. */
+bool sense_wire_fail(struct sense_wire_reader *reader, const char *why);
+bool sense_wire_get_map(struct sense_wire_reader *reader, uint32_t *count);
+bool sense_wire_get_array(struct sense_wire_reader *reader, uint32_t *count);
+bool sense_wire_get_key(struct sense_wire_reader *reader, struct sense_wire_key *key);
+bool sense_wire_get_string(struct sense_wire_reader *reader, const char **string);
+bool sense_wire_get_bytes(struct sense_wire_reader *reader, uint8_t *out, size_t len);
+bool sense_wire_get_uint(struct sense_wire_reader *reader, uint64_t max, uint64_t *number);
+bool sense_wire_get_number(struct sense_wire_reader *reader, double *number); /* finite */
+bool sense_wire_get_bool(struct sense_wire_reader *reader, bool *boolean);
+bool sense_wire_skip(struct sense_wire_reader *reader);
+
+enum sense_wire_kind {
+	SENSE_WIRE_KIND_END,
+	SENSE_WIRE_KIND_BOOL,
+	SENSE_WIRE_KIND_NUMBER,
+	SENSE_WIRE_KIND_STRING,
+	SENSE_WIRE_KIND_OTHER
+};
+enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader); /* of the next value */
+
+bool sense_wire_is(const struct sense_wire_key *key, const char *name);
+/* The value of a key that names a member. *known is false when none is named so: nothing was read. */
+bool sense_wire_get_member(struct sense_wire_reader *reader, const struct sense_wire_key *key,
+                           const struct sense_wire_member *members, size_t count, void *record,
+                           bool *known);
+
+/* Length of the UTF-8 character at s (1 to 4), 0 when it is malformed or does not end before len. */
+size_t sense_utf8_char(const char *s, size_t len);
+
+#endif
