@@ -366,7 +366,7 @@ static void source_read(struct station *station, unsigned number)
 		sense_worker_fail(worker, &err);
 		return;
 	}
-	if (sense_engine_run(station->engine, station->capture, station->open_capture, &err))
+	if (sense_engine_run(station->engine, station->capture, station->open_capture, source->name, &err))
 		sense_worker_fail(worker, &err);
 	station->bytes_before += station->capture->progress(station->open_capture).total;
 	station->capture->close(station->open_capture);

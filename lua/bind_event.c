@@ -8,7 +8,7 @@
 /* Called through ffi: fills the view with one field of the event at hand. */
 static void view_get(struct sense_view *view, int field)
 {
-	struct sense_value value = { .type = SENSE_VALUE_NONE };
+	struct sense_value value = {.type = SENSE_VALUE_NONE};
 	if (view->event && field >= 0 && field < SENSE_FIELD_COUNT)
 		sense_event_get(view->event, (enum sense_field)field, &value);
 	view->type = value.type;

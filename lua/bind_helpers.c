@@ -116,15 +116,14 @@ static int cidr(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	size_t count = lua_objlen(L, 1);
 	luaL_argcheck(L, count > 0 && count <= CIDR_MAX, 1, "takes 1 to 4096 networks");
-	struct networks *networks =
-	    lua_newuserdata(L, sizeof *networks + count * sizeof *networks->list);
+	struct networks *networks = lua_newuserdata(L, sizeof *networks + count * sizeof *networks->list);
 	networks->count = (unsigned)count;
 	for (size_t i = 0; i < count; i++) {
 		lua_rawgeti(L, 1, (int)i + 1);
 		if (lua_type(L, -1) != LUA_TSTRING ||
 		    !sense_cidr_parse(lua_tostring(L, -1), &networks->list[i]))
 			return luaL_error(L, "cidr: entry %d is not a network such as \"10.0.0.0/8\"",
-			                  (int)i + 1);
+					  (int)i + 1);
 		lua_pop(L, 1);
 	}
 	lua_pushcclosure(L, cidr_holds, 1);
@@ -134,15 +133,15 @@ static int cidr(lua_State *L)
 void sense_bind_helpers(lua_State *L, int host)
 {
 	static const luaL_Reg functions[] = {
-		{ "bytes_format", bytes_format },
-		{ "duration_format", duration_format },
-		{ "bytes_parse", bytes_parse },
-		{ "duration_parse", duration_parse },
-		{ "nearest", nearest },
-		{ "where", where },
-		{ "is_cidr", is_cidr },
-		{ "cidr", cidr },
-		{ NULL, NULL },
+	    {"bytes_format", bytes_format},
+	    {"duration_format", duration_format},
+	    {"bytes_parse", bytes_parse},
+	    {"duration_parse", duration_parse},
+	    {"nearest", nearest},
+	    {"where", where},
+	    {"is_cidr", is_cidr},
+	    {"cidr", cidr},
+	    {NULL, NULL},
 	};
 	for (const luaL_Reg *f = functions; f->func; f++) {
 		lua_pushcfunction(L, f->func);

@@ -5,7 +5,7 @@
 
 static bool address(const char *text, struct sense_addr *out, bool *is_v4)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	*is_v4 = !strchr(text, ':');
 	if (!*is_v4)
 		return inet_pton(AF_INET6, text, out->bytes) == 1;

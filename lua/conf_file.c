@@ -42,7 +42,7 @@ static int line_of(const struct load *load, const char *key)
 }
 
 static enum sense_status set_entry(lua_State *L, struct load *load, int entry, const char *key,
-                                   sense_error *why)
+				   sense_error *why)
 {
 	const char *items[SENSE_CONF_LIST_MAX + 1];
 	lua_getfield(L, entry, "value");
@@ -77,10 +77,10 @@ static void load_body(sense_lua *lua, lua_State *L, void *arg)
 		const char *key = lua_tostring(L, -1);
 		if (set_entry(L, load, lua_gettop(L) - 1, key, &why)) {
 			struct sense_problem problem = {
-				.file = load->name,
-				.line = line_of(load, key),
-				.key = key,
-				.message = why.message,
+			    .file = load->name,
+			    .line = line_of(load, key),
+			    .key = key,
+			    .message = why.message,
 			};
 			sense_report_add(load->report, &problem);
 		}
@@ -91,7 +91,7 @@ static void load_body(sense_lua *lua, lua_State *L, void *arg)
 /* "name:12: message" taken apart, so that it prints like any other problem. */
 static void report_script(struct load *load, const char *message)
 {
-	struct sense_problem problem = { .file = load->name, .message = message };
+	struct sense_problem problem = {.file = load->name, .message = message};
 	const char *p = strchr(message, ':');
 	char *end;
 	if (p && p[1] >= '0' && p[1] <= '9') {
@@ -105,10 +105,10 @@ static void report_script(struct load *load, const char *message)
 }
 
 enum sense_status sense_conf_text_load(struct sense_conf *conf, const char *name, const char *text,
-                                       size_t len, struct sense_report *report, sense_error *err)
+				       size_t len, struct sense_report *report, sense_error *err)
 {
-	struct load load = { conf, report, name, text, len };
-	struct sense_lua_limits limits = { .memory = (size_t)16 << 20 };
+	struct load load = {conf, report, name, text, len};
+	struct sense_lua_limits limits = {.memory = (size_t)16 << 20};
 	struct sense_error why;
 	unsigned before = report->count;
 	sense_lua *lua = sense_lua_new(&limits, err);
@@ -120,11 +120,11 @@ enum sense_status sense_conf_text_load(struct sense_conf *conf, const char *name
 	if (report->count == before)
 		return SENSE_OK;
 	return sense_fail(err, SENSE_E_CONFIG, "config", "%u problem%s in %s", report->count - before,
-	                  report->count - before == 1 ? "" : "s", name);
+			  report->count - before == 1 ? "" : "s", name);
 }
 
-enum sense_status sense_conf_file_load(struct sense_conf *conf, const char *path,
-                                       struct sense_report *report, sense_error *err)
+enum sense_status sense_conf_file_load(struct sense_conf *conf, const char *path, struct sense_report *report,
+				       sense_error *err)
 {
 	enum sense_status status;
 	char *text = malloc(FILE_MAX + 1);
@@ -143,8 +143,8 @@ enum sense_status sense_conf_file_load(struct sense_conf *conf, const char *path
 		goto out;
 	}
 	if (len > FILE_MAX) {
-		status = sense_fail(err, SENSE_E_LIMIT, "config", "%s: larger than %u KiB", path,
-		                    FILE_MAX / 1024);
+		status =
+		    sense_fail(err, SENSE_E_LIMIT, "config", "%s: larger than %u KiB", path, FILE_MAX / 1024);
 		goto out;
 	}
 	text[len] = '\0';

@@ -67,11 +67,11 @@ static void collect_problems(sense_lua *lua, lua_State *L, void *arg)
 		lua_rawgeti(L, list, i);
 		int entry = lua_gettop(L);
 		struct sense_problem problem = {
-			.file = text_of(L, entry, "file"),
-			.line = (int)number_of(L, entry, "line"),
-			.rule = text_of(L, entry, "rule"),
-			.key = text_of(L, entry, "key"),
-			.message = text_of(L, entry, "message"),
+		    .file = text_of(L, entry, "file"),
+		    .line = (int)number_of(L, entry, "line"),
+		    .rule = text_of(L, entry, "rule"),
+		    .key = text_of(L, entry, "key"),
+		    .message = text_of(L, entry, "message"),
 		};
 		sense_report_add(load->report, &problem);
 		lua_pop(L, 1);
@@ -97,7 +97,7 @@ static unsigned list_begin(lua_State *L, int table, const char *key)
 }
 
 static const char *const *strings_of(lua_State *L, struct load *load, int table, const char *key,
-                                     unsigned *count)
+				     unsigned *count)
 {
 	unsigned n = list_begin(L, table, key);
 	const char **list = scratch(L, load, n * sizeof *list);
@@ -111,8 +111,7 @@ static const char *const *strings_of(lua_State *L, struct load *load, int table,
 	return list;
 }
 
-static const double *numbers_of(lua_State *L, struct load *load, int table, const char *key,
-                                unsigned *count)
+static const double *numbers_of(lua_State *L, struct load *load, int table, const char *key, unsigned *count)
 {
 	unsigned n = list_begin(L, table, key);
 	double *list = scratch(L, load, n * sizeof *list);
@@ -127,7 +126,7 @@ static const double *numbers_of(lua_State *L, struct load *load, int table, cons
 }
 
 static const struct sense_cidr *cidrs_of(lua_State *L, struct load *load, int table, const char *key,
-                                         unsigned *count)
+					 unsigned *count)
 {
 	unsigned n;
 	const char *const *texts = strings_of(L, load, table, key, &n);
@@ -183,7 +182,7 @@ static void read_throttle(lua_State *L, struct load *load, int table, struct sen
 	lua_pop(L, 1);
 }
 
-/* Keeps the function under the rule's number in the array at `slot` of the host's `functions`. */
+/* Keeps the function where lua/script.c finds it by the rule's number. */
 static bool keep_function(lua_State *L, int table, const char *key, unsigned number)
 {
 	sense_lua *lua = sense_lua_of(L);
@@ -202,16 +201,16 @@ static bool keep_function(lua_State *L, int table, const char *key, unsigned num
 static void read_rule(lua_State *L, struct load *load, int table)
 {
 	struct sense_rule rule = {
-		.id = text_of(L, table, "id"),
-		.policy = text_of(L, table, "policy"),
-		.file = text_of(L, table, "file"),
-		.line = (int)number_of(L, table, "line"),
-		.title = text_of(L, table, "title"),
-		.type = text_of(L, table, "type"),
-		.severity = (enum sense_severity)number_of(L, table, "severity"),
-		.confidence = (uint8_t)number_of(L, table, "confidence"),
-		.action = text_of(L, table, "action"),
-		.events = (uint32_t)number_of(L, table, "on"),
+	    .id = text_of(L, table, "id"),
+	    .policy = text_of(L, table, "policy"),
+	    .file = text_of(L, table, "file"),
+	    .line = (int)number_of(L, table, "line"),
+	    .title = text_of(L, table, "title"),
+	    .type = text_of(L, table, "type"),
+	    .severity = (enum sense_severity)number_of(L, table, "severity"),
+	    .confidence = (uint8_t)number_of(L, table, "confidence"),
+	    .action = text_of(L, table, "action"),
+	    .events = (uint32_t)number_of(L, table, "on"),
 	};
 	unsigned number = sense_ruleset_count(load->set);
 	rule.tags = strings_of(L, load, table, "tags", &rule.tag_count);
@@ -239,16 +238,15 @@ static void collect_rules(sense_lua *lua, lua_State *L, void *arg)
 /* A file that took too long or too much memory is a problem of that file, not of the run. */
 static void report_failure(struct load *load, const sense_error *why)
 {
-	struct sense_problem problem = { .file = load->source->file, .message = why->message };
+	struct sense_problem problem = {.file = load->source->file, .message = why->message};
 	sense_report_add(load->report, &problem);
 }
 
 enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
-                                    sense_ruleset *set, struct sense_report *report,
-                                    sense_error *err)
+				    sense_ruleset *set, struct sense_report *report, sense_error *err)
 {
 	struct sense_error why;
-	struct load load = { .set = set, .report = report, .err = err };
+	struct load load = {.set = set, .report = report, .err = err};
 	enum sense_status status;
 	unsigned before = report->count;
 	for (unsigned i = 0; i < sources->count; i++) {
@@ -262,7 +260,7 @@ enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_so
 		return status;
 	if (report->count > before)
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "%u problem%s in the policies",
-		                  report->count - before, report->count - before == 1 ? "" : "s");
+				  report->count - before, report->count - before == 1 ? "" : "s");
 	sense_arena_init(&load.scratch, (size_t)16 << 20);
 	status = sense_lua_protect(lua, collect_rules, &load, collect_us, err);
 	sense_arena_fini(&load.scratch);

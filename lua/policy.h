@@ -37,12 +37,10 @@ void sense_policy_sources_fini(struct sense_policy_sources *sources);
  * Reads a directory tree (or one file): *.lua in the order of their paths, without *_test.lua and
  * hidden names; symbolic links to directories are not followed.
  */
-enum sense_status sense_policy_read(struct sense_policy_sources *sources, const char *path,
-                                    sense_error *err);
+enum sense_status sense_policy_read(struct sense_policy_sources *sources, const char *path, sense_error *err);
 /* Adds a policy that is already in memory; everything is copied. */
 enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, const char *file,
-                                          const char *name, const char *text, size_t len,
-                                          sense_error *err);
+					  const char *name, const char *text, size_t len, sense_error *err);
 
 /*
  * Runs the sources and adds their rules to set, which the caller compiles afterwards. The functions
@@ -50,8 +48,7 @@ enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, 
  * SENSE_E_CONFIG: the report says what is wrong.
  */
 enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
-                                    sense_ruleset *set, struct sense_report *report,
-                                    sense_error *err);
+				    sense_ruleset *set, struct sense_report *report, sense_error *err);
 
 /* How the engine calls the functions of the rules; valid as long as lua. */
 struct sense_script sense_lua_script(sense_lua *lua);

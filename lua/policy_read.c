@@ -28,7 +28,7 @@ static enum sense_status grow(struct sense_policy_sources *sources, sense_error 
 		return SENSE_OK;
 	if (sources->count >= SENSE_POLICY_FILES_MAX)
 		return sense_fail(err, SENSE_E_LIMIT, "policy", "more than %d policy files",
-		                  SENSE_POLICY_FILES_MAX);
+				  SENSE_POLICY_FILES_MAX);
 	unsigned cap = sources->cap ? sources->cap * 2 : 32;
 	struct sense_policy_source *items = realloc(sources->items, cap * sizeof *items);
 	if (!items)
@@ -39,24 +39,24 @@ static enum sense_status grow(struct sense_policy_sources *sources, sense_error 
 }
 
 enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, const char *file,
-                                          const char *name, const char *text, size_t len,
-                                          sense_error *err)
+					  const char *name, const char *text, size_t len, sense_error *err)
 {
 	enum sense_status status = grow(sources, err);
 	if (status)
 		return status;
 	if (len > SENSE_POLICY_BYTES_MAX)
 		return sense_fail(err, SENSE_E_LIMIT, "policy", "%s: larger than %u KiB", file,
-		                  SENSE_POLICY_BYTES_MAX >> 10);
+				  SENSE_POLICY_BYTES_MAX >> 10);
 	struct sense_policy_source source = {
-		.file = sense_arena_strndup(&sources->arena, file, strlen(file)),
-		.name = sense_arena_strndup(&sources->arena, name, strlen(name)),
-		.text = sense_arena_strndup(&sources->arena, text, len),
-		.len = len,
+	    .file = sense_arena_strndup(&sources->arena, file, strlen(file)),
+	    .name = sense_arena_strndup(&sources->arena, name, strlen(name)),
+	    .text = sense_arena_strndup(&sources->arena, text, len),
+	    .len = len,
 	};
 	if (!source.file || !source.name || !source.text)
-		return sense_fail(err, SENSE_E_LIMIT, "policy", "%s: all policies together are larger than %u MiB",
-		                  file, SENSE_POLICY_TOTAL_MAX >> 20);
+		return sense_fail(err, SENSE_E_LIMIT, "policy",
+				  "%s: all policies together are larger than %u MiB", file,
+				  SENSE_POLICY_TOTAL_MAX >> 20);
 	sources->items[sources->count++] = source;
 	return SENSE_OK;
 }
@@ -111,7 +111,7 @@ out:
 }
 
 static enum sense_status add_file(struct sense_policy_sources *sources, const char *path,
-                                  const char *relative, sense_error *err)
+				  const char *relative, sense_error *err)
 {
 	char name[4096], *text = NULL;
 	size_t len = 0;
@@ -137,12 +137,11 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static enum sense_status read_dir(struct sense_policy_sources *sources, const char *dir,
-                                  size_t root_len, unsigned depth, sense_error *err);
+static enum sense_status read_dir(struct sense_policy_sources *sources, const char *dir, size_t root_len,
+				  unsigned depth, sense_error *err);
 
-static enum sense_status read_entry(struct sense_policy_sources *sources, const char *dir,
-                                    const char *entry, size_t root_len, unsigned depth,
-                                    sense_error *err)
+static enum sense_status read_entry(struct sense_policy_sources *sources, const char *dir, const char *entry,
+				    size_t root_len, unsigned depth, sense_error *err)
 {
 	char path[4096];
 	struct stat st;
@@ -157,14 +156,14 @@ static enum sense_status read_entry(struct sense_policy_sources *sources, const 
 	return add_file(sources, path, path + root_len + 1, err);
 }
 
-static enum sense_status read_dir(struct sense_policy_sources *sources, const char *dir,
-                                  size_t root_len, unsigned depth, sense_error *err)
+static enum sense_status read_dir(struct sense_policy_sources *sources, const char *dir, size_t root_len,
+				  unsigned depth, sense_error *err)
 {
 	struct dirent **entries;
 	enum sense_status status = SENSE_OK;
 	if (depth > SENSE_POLICY_DEPTH_MAX)
 		return sense_fail(err, SENSE_E_LIMIT, "policy", "%s: nested more than %d deep", dir,
-		                  SENSE_POLICY_DEPTH_MAX);
+				  SENSE_POLICY_DEPTH_MAX);
 	int count = scandir(dir, &entries, visible, by_name);
 	if (count < 0)
 		return sense_fail_errno(err, "policy", "cannot read %s", dir);
@@ -177,8 +176,7 @@ static enum sense_status read_dir(struct sense_policy_sources *sources, const ch
 	return status;
 }
 
-enum sense_status sense_policy_read(struct sense_policy_sources *sources, const char *path,
-                                    sense_error *err)
+enum sense_status sense_policy_read(struct sense_policy_sources *sources, const char *path, sense_error *err)
 {
 	char root[4096];
 	struct stat st;

@@ -37,8 +37,8 @@ static void *capped(void *self, void *ptr, size_t old, size_t size)
 		lua->stats.held -= old;
 		return NULL;
 	}
-	if (size > old && (lua->stats.held > lua->limits.memory ||
-	                   size - old > lua->limits.memory - lua->stats.held)) {
+	if (size > old &&
+	    (lua->stats.held > lua->limits.memory || size - old > lua->limits.memory - lua->stats.held)) {
 		lua->stats.over_memory++;
 		return NULL;
 	}
@@ -98,9 +98,9 @@ static void tick(int sig, siginfo_t *info, void *context)
 
 static enum sense_status timer_begin(sense_lua *lua, sense_error *err)
 {
-	struct sigaction action = { .sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART };
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SENSE_LUA_SIGNAL };
-	struct itimerspec every = { .it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS };
+	struct sigaction action = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SENSE_LUA_SIGNAL};
+	struct itimerspec every = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
 	event.sigev_value.sival_ptr = lua;
 	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
 	if (sigaction(SENSE_LUA_SIGNAL, &action, NULL) ||
@@ -135,17 +135,17 @@ static enum sense_status describe(sense_lua *lua, int result, uint64_t budget_us
 	lua_State *L = lua->L;
 	if (result == LUA_ERRMEM)
 		return sense_fail(err, SENSE_E_MEMORY, "lua", "more memory than its limit of %zu KiB",
-		                  lua->limits.memory / 1024);
+				  lua->limits.memory / 1024);
 	if (lua_rawequal(L, -1, SENSE_SLOT_BUDGET)) {
 		lua->stats.over_time++;
 		return sense_fail(err, SENSE_E_LIMIT, "lua", "ran longer than its limit of %g ms",
-		                  (double)budget_us / 1000);
+				  (double)budget_us / 1000);
 	}
 	lua->stats.script_errors++;
 	if (lua_type(L, -1) == LUA_TSTRING)
 		return sense_fail(err, SENSE_E_SCRIPT, "lua", "%s", lua_tostring(L, -1));
 	return sense_fail(err, SENSE_E_SCRIPT, "lua", "raised a %s as its error",
-	                  lua_typename(L, lua_type(L, -1)));
+			  lua_typename(L, lua_type(L, -1)));
 }
 
 static void collect(sense_lua *lua, lua_State *L, void *arg)
@@ -156,7 +156,7 @@ static void collect(sense_lua *lua, lua_State *L, void *arg)
 }
 
 enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint64_t budget_us,
-                                  sense_error *err)
+				  sense_error *err)
 {
 	run_begin(lua, budget_us);
 	int result = lua_pcall(lua->L, nargs, nresults, 0);
@@ -178,8 +178,8 @@ static int trampoline(lua_State *L)
 	return 0;
 }
 
-enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *arg,
-                                    uint64_t budget_us, sense_error *err)
+enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *arg, uint64_t budget_us,
+				    sense_error *err)
 {
 	lua->body = body;
 	lua->arg = arg;
@@ -202,8 +202,8 @@ bool sense_lua_compile(lua_State *L, const char *name, const char *text, size_t 
 {
 	int line;
 	if (!sense_source_plain(text, len, &line)) {
-		lua_pushfstring(L, "%s:%d: 64-bit and imaginary numbers (1LL, 1i) are not allowed",
-		                name, line);
+		lua_pushfstring(L, "%s:%d: 64-bit and imaginary numbers (1LL, 1i) are not allowed", name,
+				line);
 		return false;
 	}
 	lua_pushfstring(L, "@%s", name);
@@ -219,10 +219,13 @@ bool sense_lua_compile(lua_State *L, const char *name, const char *text, size_t 
 static void open_libraries(lua_State *L)
 {
 	static const luaL_Reg libraries[] = {
-		{ "", luaopen_base },         { LUA_TABLIBNAME, luaopen_table },
-		{ LUA_STRLIBNAME, luaopen_string }, { LUA_MATHLIBNAME, luaopen_math },
-		{ LUA_BITLIBNAME, luaopen_bit },    { LUA_JITLIBNAME, luaopen_jit },
-		{ NULL, NULL },
+	    {"", luaopen_base},
+	    {LUA_TABLIBNAME, luaopen_table},
+	    {LUA_STRLIBNAME, luaopen_string},
+	    {LUA_MATHLIBNAME, luaopen_math},
+	    {LUA_BITLIBNAME, luaopen_bit},
+	    {LUA_JITLIBNAME, luaopen_jit},
+	    {NULL, NULL},
 	};
 	for (const luaL_Reg *lib = libraries; lib->func; lib++) {
 		lua_pushcfunction(L, lib->func);
@@ -234,13 +237,13 @@ static void open_libraries(lua_State *L)
 /* Trusted chunks see the stock globals; policies get an environment made by env.lua instead. */
 static void run_chunks(lua_State *L, int host)
 {
-#define CHUNK_ENTRY(name) { #name, sense_lua_##name##_begin, sense_lua_##name##_end },
-	static const struct chunk chunks[] = { CHUNKS(CHUNK_ENTRY) };
+#define CHUNK_ENTRY(name) {#name, sense_lua_##name##_begin, sense_lua_##name##_end},
+	static const struct chunk chunks[] = {CHUNKS(CHUNK_ENTRY)};
 	for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
 		const struct chunk *chunk = &chunks[i];
 		lua_pushfstring(L, "=sense.%s", chunk->name);
 		if (luaL_loadbuffer(L, chunk->begin, (size_t)(chunk->end - chunk->begin),
-		                    lua_tostring(L, -1)))
+				    lua_tostring(L, -1)))
 			lua_error(L);
 		lua_pushvalue(L, host);
 		lua_call(L, 1, 1);
@@ -282,14 +285,14 @@ static enum sense_status start(sense_lua *lua, sense_error *err)
 	lua->L = lua_newstate(capped, lua);
 	if (!lua->L)
 		return sense_fail(err, SENSE_E_MEMORY, "lua", "cannot make a Lua state in %zu KiB",
-		                  lua->limits.memory / 1024);
+				  lua->limits.memory / 1024);
 	int result = lua_cpcall(lua->L, boot, NULL);
 	if (result == LUA_ERRMEM)
 		return sense_fail(err, SENSE_E_MEMORY, "lua", "cannot start Lua in %zu KiB",
-		                  lua->limits.memory / 1024);
+				  lua->limits.memory / 1024);
 	if (result)
 		return sense_fail(err, SENSE_E_INTERNAL, "lua", "cannot start Lua: %s",
-		                  lua_type(lua->L, -1) == LUA_TSTRING ? lua_tostring(lua->L, -1) : "?");
+				  lua_type(lua->L, -1) == LUA_TSTRING ? lua_tostring(lua->L, -1) : "?");
 	for (int slot = 1; slot <= SENSE_SLOT_LAST; slot++)
 		lua_rawgeti(lua->L, LUA_REGISTRYINDEX, lua->refs[slot]);
 	lua_settop(lua->L, SENSE_SLOT_TOP); /* boot made room for it */
@@ -354,14 +357,14 @@ static void eval_body(sense_lua *lua, lua_State *L, void *arg)
 	lua_call(L, 1, 1);
 	lua_call(L, 0, 1);
 	const char *text = lua_isboolean(L, -1) ? (lua_toboolean(L, -1) ? "true" : "false")
-	                   : lua_isstring(L, -1) ? lua_tostring(L, -1)
-	                                         : luaL_typename(L, -1);
+			 : lua_isstring(L, -1)  ? lua_tostring(L, -1)
+						: luaL_typename(L, -1);
 	snprintf(eval->out, eval->cap, "%s", text);
 }
 
-enum sense_status sense_lua_eval(sense_lua *lua, const char *name, const char *text, size_t len,
-                                 char *out, size_t cap, sense_error *err)
+enum sense_status sense_lua_eval(sense_lua *lua, const char *name, const char *text, size_t len, char *out,
+				 size_t cap, sense_error *err)
 {
-	struct eval eval = { name, text, len, out, cap };
+	struct eval eval = {name, text, len, out, cap};
 	return sense_lua_protect(lua, eval_body, &eval, lua->limits.soft_us, err);
 }

@@ -29,7 +29,7 @@ struct sense_lua_limits {
 };
 
 struct sense_lua_stats {
-	size_t held;            /* bytes now */
+	size_t held; /* bytes now */
 	size_t peak;
 	uint64_t over_memory;   /* allocations refused */
 	uint64_t over_time;     /* scripts ended by the soft limit */
@@ -44,7 +44,7 @@ void sense_lua_stats(const sense_lua *lua, struct sense_lua_stats *out);
  * Runs one text chunk in a fresh policy environment and gives what it returned, as text (cap bytes).
  * For tests, and for people who try an expression.
  */
-enum sense_status sense_lua_eval(sense_lua *lua, const char *name, const char *text, size_t len,
-                                 char *out, size_t cap, sense_error *err);
+enum sense_status sense_lua_eval(sense_lua *lua, const char *name, const char *text, size_t len, char *out,
+				 size_t cap, sense_error *err);
 
 #endif

@@ -35,8 +35,8 @@ static void view_close(sense_lua *lua)
  * Puts file, line and rule in front of the message. Where Lua says which line of the policy failed
  * ("ai/chat:12: ..."), that line is meant; else the rule's own.
  */
-static enum sense_status blame(const struct sense_rule *rule, const char *function,
-                               enum sense_status status, sense_error *err)
+static enum sense_status blame(const struct sense_rule *rule, const char *function, enum sense_status status,
+			       sense_error *err)
 {
 	if (!err)
 		return status;
@@ -52,11 +52,11 @@ static enum sense_status blame(const struct sense_rule *rule, const char *functi
 		}
 	}
 	return sense_fail(err, status, "rule", "%s:%d: rule \"%s\": %s: %s", rule->file ? rule->file : "?",
-	                  line, rule->id, function, message);
+			  line, rule->id, function, message);
 }
 
-static enum sense_status when(void *self, const struct sense_rule *rule,
-                              const struct sense_event *event, bool *holds, sense_error *err)
+static enum sense_status when(void *self, const struct sense_rule *rule, const struct sense_event *event,
+			      bool *holds, sense_error *err)
 {
 	sense_lua *lua = self;
 	*holds = false;
@@ -122,8 +122,7 @@ static void read_evidence(lua_State *L, struct answer *answer)
 	finding->evidence_count = 0;
 	for (size_t i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
-		finding->evidence[finding->evidence_count++] =
-		    clean_top(L, answer, "evidence", EVIDENCE_MAX);
+		finding->evidence[finding->evidence_count++] = clean_top(L, answer, "evidence", EVIDENCE_MAX);
 		lua_pop(L, 1);
 	}
 }
@@ -153,7 +152,7 @@ static void read_detail(lua_State *L, struct answer *answer, struct sense_detail
 		break;
 	default:
 		luaL_error(L, "details.%s takes a text, a number or a boolean, not a %s", out->key,
-		           luaL_typename(L, -1));
+			   luaL_typename(L, -1));
 	}
 }
 
@@ -173,7 +172,7 @@ static void read_details(lua_State *L, struct answer *answer)
 		if (finding->detail_count >= SENSE_FINDING_DETAILS_MAX)
 			luaL_error(L, "details hold at most %d values", SENSE_FINDING_DETAILS_MAX);
 		struct sense_detail *detail = &finding->details[finding->detail_count];
-		*detail = (struct sense_detail){ .key = "" };
+		*detail = (struct sense_detail){.key = ""};
 		read_detail(L, answer, detail);
 		finding->detail_count++;
 		lua_pop(L, 1);
@@ -186,14 +185,14 @@ static const struct {
 	const char *key;
 	void (*read)(lua_State *L, struct answer *answer);
 } parts[] = {
-	{ "summary", read_summary },   { "severity", read_severity }, { "confidence", read_confidence },
-	{ "evidence", read_evidence }, { "details", read_details },
+    {"summary", read_summary},   {"severity", read_severity}, {"confidence", read_confidence},
+    {"evidence", read_evidence}, {"details", read_details},
 };
 #define PARTS (sizeof parts / sizeof *parts)
 
 static void read_part(lua_State *L, struct answer *answer)
 {
-	static const char *const names[] = { "summary", "severity", "confidence", "evidence", "details", NULL };
+	static const char *const names[] = {"summary", "severity", "confidence", "evidence", "details", NULL};
 	const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "(not a text)";
 	for (size_t i = 0; i < PARTS; i++) {
 		if (!strcmp(parts[i].key, key)) {
@@ -203,7 +202,7 @@ static void read_part(lua_State *L, struct answer *answer)
 	}
 	const char *near = strlen(key) <= 64 ? sense_nearest(key, names) : NULL;
 	luaL_error(L, "returned an unknown key '%s'%s%s%s", key, near ? ", did you mean '" : "",
-	           near ? near : "", near ? "'?" : "");
+		   near ? near : "", near ? "'?" : "");
 }
 
 static void finding_body(sense_lua *lua, lua_State *L, void *arg)
@@ -223,13 +222,12 @@ static void finding_body(sense_lua *lua, lua_State *L, void *arg)
 	}
 }
 
-static enum sense_status finding(void *self, const struct sense_rule *rule,
-                                 const struct sense_event *event, struct sense_arena *arena,
-                                 struct sense_finding *out, sense_error *err)
+static enum sense_status finding(void *self, const struct sense_rule *rule, const struct sense_event *event,
+				 struct sense_arena *arena, struct sense_finding *out, sense_error *err)
 {
 	sense_lua *lua = self;
 	struct sense_finding draft = *out; /* a failure half way must leave *out as it was */
-	struct answer answer = { rule, arena, &draft };
+	struct answer answer = {rule, arena, &draft};
 	view_open(lua, event);
 	enum sense_status status = sense_lua_protect(lua, finding_body, &answer, lua->limits.soft_us, err);
 	view_close(lua);
@@ -241,5 +239,5 @@ static enum sense_status finding(void *self, const struct sense_rule *rule,
 
 struct sense_script sense_lua_script(sense_lua *lua)
 {
-	return (struct sense_script){ .self = lua, .when = when, .finding = finding };
+	return (struct sense_script){.self = lua, .when = when, .finding = finding};
 }

@@ -82,7 +82,7 @@ static bool plain_number(struct scan *scan)
 
 bool sense_source_plain(const char *text, size_t len, int *line)
 {
-	struct scan scan = { text, text + len, 1 };
+	struct scan scan = {text, text + len, 1};
 	while (scan.p < scan.end) {
 		int c = peek(&scan, 0);
 		if (c == '-' && peek(&scan, 1) == '-') {

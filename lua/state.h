@@ -61,10 +61,10 @@ struct sense_lua {
 
 /* lua_pcall of the function and nargs values on the stack, timed, its failure described in err. */
 enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint64_t budget_us,
-                                  sense_error *err);
+				  sense_error *err);
 /* Runs body(lua, L, arg) protected and timed; the stack is as before afterwards. */
-enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *arg,
-                                    uint64_t budget_us, sense_error *err);
+enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *arg, uint64_t budget_us,
+				    sense_error *err);
 
 /* Within a body: the sense_lua of L, and pushing host[module][name]. */
 sense_lua *sense_lua_of(lua_State *L);

@@ -6,20 +6,23 @@
 
 #include "proto/wire.h"
 
-#define MEMBER(member, type) {#member, SENSE_WIRE_##type, offsetof(struct sense_finding, member)}
+#define MEMBER(member, type)                                                       \
+	{                                                                          \
+#member, SENSE_WIRE_##type, offsetof(struct sense_finding, member) \
+	}
 
 static const struct sense_wire_member members[] = {
-    MEMBER(timestamp, U64),     MEMBER(type, STRING),      MEMBER(severity, STRING),
-    MEMBER(rule, STRING),       MEMBER(policy, STRING),    MEMBER(source_ip, STRING),
-    MEMBER(source_port, U16),   MEMBER(dest_ip, STRING),   MEMBER(dest_port, U16),
-    MEMBER(host, STRING),       MEMBER(service, STRING),   MEMBER(service_name, STRING),
-    MEMBER(category, STRING),   MEMBER(confidence, U8),    MEMBER(process, STRING),
-    MEMBER(user, STRING),       MEMBER(summary, STRING),   MEMBER(action, STRING),
+    MEMBER(timestamp, U64),   MEMBER(type, STRING),    MEMBER(severity, STRING),
+    MEMBER(rule, STRING),     MEMBER(policy, STRING),  MEMBER(source_ip, STRING),
+    MEMBER(source_port, U16), MEMBER(dest_ip, STRING), MEMBER(dest_port, U16),
+    MEMBER(host, STRING),     MEMBER(service, STRING), MEMBER(service_name, STRING),
+    MEMBER(category, STRING), MEMBER(confidence, U8),  MEMBER(process, STRING),
+    MEMBER(user, STRING),     MEMBER(summary, STRING), MEMBER(action, STRING),
 };
 #define COUNT (sizeof(members) / sizeof(*members))
 
 static void put_list(struct sense_wire_writer *writer, const char *name, const char *const *list,
-                     unsigned count)
+		     unsigned count)
 {
 	sense_wire_put_string(writer, name);
 	sense_wire_put_array(writer, count);
@@ -35,9 +38,15 @@ static void put_details(struct sense_wire_writer *writer, const struct sense_fin
 		const struct sense_detail *detail = &finding->details[i];
 		sense_wire_put_string(writer, detail->key);
 		switch (detail->type) {
-		case SENSE_DETAIL_STRING: sense_wire_put_string(writer, detail->string); break;
-		case SENSE_DETAIL_NUMBER: sense_wire_put_number(writer, detail->number); break;
-		case SENSE_DETAIL_BOOL: sense_wire_put_bool(writer, detail->boolean); break;
+		case SENSE_DETAIL_STRING:
+			sense_wire_put_string(writer, detail->string);
+			break;
+		case SENSE_DETAIL_NUMBER:
+			sense_wire_put_number(writer, detail->number);
+			break;
+		case SENSE_DETAIL_BOOL:
+			sense_wire_put_bool(writer, detail->boolean);
+			break;
 		}
 	}
 }
@@ -46,8 +55,9 @@ static void put_details(struct sense_wire_writer *writer, const struct sense_fin
 static bool sound(const struct sense_finding *finding)
 {
 	if (finding->evidence_count > SENSE_FINDING_EVIDENCE_MAX ||
-	    finding->detail_count > SENSE_FINDING_DETAILS_MAX || finding->tag_count > SENSE_FINDING_TAGS_MAX ||
-	    finding->confidence > 100 || !finding->timestamp || !finding->rule || !finding->severity)
+	    finding->detail_count > SENSE_FINDING_DETAILS_MAX ||
+	    finding->tag_count > SENSE_FINDING_TAGS_MAX || finding->confidence > 100 || !finding->timestamp ||
+	    !finding->rule || !finding->severity)
 		return false;
 	for (unsigned i = 0; i < finding->evidence_count; i++)
 		if (!finding->evidence[i])
@@ -109,8 +119,10 @@ static bool get_detail(struct sense_wire_reader *reader, struct sense_detail *de
 	case SENSE_WIRE_KIND_BOOL:
 		detail->type = SENSE_DETAIL_BOOL;
 		return sense_wire_get_bool(reader, &detail->boolean);
-	case SENSE_WIRE_KIND_END: return sense_wire_fail(reader, "ends early");
-	default: return sense_wire_fail(reader, "has a detail that is no text, number or boolean");
+	case SENSE_WIRE_KIND_END:
+		return sense_wire_fail(reader, "ends early");
+	default:
+		return sense_wire_fail(reader, "has a detail that is no text, number or boolean");
 	}
 }
 
@@ -129,7 +141,7 @@ static bool get_details(struct sense_wire_reader *reader, struct sense_finding *
 }
 
 static bool get_field(struct sense_wire_reader *reader, const struct sense_wire_key *key,
-                      struct sense_finding *finding, bool *has_id)
+		      struct sense_finding *finding, bool *has_id)
 {
 	bool known;
 
@@ -138,7 +150,8 @@ static bool get_field(struct sense_wire_reader *reader, const struct sense_wire_
 		return sense_wire_get_bytes(reader, finding->id, sizeof(finding->id));
 	}
 	if (sense_wire_is(key, "evidence"))
-		return get_list(reader, finding->evidence, SENSE_FINDING_EVIDENCE_MAX, &finding->evidence_count);
+		return get_list(reader, finding->evidence, SENSE_FINDING_EVIDENCE_MAX,
+				&finding->evidence_count);
 	if (sense_wire_is(key, "tags"))
 		return get_list(reader, finding->tags, SENSE_FINDING_TAGS_MAX, &finding->tag_count);
 	if (sense_wire_is(key, "details"))
@@ -167,14 +180,14 @@ static bool read_finding(struct sense_wire_reader *reader, struct sense_finding 
 }
 
 bool sense_finding_decode(const uint8_t *data, size_t len, char *storage, size_t cap,
-                          struct sense_finding *finding, const char **why)
+			  struct sense_finding *finding, const char **why)
 {
 	struct sense_wire_reader reader = {.at = data, .end = data + len, .storage = storage, .room = cap};
 
 	memset(finding, 0, sizeof(*finding));
 	bool good = len <= SENSE_FINDING_BYTES_MAX
-	                ? read_finding(&reader, finding)
-	                : sense_wire_fail(&reader, "is larger than a finding may be");
+		      ? read_finding(&reader, finding)
+		      : sense_wire_fail(&reader, "is larger than a finding may be");
 	*why = reader.why;
 	return good;
 }

@@ -122,7 +122,7 @@ size_t sense_wire_count(const struct sense_wire_member *members, size_t count, c
 }
 
 void sense_wire_put_members(struct sense_wire_writer *writer, const struct sense_wire_member *members,
-                            size_t count, const void *record)
+			    size_t count, const void *record)
 {
 	for (size_t i = 0; i < count; i++) {
 		const void *at = place(&members[i], record);
@@ -130,11 +130,21 @@ void sense_wire_put_members(struct sense_wire_writer *writer, const struct sense
 			continue;
 		sense_wire_put_string(writer, members[i].name);
 		switch (members[i].type) {
-		case SENSE_WIRE_STRING: sense_wire_put_string(writer, *(const char *const *)at); break;
-		case SENSE_WIRE_U8: sense_wire_put_uint(writer, *(const uint8_t *)at); break;
-		case SENSE_WIRE_U16: sense_wire_put_uint(writer, *(const uint16_t *)at); break;
-		case SENSE_WIRE_U64: sense_wire_put_uint(writer, *(const uint64_t *)at); break;
-		case SENSE_WIRE_BOOL: sense_wire_put_bool(writer, *(const bool *)at); break;
+		case SENSE_WIRE_STRING:
+			sense_wire_put_string(writer, *(const char *const *)at);
+			break;
+		case SENSE_WIRE_U8:
+			sense_wire_put_uint(writer, *(const uint8_t *)at);
+			break;
+		case SENSE_WIRE_U16:
+			sense_wire_put_uint(writer, *(const uint16_t *)at);
+			break;
+		case SENSE_WIRE_U64:
+			sense_wire_put_uint(writer, *(const uint64_t *)at);
+			break;
+		case SENSE_WIRE_BOOL:
+			sense_wire_put_bool(writer, *(const bool *)at);
+			break;
 		}
 	}
 }
@@ -176,7 +186,7 @@ static bool take_number(struct sense_wire_reader *reader, unsigned bytes, uint64
  * 1, 2 or 4 bytes behind it (first8 == 0: the type has no form of 1 byte).
  */
 static bool take_length(struct sense_wire_reader *reader, uint8_t fix, uint8_t mask, uint8_t first8,
-                        uint8_t first16, uint64_t *length)
+			uint8_t first16, uint64_t *length)
 {
 	uint8_t first = head(reader);
 
@@ -191,7 +201,8 @@ static bool take_length(struct sense_wire_reader *reader, uint8_t fix, uint8_t m
 		return take_number(reader, 2, length);
 	if (first == first16 + 1)
 		return take_number(reader, 4, length);
-	return sense_wire_fail(reader, reader->at < reader->end ? "has a value of the wrong type" : "ends early");
+	return sense_wire_fail(reader,
+			       reader->at < reader->end ? "has a value of the wrong type" : "ends early");
 }
 
 static bool take_count(struct sense_wire_reader *reader, uint64_t count, unsigned values, uint32_t *out)
@@ -277,7 +288,7 @@ static bool take_integer(struct sense_wire_reader *reader, bool *negative, uint6
 		return take_number(reader, 1u << (first - 0xcc), number);
 	if (first < 0xd0 || first > 0xd3)
 		return sense_wire_fail(reader, reader->at < reader->end ? "has a value of the wrong type"
-		                                                        : "ends early");
+									: "ends early");
 	unsigned bits = 8u << (first - 0xd0);
 	if (!take_number(reader, bits / 8, number))
 		return false;
@@ -326,7 +337,7 @@ bool sense_wire_get_bool(struct sense_wire_reader *reader, bool *boolean)
 	uint8_t first = head(reader);
 	if (first != 0xc2 && first != 0xc3)
 		return sense_wire_fail(reader, reader->at < reader->end ? "has a value of the wrong type"
-		                                                        : "ends early");
+									: "ends early");
 	*boolean = first == 0xc3;
 	reader->at++;
 	return true;
@@ -350,8 +361,8 @@ enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader)
 static bool skip_one(struct sense_wire_reader *reader, uint64_t *inside)
 {
 	/* Bytes behind the first one of the formats 0xc0 to 0xdf; in three of them a length is first. */
-	static const uint8_t fixed[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 4, 8, 1, 2, 4, 8,
-	                                  1, 2, 4, 8, 2, 3, 5, 9, 17, 1, 2, 4, 2, 4, 2, 4};
+	static const uint8_t fixed[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2,  4, 4, 8, 1, 2, 4, 8,
+					  1, 2, 4, 8, 2, 3, 5, 9, 17, 1, 2, 4, 2, 4, 2, 4};
 	uint8_t first = head(reader);
 	uint64_t length = 0;
 	size_t behind = 0;
@@ -405,9 +416,12 @@ static bool get_value(struct sense_wire_reader *reader, enum sense_wire_type typ
 	uint64_t number;
 
 	switch (type) {
-	case SENSE_WIRE_STRING: return sense_wire_get_string(reader, at);
-	case SENSE_WIRE_BOOL: return sense_wire_get_bool(reader, at);
-	case SENSE_WIRE_U64: return sense_wire_get_uint(reader, UINT64_MAX, at);
+	case SENSE_WIRE_STRING:
+		return sense_wire_get_string(reader, at);
+	case SENSE_WIRE_BOOL:
+		return sense_wire_get_bool(reader, at);
+	case SENSE_WIRE_U64:
+		return sense_wire_get_uint(reader, UINT64_MAX, at);
 	case SENSE_WIRE_U16:
 		if (!sense_wire_get_uint(reader, UINT16_MAX, &number))
 			return false;
@@ -422,8 +436,7 @@ static bool get_value(struct sense_wire_reader *reader, enum sense_wire_type typ
 }
 
 bool sense_wire_get_member(struct sense_wire_reader *reader, const struct sense_wire_key *key,
-                           const struct sense_wire_member *members, size_t count, void *record,
-                           bool *known)
+			   const struct sense_wire_member *members, size_t count, void *record, bool *known)
 {
 	*known = false;
 	for (size_t i = 0; i < count && !*known; i++) {

@@ -47,7 +47,7 @@ void sense_wire_put_number(struct sense_wire_writer *writer, double number); /* 
 void sense_wire_put_bool(struct sense_wire_writer *writer, bool boolean);
 /* Key and value of each member that is set; sense_wire_count says how many those are. */
 void sense_wire_put_members(struct sense_wire_writer *writer, const struct sense_wire_member *members,
-                            size_t count, const void *record);
+			    size_t count, const void *record);
 size_t sense_wire_count(const struct sense_wire_member *members, size_t count, const void *record);
 
 /* ---- reading ------------------------------------------------------------------------------------ */
@@ -89,8 +89,7 @@ enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader); /*
 bool sense_wire_is(const struct sense_wire_key *key, const char *name);
 /* The value of a key that names a member. *known is false when none is named so: nothing was read. */
 bool sense_wire_get_member(struct sense_wire_reader *reader, const struct sense_wire_key *key,
-                           const struct sense_wire_member *members, size_t count, void *record,
-                           bool *known);
+			   const struct sense_wire_member *members, size_t count, void *record, bool *known);
 
 /* Length of the UTF-8 character at s (1 to 4), 0 when it is malformed or does not end before len. */
 size_t sense_utf8_char(const char *s, size_t len);

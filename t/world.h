@@ -58,11 +58,18 @@ __attribute__((unused)) static void world_init(struct world *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->service = (struct sense_service){"claude", "Claude", "Anthropic", "chat", "medium"};
-	w->row = (struct sense_host_row){.service = &w->service, .domain = "claude.ai",
-	                                 .match = SENSE_MATCH_SUFFIX, .grade = 'B', .conclusive = true};
+	w->row = (struct sense_host_row){.service = &w->service,
+					 .domain = "claude.ai",
+					 .match = SENSE_MATCH_SUFFIX,
+					 .grade = 'B',
+					 .conclusive = true};
 	w->names.protocol = world_protocol;
-	w->flow.key = (struct sense_flow_key){.a = world_ip4(10, 1, 2, 3), .b = world_ip4(160, 79, 104, 10),
-	                                      .port_a = 40000, .port_b = 443, .l4 = 6, .ip_version = 4};
+	w->flow.key = (struct sense_flow_key){.a = world_ip4(10, 1, 2, 3),
+					      .b = world_ip4(160, 79, 104, 10),
+					      .port_a = 40000,
+					      .port_b = 443,
+					      .l4 = 6,
+					      .ip_version = 4};
 	w->flow.flags = SENSE_FLOW_A_FIRST;
 	w->flow.first_ts = UINT64_C(1700000000000000);
 	w->flow.last_ts = w->flow.first_ts + 1500000;
@@ -79,15 +86,18 @@ __attribute__((unused)) static void world_init(struct world *w)
 	w->meta.host_source = SENSE_HOST_SNI;
 	w->meta.hello_state = SENSE_HELLO_SNI;
 	w->meta.tls_version = 0x0304;
-	w->event = (struct sense_event){.kind = SENSE_EVENT_FLOW_CLASSIFIED, .ts_us = w->flow.last_ts,
-	                                .flow = &w->flow, .host_row = &w->row, .names = &w->names};
+	w->event = (struct sense_event){.kind = SENSE_EVENT_FLOW_CLASSIFIED,
+					.ts_us = w->flow.last_ts,
+					.flow = &w->flow,
+					.host_row = &w->row,
+					.names = &w->names};
 }
 
 __attribute__((unused)) static void world_fini(struct world *w)
 {
 	const struct sense_str **owned[] = {&w->meta.host,       &w->meta.alpn,        &w->meta.ja3,
-	                                    &w->meta.ja4,        &w->meta.http_method, &w->meta.http_path,
-	                                    &w->meta.user_agent, &w->meta.content_type};
+					    &w->meta.ja4,        &w->meta.http_method, &w->meta.http_path,
+					    &w->meta.user_agent, &w->meta.content_type};
 	for (size_t i = 0; i < sizeof(owned) / sizeof(*owned); i++)
 		world_str(owned[i], NULL);
 }

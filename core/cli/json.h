@@ -31,7 +31,4 @@ void sense_json_bool(struct sense_json *json, bool value);
 void sense_json_finding(struct sense_buf *out, const struct sense_finding *finding);
 void sense_json_flow(struct sense_buf *out, const struct sense_flowrecord *record);
 
-/* Length of the valid UTF-8 sequence at text (NUL-terminated): 1 to 4, or 0 when there is none. */
-unsigned sense_utf8_length(const unsigned char *text);
-
 #endif

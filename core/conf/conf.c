@@ -18,9 +18,9 @@ struct key {
 	const char *doc;
 };
 
-#define KEY(id, name, type, initial, low, high, words, doc)                                           \
-	[SENSE_CONF_##id] = { name, SENSE_CONF_##type, initial, low, high, words, doc },
-static const struct key keys[SENSE_CONF_COUNT] = { SENSE_CONF_KEYS(KEY) };
+#define KEY(id, name, type, initial, low, high, words, doc) \
+	[SENSE_CONF_##id] = {name, SENSE_CONF_##type, initial, low, high, words, doc},
+static const struct key keys[SENSE_CONF_COUNT] = {SENSE_CONF_KEYS(KEY)};
 
 const char *sense_conf_name(enum sense_conf_key key)
 {
@@ -49,8 +49,8 @@ static enum sense_status find(const char *name, enum sense_conf_key *key, sense_
 	}
 	names[SENSE_CONF_COUNT] = NULL;
 	const char *near = strlen(name) <= 64 ? sense_nearest(name, names) : NULL;
-	return sense_fail(err, SENSE_E_CONFIG, "config", "unknown key%s%s%s",
-	                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return sense_fail(err, SENSE_E_CONFIG, "config", "unknown key%s%s%s", near ? ", did you mean '" : "",
+			  near ? near : "", near ? "'?" : "");
 }
 
 /* The position of text among the words, or -1. */
@@ -91,35 +91,35 @@ static void limit_format(const struct key *key, double limit, char *out, size_t 
 }
 
 static enum sense_status parse_number(const struct key *key, const char *text, uint64_t *out,
-                                      sense_error *err)
+				      sense_error *err)
 {
 	static const char *const example[] = {
-		[SENSE_CONF_NUMBER] = "a whole number",
-		[SENSE_CONF_BYTES] = "a size such as '64MiB'",
-		[SENSE_CONF_TIME] = "a duration such as '5ms' or '2m'",
+	    [SENSE_CONF_NUMBER] = "a whole number",
+	    [SENSE_CONF_BYTES] = "a size such as '64MiB'",
+	    [SENSE_CONF_TIME] = "a duration such as '5ms' or '2m'",
 	};
 	char low[32], high[32];
-	bool good = key->type == SENSE_CONF_BYTES  ? sense_bytes_parse(text, out)
-	            : key->type == SENSE_CONF_TIME ? sense_duration_parse(text, out)
-	                                           : whole_number(text, out);
+	bool good = key->type == SENSE_CONF_BYTES ? sense_bytes_parse(text, out)
+		  : key->type == SENSE_CONF_TIME  ? sense_duration_parse(text, out)
+						  : whole_number(text, out);
 	if (!good)
 		return sense_fail(err, SENSE_E_CONFIG, "config", "'%.60s' is not %s", text,
-		                  example[key->type]);
+				  example[key->type]);
 	if ((double)*out >= key->low && (double)*out <= key->high)
 		return SENSE_OK;
 	limit_format(key, key->low, low, sizeof low);
 	limit_format(key, key->high, high, sizeof high);
 	return sense_fail(err, SENSE_E_CONFIG, "config", "'%.60s' is out of range: %s to %s", text, low,
-	                  high);
+			  high);
 }
 
 static enum sense_status parse_choice(const struct key *key, const char *text, uint64_t *out,
-                                      sense_error *err)
+				      sense_error *err)
 {
 	int word = word_find(key->words, text);
 	if (word < 0)
 		return sense_fail(err, SENSE_E_CONFIG, "config", "'%.60s' is not one of: %s", text,
-		                  key->words);
+				  key->words);
 	*out = (uint64_t)word;
 	return SENSE_OK;
 }
@@ -129,15 +129,14 @@ static enum sense_status no_memory(sense_error *err)
 	return sense_fail(err, SENSE_E_MEMORY, "config", "no memory for the configuration");
 }
 
-static enum sense_status split(struct sense_conf *conf, struct sense_conf_value *value,
-                               sense_error *err)
+static enum sense_status split(struct sense_conf *conf, struct sense_conf_value *value, sense_error *err)
 {
 	for (const char *p = value->text; *p;) {
 		size_t len = strcspn(p, ":");
 		if (len) {
 			if (value->count == SENSE_CONF_LIST_MAX)
 				return sense_fail(err, SENSE_E_CONFIG, "config", "more than %d values",
-				                  SENSE_CONF_LIST_MAX);
+						  SENSE_CONF_LIST_MAX);
 			const char *item = sense_arena_strndup(&conf->arena, p, len);
 			if (!item)
 				return no_memory(err);
@@ -149,9 +148,9 @@ static enum sense_status split(struct sense_conf *conf, struct sense_conf_value 
 }
 
 enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, const char *text,
-                                 const char *origin, sense_error *err)
+				 const char *origin, sense_error *err)
 {
-	struct sense_conf_value value = { .count = 0 };
+	struct sense_conf_value value = {.count = 0};
 	enum sense_conf_key key;
 	enum sense_status status = find(name, &key, err);
 	if (status)
@@ -174,8 +173,7 @@ enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, cons
 }
 
 enum sense_status sense_conf_set_list(struct sense_conf *conf, const char *name, unsigned count,
-                                      const char *const *items, const char *origin,
-                                      sense_error *err)
+				      const char *const *items, const char *origin, sense_error *err)
 {
 	char joined[TEXT_MAX + 1];
 	size_t len = 0;
@@ -202,7 +200,8 @@ enum sense_status sense_conf_init(struct sense_conf *conf, sense_error *err)
 	memset(conf, 0, sizeof *conf);
 	sense_arena_init(&conf->arena, (size_t)4 << 20);
 	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
-		enum sense_status status = sense_conf_set(conf, keys[i].name, keys[i].initial, "default", err);
+		enum sense_status status =
+		    sense_conf_set(conf, keys[i].name, keys[i].initial, "default", err);
 		if (status)
 			return status;
 	}
@@ -223,7 +222,7 @@ static void variable_of(const char *name, char *out, size_t cap)
 }
 
 enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *environment,
-                                         struct sense_report *report, sense_error *err)
+					 struct sense_report *report, sense_error *err)
 {
 	unsigned before = report->count;
 	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
@@ -237,14 +236,14 @@ enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *e
 			snprintf(origin, sizeof origin, "environment %s", variable);
 			if (!sense_conf_set(conf, keys[i].name, *entry + len + 1, origin, &why))
 				continue;
-			struct sense_problem problem = { .key = variable, .message = why.message };
+			struct sense_problem problem = {.key = variable, .message = why.message};
 			sense_report_add(report, &problem);
 		}
 	}
 	if (report->count == before)
 		return SENSE_OK;
 	return sense_fail(err, SENSE_E_CONFIG, "config", "%u problem%s in the environment",
-	                  report->count - before, report->count - before == 1 ? "" : "s");
+			  report->count - before, report->count - before == 1 ? "" : "s");
 }
 
 const char *sense_conf_text(const struct sense_conf *conf, enum sense_conf_key key)
@@ -257,8 +256,7 @@ uint64_t sense_conf_number(const struct sense_conf *conf, enum sense_conf_key ke
 	return conf->values[key].number;
 }
 
-const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_conf_key key,
-                                   unsigned *count)
+const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_conf_key key, unsigned *count)
 {
 	*count = conf->values[key].count;
 	return conf->values[key].items;

@@ -17,29 +17,28 @@
  * Identifier, name, type, default, lowest and highest (of a number, in its unit) or the words of a
  * CHOICE, documentation. BYTES are bytes, TIME is microseconds; LIST is separated by ':' in text.
  */
-#define SENSE_CONF_KEYS(X)                                                                            \
-	X(LOG_LEVEL, "log.level", CHOICE, "info", 0, 0, "error warn info debug",                      \
-	  "least important message that is logged")                                                   \
-	X(LOG_FORMAT, "log.format", CHOICE, "auto", 0, 0, "auto text json",                           \
-	  "auto: text on a terminal, JSON lines otherwise")                                           \
-	X(FLOW_MAX, "flow.max", NUMBER, "262144", 1024, 16777216, "", "flows kept at one time")       \
-	X(FLOW_IDLE_TIMEOUT, "flow.idle_timeout", TIME, "120s", 1000000, 86400e6, "",                 \
-	  "a flow without packets for so long has ended")                                             \
-	X(PLUGINS_DIR, "plugins.dir", TEXT, "", 0, 0, "",                                             \
-	  "where plugins are; empty: beside the program")                                             \
-	X(POLICIES_DIRS, "policies.dirs", LIST, "", 0, 0, "",                                         \
-	  "directories of policies; empty: those shipped with the program")                           \
-	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                         \
-	  "the AI catalogue; empty: the one shipped with the program")                                \
-	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                    \
-	  "memory of all rules of one worker")                                                        \
-	X(RULES_SOFT_LIMIT, "rules.soft_limit", TIME, "5ms", 1000, 1e6, "",                           \
-	  "CPU time of one call of a rule, after which it is ended")                                  \
-	X(RULES_HARD_LIMIT, "rules.hard_limit", TIME, "100ms", 10000, 60e6, "",                       \
-	  "time after which a worker whose rule cannot be ended is replaced")                         \
-	X(NAMES_CACHE, "names.cache", NUMBER, "65536", 0, 16777216, "",                               \
-	  "DNS answers remembered, to name flows that have an address only")                          \
-	X(THROTTLE_ENTRIES, "throttle.entries", NUMBER, "65536", 256, 16777216, "",                   \
+#define SENSE_CONF_KEYS(X)                                                                                \
+	X(LOG_LEVEL, "log.level", CHOICE, "info", 0, 0, "error warn info debug",                          \
+	  "least important message that is logged")                                                       \
+	X(LOG_FORMAT, "log.format", CHOICE, "auto", 0, 0, "auto text json",                               \
+	  "auto: text on a terminal, JSON lines otherwise")                                               \
+	X(FLOW_MAX, "flow.max", NUMBER, "262144", 1024, 16777216, "", "flows kept at one time")           \
+	X(FLOW_IDLE_TIMEOUT, "flow.idle_timeout", TIME, "120s", 1000000, 86400e6, "",                     \
+	  "a flow without packets for so long has ended")                                                 \
+	X(PLUGINS_DIR, "plugins.dir", TEXT, "", 0, 0, "", "where plugins are; empty: beside the program") \
+	X(POLICIES_DIRS, "policies.dirs", LIST, "", 0, 0, "",                                             \
+	  "directories of policies; empty: those shipped with the program")                               \
+	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                             \
+	  "the AI catalogue; empty: the one shipped with the program")                                    \
+	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                        \
+	  "memory of all rules of one worker")                                                            \
+	X(RULES_SOFT_LIMIT, "rules.soft_limit", TIME, "5ms", 1000, 1e6, "",                               \
+	  "CPU time of one call of a rule, after which it is ended")                                      \
+	X(RULES_HARD_LIMIT, "rules.hard_limit", TIME, "100ms", 10000, 60e6, "",                           \
+	  "time after which a worker whose rule cannot be ended is replaced")                             \
+	X(NAMES_CACHE, "names.cache", NUMBER, "65536", 0, 16777216, "",                                   \
+	  "DNS answers remembered, to name flows that have an address only")                              \
+	X(THROTTLE_ENTRIES, "throttle.entries", NUMBER, "65536", 256, 16777216, "",                       \
 	  "keys of throttled findings remembered")
 
 enum sense_conf_key {
@@ -82,18 +81,16 @@ const char *sense_conf_doc(enum sense_conf_key key);
 
 /* Sets one key; an unknown name fails with 'did you mean', and nothing changes on failure. */
 enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, const char *text,
-                                 const char *origin, sense_error *err);
+				 const char *origin, sense_error *err);
 enum sense_status sense_conf_set_list(struct sense_conf *conf, const char *name, unsigned count,
-                                      const char *const *items, const char *origin,
-                                      sense_error *err);
+				      const char *const *items, const char *origin, sense_error *err);
 /* Every SENSE_<KEY> of the environment (a NULL-terminated "NAME=value" list); others are ignored. */
 enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *environment,
-                                         struct sense_report *report, sense_error *err);
+					 struct sense_report *report, sense_error *err);
 
 const char *sense_conf_text(const struct sense_conf *conf, enum sense_conf_key key);
 uint64_t sense_conf_number(const struct sense_conf *conf, enum sense_conf_key key);
-const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_conf_key key,
-                                   unsigned *count);
+const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_conf_key key, unsigned *count);
 
 /* The effective values as a configuration file, each with its documentation and origin. */
 void sense_conf_print(const struct sense_conf *conf, FILE *out);

@@ -25,11 +25,11 @@ void sense_report_add(struct sense_report *report, const struct sense_problem *p
 	if (report->count++ >= SENSE_REPORT_MAX)
 		return;
 	report->items[report->count - 1] = (struct sense_problem){
-		.file = keep(report, problem->file),
-		.line = problem->line,
-		.rule = keep(report, problem->rule),
-		.key = keep(report, problem->key),
-		.message = keep(report, problem->message),
+	    .file = keep(report, problem->file),
+	    .line = problem->line,
+	    .rule = keep(report, problem->rule),
+	    .key = keep(report, problem->key),
+	    .message = keep(report, problem->message),
 	};
 }
 
@@ -39,9 +39,9 @@ int sense_problem_format(const struct sense_problem *problem, char *out, size_t 
 	if (problem->file && problem->line > 0)
 		snprintf(line, sizeof line, ":%d", problem->line);
 	return snprintf(out, cap, "%s%s%s%s%s%s%s%s%s", problem->file ? problem->file : "", line,
-	                problem->file ? ": " : "", problem->rule ? "rule \"" : "",
-	                problem->rule ? problem->rule : "", problem->rule ? "\": " : "",
-	                problem->key ? problem->key : "", problem->key ? ": " : "", problem->message);
+			problem->file ? ": " : "", problem->rule ? "rule \"" : "",
+			problem->rule ? problem->rule : "", problem->rule ? "\": " : "",
+			problem->key ? problem->key : "", problem->key ? ": " : "", problem->message);
 }
 
 void sense_report_print(const struct sense_report *report, FILE *out)

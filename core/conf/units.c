@@ -15,16 +15,12 @@ struct unit {
 };
 
 static const struct unit byte_units[] = {
-	{ "", 1 },           { "b", 1 },
-	{ "k", 1024 },       { "kib", 1024 },        { "kb", 1e3 },
-	{ "m", 1048576 },    { "mib", 1048576 },     { "mb", 1e6 },
-	{ "g", 1073741824 }, { "gib", 1073741824 },  { "gb", 1e9 },
-	{ NULL, 0 },
+    {"", 1},          {"b", 1},    {"k", 1024},       {"kib", 1024},       {"kb", 1e3}, {"m", 1048576},
+    {"mib", 1048576}, {"mb", 1e6}, {"g", 1073741824}, {"gib", 1073741824}, {"gb", 1e9}, {NULL, 0},
 };
 
 static const struct unit duration_units[] = {
-	{ "", 1e6 },   { "us", 1 },    { "ms", 1e3 },    { "s", 1e6 },
-	{ "m", 60e6 }, { "h", 3600e6 }, { "d", 86400e6 }, { NULL, 0 },
+    {"", 1e6}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}, {NULL, 0},
 };
 
 /* strtod would also take signs, hex, "inf" and, by locale, other decimal points. */
@@ -78,7 +74,7 @@ bool sense_duration_parse(const char *text, uint64_t *us)
 
 void sense_bytes_format(double bytes, char *out, size_t cap)
 {
-	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
 	unsigned unit = 0;
 	while (unit < 5 && fabs(bytes) >= (unit ? 1023.95 : 1023.5)) {
 		bytes /= 1024;

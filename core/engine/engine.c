@@ -201,6 +201,8 @@ static void batch_take(sense_engine *engine, const struct sense_packet *packets,
 		engine->stats.bytes += packets[i].len;
 		slot->packet.ts_us = packets[i].ts_us;
 		slot->result = sense_packet_decode(&packets[i], &slot->packet);
+		if (slot->result == SENSE_DECODE_UNKNOWN_LINK)
+			engine->unknown_link = packets[i].link;
 		if (slot->result != SENSE_DECODE_OK)
 			continue;
 		key_prepare(engine, slot);
@@ -230,10 +232,11 @@ static void capture_begin(sense_engine *engine, uint64_t ts_us)
 }
 
 enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capture_ops *ops,
-                                   void *capture, sense_error *err)
+                                   void *capture, const char *name, sense_error *err)
 {
 	const struct sense_sink *sink = &engine->config.sink;
 	uint64_t idle = engine->config.idle_timeout_us;
+	uint64_t unknown = engine->stats.unknown_link;
 	bool begun = false, go_on = true;
 	while (go_on) {
 		struct sense_packet packets[BATCH];
@@ -248,10 +251,18 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 		batch_take(engine, packets, count);
 		if (idle && engine->now > idle)
 			sense_flow_table_expire(engine->table, engine->now - idle);
-		if (status || !count)
+		if (status)
 			return status;
+		go_on = go_on && count;
 	}
-	return SENSE_OK;
+	unknown = engine->stats.unknown_link - unknown;
+	if (!unknown)
+		return SENSE_OK;
+	const char *link;
+	sense_link_known(engine->unknown_link, &link);
+	return sense_fail(err, SENSE_E_UNSUPPORTED, "decode",
+	                  "%s: %llu packets of link type %u (%s), which is not read, were skipped", name,
+	                  (unsigned long long)unknown, engine->unknown_link, link);
 }
 
 void sense_engine_finish(sense_engine *engine)

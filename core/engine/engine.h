@@ -69,10 +69,11 @@ void sense_engine_free(sense_engine *engine);
 /*
  * Reads an opened capture to its end. On failure what came before the fault has been evaluated.
  * Flows go on from one capture to the next (the files of a ring) until sense_engine_finish; a capture
- * that begins before the one before it ended is another story, and ends all flows first.
+ * that begins before the one before it ended is another story, and ends all flows first. `name` is for
+ * messages; SENSE_E_UNSUPPORTED: some packets were of a link type that is not read.
  */
 enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capture_ops *ops,
-                                   void *capture, sense_error *err);
+                                   void *capture, const char *name, sense_error *err);
 /* Ends all flows: classifies what is undecided, raises flow.end. */
 void sense_engine_finish(sense_engine *engine);
 

@@ -70,7 +70,8 @@ struct sense_engine {
 	struct sense_rule_health *health; /* by rule number */
 	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
-	uint64_t now;      /* capture time, never backwards */
+	uint64_t now;      /* capture time, never backwards within one capture */
+	uint16_t unknown_link; /* link type of the latest packet that could not be read for it */
 	struct sense_engine_stats stats;
 };
 

@@ -7,7 +7,7 @@
 #include "core/base/hash.h"
 #include "proto/wire.h"
 
-#define TEXT_MAX 512   /* bytes of any one string */
+#define TEXT_MAX 512    /* bytes of any one string */
 #define TEXTS_MAX 12288 /* bytes of summary, evidence and details; names and tags fit beside them */
 
 struct composer {
@@ -133,9 +133,9 @@ static void give_host_evidence(struct composer *c)
 		evidence(c, say(c, "%s:%s", source, host));
 	else
 		evidence(c, say(c, "%s:%s (%s%s%s, grade %c%s)", source, host,
-		                row->match <= SENSE_MATCH_SUFFIX ? how[row->match] : "row",
-		                row->match ? " " : "", row->match ? row->domain : "", row->grade,
-		                row->shared ? ", shared with other traffic" : ""));
+				row->match <= SENSE_MATCH_SUFFIX ? how[row->match] : "row",
+				row->match ? " " : "", row->match ? row->domain : "", row->grade,
+				row->shared ? ", shared with other traffic" : ""));
 }
 
 static void give_http_evidence(struct composer *c)
@@ -146,12 +146,14 @@ static void give_http_evidence(struct composer *c)
 	const char *credential = field(c, SENSE_FIELD_CREDENTIAL);
 
 	if (label)
-		evidence(c, say(c, "http:%s%s%s (signal %s %.0f)", method ? method : "", method && path ? " " : "",
-		                path ? path : "", label, number(c, SENSE_FIELD_SIGNAL_SCORE)));
+		evidence(c, say(c, "http:%s%s%s (signal %s %.0f)", method ? method : "",
+				method && path ? " " : "", path ? path : "", label,
+				number(c, SENSE_FIELD_SIGNAL_SCORE)));
 	else if (method)
 		evidence(c, say(c, "http:%s %s", method, path ? path : ""));
 	for (unsigned i = 0; signal && i < signal->evidence_count && i < SENSE_SIGNAL_EVIDENCE_MAX; i++)
-		evidence(c, clean(c, signal->evidence[i], strnlen(signal->evidence[i], sizeof(signal->evidence[i]))));
+		evidence(c, clean(c, signal->evidence[i],
+				  strnlen(signal->evidence[i], sizeof(signal->evidence[i]))));
 	if (client)
 		evidence(c, say(c, "client:%s", client));
 	if (credential)
@@ -194,11 +196,11 @@ static const char *summary(struct composer *c)
 	if (c->event->kind == SENSE_EVENT_DNS)
 		return say(c, "%s looked up: %s by %s", what, peer, source);
 	if (!strcmp(type, "transfer"))
-		return say(c, "%s sent to %s: %s from %s", volume(c, number(c, SENSE_FIELD_BYTES_UP)), what, peer,
-		           source);
+		return say(c, "%s sent to %s: %s from %s", volume(c, number(c, SENSE_FIELD_BYTES_UP)), what,
+			   peer, source);
 	if (f->service_name && !f->category)
 		return say(c, "%s called: %s%s%s on %s port %u from %s", what, method ? method : "",
-		           method ? " " : "", path ? path : "", peer, f->dest_port, source);
+			   method ? " " : "", path ? path : "", peer, f->dest_port, source);
 	return say(c, f->service_name ? "%s used: %s from %s" : "%s: %s from %s", what, peer, source);
 }
 
@@ -223,11 +225,16 @@ static void give_details(struct composer *c)
 	static const struct {
 		const char *key;
 		enum sense_field field;
-	} texts[] = {{"alpn", SENSE_FIELD_ALPN},           {"ja4", SENSE_FIELD_JA4},
-	             {"tls_version", SENSE_FIELD_TLS_VERSION}, {"hello", SENSE_FIELD_HELLO},
-	             {"method", SENSE_FIELD_HTTP_METHOD},  {"path", SENSE_FIELD_HTTP_PATH},
-	             {"user_agent", SENSE_FIELD_USER_AGENT}, {"client", SENSE_FIELD_CLIENT},
-	             {"credential", SENSE_FIELD_CREDENTIAL}, {"protocol", SENSE_FIELD_NDPI_APP}};
+	} texts[] = {{"alpn", SENSE_FIELD_ALPN},
+		     {"ja4", SENSE_FIELD_JA4},
+		     {"tls_version", SENSE_FIELD_TLS_VERSION},
+		     {"hello", SENSE_FIELD_HELLO},
+		     {"method", SENSE_FIELD_HTTP_METHOD},
+		     {"path", SENSE_FIELD_HTTP_PATH},
+		     {"user_agent", SENSE_FIELD_USER_AGENT},
+		     {"client", SENSE_FIELD_CLIENT},
+		     {"credential", SENSE_FIELD_CREDENTIAL},
+		     {"protocol", SENSE_FIELD_NDPI_APP}};
 
 	detail_text(c, "event", sense_event_name(c->event->kind));
 	if (c->event->flow) {
@@ -249,10 +256,13 @@ static void fill(struct composer *c)
 	const struct sense_rule *rule = c->rule;
 	struct sense_finding *f = c->finding;
 
-	*f = (struct sense_finding){.timestamp = c->event->ts_us, .type = rule->type, .rule = rule->id,
-	                            .severity = sense_severity_name(rule->severity), .policy = rule->policy,
-	                            .confidence = rule->confidence > 100 ? 100 : rule->confidence,
-	                            .action = rule->action};
+	*f = (struct sense_finding){.timestamp = c->event->ts_us,
+				    .type = rule->type,
+				    .rule = rule->id,
+				    .severity = sense_severity_name(rule->severity),
+				    .policy = rule->policy,
+				    .confidence = rule->confidence > 100 ? 100 : rule->confidence,
+				    .action = rule->action};
 	identify(c);
 	f->source_ip = address(c, SENSE_FIELD_SRC_IP);
 	f->source_port = (uint16_t)number(c, SENSE_FIELD_SRC_PORT);
@@ -304,8 +314,9 @@ static void recheck_all(struct composer *c)
 		if (detail.type == SENSE_DETAIL_STRING)
 			detail.string = recheck(c, detail.string ? detail.string : "", &total);
 		if (detail.type == SENSE_DETAIL_NUMBER && !isfinite(detail.number))
-			detail = (struct sense_detail){.key = detail.key, .type = SENSE_DETAIL_STRING,
-			                               .string = isnan(detail.number) ? "nan" : "infinite"};
+			detail = (struct sense_detail){.key = detail.key,
+						       .type = SENSE_DETAIL_STRING,
+						       .string = isnan(detail.number) ? "nan" : "infinite"};
 		if (total > TEXTS_MAX)
 			break;
 		f->details[kept++] = detail;
@@ -314,8 +325,8 @@ static void recheck_all(struct composer *c)
 }
 
 enum sense_status sense_finding_compose(const struct sense_rule *rule, const struct sense_event *event,
-                                        const struct sense_compose *how, struct sense_arena *arena,
-                                        struct sense_finding *finding, sense_error *err)
+					const struct sense_compose *how, struct sense_arena *arena,
+					struct sense_finding *finding, sense_error *err)
 {
 	struct composer c = {.rule = rule, .event = event, .how = how, .arena = arena, .finding = finding};
 	enum sense_status status = SENSE_OK;
@@ -333,6 +344,7 @@ enum sense_status sense_finding_compose(const struct sense_rule *rule, const str
 			recheck_all(&c);
 	}
 	if (c.failed)
-		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for a finding of rule \"%s\"", rule->id);
+		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for a finding of rule \"%s\"",
+				  rule->id);
 	return status;
 }

@@ -20,7 +20,7 @@ struct sense_compose {
  * *finding is then whole, as it would be without a script: a broken script loses no finding.
  */
 enum sense_status sense_finding_compose(const struct sense_rule *rule, const struct sense_event *event,
-                                        const struct sense_compose *how, struct sense_arena *arena,
-                                        struct sense_finding *finding, sense_error *err);
+					const struct sense_compose *how, struct sense_arena *arena,
+					struct sense_finding *finding, sense_error *err);
 
 #endif

@@ -34,14 +34,17 @@ static bool among(const struct sense_condition *condition, const char *text, siz
 static bool is_in(const struct sense_condition *condition, const struct sense_value *value)
 {
 	switch (value->type) {
-	case SENSE_VALUE_STRING: return among(condition, value->string.text, value->string.len);
-	case SENSE_VALUE_BOOL: return value->boolean == condition->boolean;
+	case SENSE_VALUE_STRING:
+		return among(condition, value->string.text, value->string.len);
+	case SENSE_VALUE_BOOL:
+		return value->boolean == condition->boolean;
 	case SENSE_VALUE_NUMBER:
 		for (unsigned i = 0; i < condition->count; i++)
 			if (condition->numbers[i] == value->number)
 				return true;
 		return false;
-	default: return false;
+	default:
+		return false;
 	}
 }
 
@@ -92,14 +95,19 @@ static bool satisfies(const struct sense_condition *condition, const struct sens
 	if (condition->op == SENSE_OP_SET)
 		return (type != SENSE_VALUE_NONE) == condition->boolean;
 	switch (condition->op) {
-	case SENSE_OP_IN: return is_in(condition, value);
-	case SENSE_OP_PREFIX: return type == SENSE_VALUE_STRING && begins(condition, value);
-	case SENSE_OP_SUFFIX: return type == SENSE_VALUE_STRING && below(condition, value);
-	case SENSE_OP_CIDR: return type == SENSE_VALUE_ADDR && within(condition, value);
+	case SENSE_OP_IN:
+		return is_in(condition, value);
+	case SENSE_OP_PREFIX:
+		return type == SENSE_VALUE_STRING && begins(condition, value);
+	case SENSE_OP_SUFFIX:
+		return type == SENSE_VALUE_STRING && below(condition, value);
+	case SENSE_OP_CIDR:
+		return type == SENSE_VALUE_ADDR && within(condition, value);
 	case SENSE_OP_RANGE:
 		return type == SENSE_VALUE_NUMBER && value->number >= condition->min &&
 		       value->number <= condition->max;
-	default: return false;
+	default:
+		return false;
 	}
 }
 

@@ -4,9 +4,12 @@
 #include <string.h>
 
 static const char *const kind_names[SENSE_EVENT_KINDS + 1] = {
-    [SENSE_EVENT_FLOW_NEW] = "flow.new",       [SENSE_EVENT_FLOW_CLASSIFIED] = "flow.classified",
-    [SENSE_EVENT_FLOW_UPDATE] = "flow.update", [SENSE_EVENT_FLOW_END] = "flow.end",
-    [SENSE_EVENT_DNS] = "dns",                 [SENSE_EVENT_TLS] = "tls",
+    [SENSE_EVENT_FLOW_NEW] = "flow.new",
+    [SENSE_EVENT_FLOW_CLASSIFIED] = "flow.classified",
+    [SENSE_EVENT_FLOW_UPDATE] = "flow.update",
+    [SENSE_EVENT_FLOW_END] = "flow.end",
+    [SENSE_EVENT_DNS] = "dns",
+    [SENSE_EVENT_TLS] = "tls",
     [SENSE_EVENT_HTTP] = "http",
 };
 
@@ -178,57 +181,102 @@ static void get_protocol(const struct sense_event *event, uint16_t protocol, str
 		set_word(out, names->protocol(names->module, protocol));
 }
 
-static void get_flow(const struct sense_event *event, enum sense_field field, struct sense_value *out)
+static void get_endpoint(const struct sense_flow *flow, enum sense_field field, struct sense_value *out)
 {
-	const struct sense_flow *flow = event->flow;
 	const struct sense_flow_key *key = &flow->key;
 	bool a_first = flow->flags & SENSE_FLOW_A_FIRST;
 
 	switch (field) {
-	case SENSE_FIELD_SRC_IP: set_addr(out, a_first ? &key->a : &key->b); break;
-	case SENSE_FIELD_DST_IP: set_addr(out, a_first ? &key->b : &key->a); break;
-	case SENSE_FIELD_DST_SCOPE: set_word(out, scope(a_first ? &key->b : &key->a)); break;
-	case SENSE_FIELD_SRC_PORT: set_number(out, a_first ? key->port_a : key->port_b); break;
-	case SENSE_FIELD_DST_PORT: set_number(out, a_first ? key->port_b : key->port_a); break;
-	case SENSE_FIELD_L4: set_number(out, key->l4); break;
-	case SENSE_FIELD_VLAN: set_number(out, key->vlan); break;
-	case SENSE_FIELD_FIRST_TS: set_number(out, (double)flow->first_ts); break;
-	case SENSE_FIELD_LAST_TS: set_number(out, (double)flow->last_ts); break;
-	case SENSE_FIELD_DURATION:
-		set_number(out, flow->last_ts > flow->first_ts
-		                    ? (double)(flow->last_ts - flow->first_ts) / 1e6 : 0);
+	case SENSE_FIELD_SRC_IP:
+		set_addr(out, a_first ? &key->a : &key->b);
 		break;
-	case SENSE_FIELD_PACKETS_UP: set_number(out, (double)flow->packets[0]); break;
-	case SENSE_FIELD_PACKETS_DOWN: set_number(out, (double)flow->packets[1]); break;
-	case SENSE_FIELD_BYTES_UP: set_number(out, (double)flow->bytes[0]); break;
-	case SENSE_FIELD_BYTES_DOWN: set_number(out, (double)flow->bytes[1]); break;
-	case SENSE_FIELD_NDPI_MASTER: get_protocol(event, flow->class_master, out); break;
-	case SENSE_FIELD_NDPI_APP: get_protocol(event, flow->class_app, out); break;
-	case SENSE_FIELD_QUIC: set_bool(out, flow->flags & SENSE_FLOW_QUIC); break;
-	default: break;
+	case SENSE_FIELD_DST_IP:
+		set_addr(out, a_first ? &key->b : &key->a);
+		break;
+	case SENSE_FIELD_DST_SCOPE:
+		set_word(out, scope(a_first ? &key->b : &key->a));
+		break;
+	case SENSE_FIELD_SRC_PORT:
+		set_number(out, a_first ? key->port_a : key->port_b);
+		break;
+	case SENSE_FIELD_DST_PORT:
+		set_number(out, a_first ? key->port_b : key->port_a);
+		break;
+	case SENSE_FIELD_L4:
+		set_number(out, key->l4);
+		break;
+	case SENSE_FIELD_VLAN:
+		set_number(out, key->vlan);
+		break;
+	default:
+		break;
+	}
+}
+
+static double duration(const struct sense_flow *flow)
+{
+	return flow->last_ts > flow->first_ts ? (double)(flow->last_ts - flow->first_ts) / 1e6 : 0;
+}
+
+static void get_counter(const struct sense_flow *flow, enum sense_field field, struct sense_value *out)
+{
+	switch (field) {
+	case SENSE_FIELD_FIRST_TS:
+		set_number(out, (double)flow->first_ts);
+		break;
+	case SENSE_FIELD_LAST_TS:
+		set_number(out, (double)flow->last_ts);
+		break;
+	case SENSE_FIELD_DURATION:
+		set_number(out, duration(flow));
+		break;
+	case SENSE_FIELD_PACKETS_UP:
+		set_number(out, (double)flow->packets[0]);
+		break;
+	case SENSE_FIELD_PACKETS_DOWN:
+		set_number(out, (double)flow->packets[1]);
+		break;
+	case SENSE_FIELD_BYTES_UP:
+		set_number(out, (double)flow->bytes[0]);
+		break;
+	case SENSE_FIELD_BYTES_DOWN:
+		set_number(out, (double)flow->bytes[1]);
+		break;
+	default:
+		break;
 	}
 }
 
 static const char *version_name(uint16_t version)
 {
 	switch (version) {
-	case 0x0304: return "TLSv1.3";
-	case 0x0303: return "TLSv1.2";
-	case 0x0302: return "TLSv1.1";
-	case 0x0301: return "TLSv1";
-	case 0x0300: return "SSLv3";
-	case 0xfefc: return "DTLSv1.3";
-	case 0xfefd: return "DTLSv1.2";
-	case 0xfeff: return "DTLSv1";
-	default: return NULL;
+	case 0x0304:
+		return "TLSv1.3";
+	case 0x0303:
+		return "TLSv1.2";
+	case 0x0302:
+		return "TLSv1.1";
+	case 0x0301:
+		return "TLSv1";
+	case 0x0300:
+		return "SSLv3";
+	case 0xfefc:
+		return "DTLSv1.3";
+	case 0xfefd:
+		return "DTLSv1.2";
+	case 0xfeff:
+		return "DTLSv1";
+	default:
+		return NULL;
 	}
 }
 
 static const char *hello_name(const struct sense_hello *hello, const struct sense_flow_meta *meta)
 {
-	static const char *const states[] = {
-	    [SENSE_HELLO_SNI] = "sni", [SENSE_HELLO_NO_SNI] = "no_sni",
-	    [SENSE_HELLO_ECH] = "ech", [SENSE_HELLO_MISSED] = "missed"};
+	static const char *const states[] = {[SENSE_HELLO_SNI] = "sni",
+					     [SENSE_HELLO_NO_SNI] = "no_sni",
+					     [SENSE_HELLO_ECH] = "ech",
+					     [SENSE_HELLO_MISSED] = "missed"};
 
 	/* The flow's state comes first: it was judged with more than this one message. */
 	if (meta->hello_state && meta->hello_state <= SENSE_HELLO_MISSED)
@@ -241,29 +289,41 @@ static const char *hello_name(const struct sense_hello *hello, const struct sens
 }
 
 static void get_hello(const struct sense_event *event, const struct sense_flow_meta *meta,
-                      enum sense_field field, struct sense_value *out)
+		      enum sense_field field, struct sense_value *out)
 {
 	const struct sense_hello *hello = event->hello;
 
 	switch (field) {
-	case SENSE_FIELD_ALPN: set_either(out, hello ? hello->alpn : NULL, meta->alpn); break;
-	case SENSE_FIELD_JA3: set_either(out, hello ? hello->ja3 : NULL, meta->ja3); break;
-	case SENSE_FIELD_JA4: set_either(out, hello ? hello->ja4 : NULL, meta->ja4); break;
+	case SENSE_FIELD_ALPN:
+		set_either(out, hello ? hello->alpn : NULL, meta->alpn);
+		break;
+	case SENSE_FIELD_JA3:
+		set_either(out, hello ? hello->ja3 : NULL, meta->ja3);
+		break;
+	case SENSE_FIELD_JA4:
+		set_either(out, hello ? hello->ja4 : NULL, meta->ja4);
+		break;
 	case SENSE_FIELD_TLS_VERSION:
 		set_word(out, version_name(meta->tls_version ? meta->tls_version
-		                                             : hello ? hello->version : 0));
+					   : hello           ? hello->version
+							     : 0));
 		break;
-	case SENSE_FIELD_HELLO: set_word(out, hello_name(hello, meta)); break;
-	default: break;
+	case SENSE_FIELD_HELLO:
+		set_word(out, hello_name(hello, meta));
+		break;
+	default:
+		break;
 	}
 }
 
 static const char *credential_name(uint8_t credential)
 {
-	static const char *const names[] = {
-	    [SENSE_CREDENTIAL_OTHER] = "other",         [SENSE_CREDENTIAL_OPENAI] = "openai",
-	    [SENSE_CREDENTIAL_ANTHROPIC] = "anthropic", [SENSE_CREDENTIAL_GOOGLE] = "google",
-	    [SENSE_CREDENTIAL_HUGGINGFACE] = "huggingface", [SENSE_CREDENTIAL_GITHUB] = "github"};
+	static const char *const names[] = {[SENSE_CREDENTIAL_OTHER] = "other",
+					    [SENSE_CREDENTIAL_OPENAI] = "openai",
+					    [SENSE_CREDENTIAL_ANTHROPIC] = "anthropic",
+					    [SENSE_CREDENTIAL_GOOGLE] = "google",
+					    [SENSE_CREDENTIAL_HUGGINGFACE] = "huggingface",
+					    [SENSE_CREDENTIAL_GITHUB] = "github"};
 	return credential < sizeof(names) / sizeof(*names) ? names[credential] : NULL;
 }
 
@@ -275,29 +335,40 @@ static void get_label(const struct sense_event *event, uint16_t label, struct se
 }
 
 static void get_http(const struct sense_event *event, const struct sense_flow_meta *meta,
-                     enum sense_field field, struct sense_value *out)
+		     enum sense_field field, struct sense_value *out)
 {
 	const struct sense_http *http = event->http;
 	const struct sense_signal *signal = event->signal; /* of this request; else of the strongest */
 	uint16_t label = signal ? signal->label : meta->signal;
 
 	switch (field) {
-	case SENSE_FIELD_HTTP_METHOD: set_either(out, http ? http->method : NULL, meta->http_method); break;
-	case SENSE_FIELD_HTTP_PATH: set_either(out, http ? http->path : NULL, meta->http_path); break;
-	case SENSE_FIELD_USER_AGENT: set_either(out, http ? http->user_agent : NULL, meta->user_agent); break;
+	case SENSE_FIELD_HTTP_METHOD:
+		set_either(out, http ? http->method : NULL, meta->http_method);
+		break;
+	case SENSE_FIELD_HTTP_PATH:
+		set_either(out, http ? http->path : NULL, meta->http_path);
+		break;
+	case SENSE_FIELD_USER_AGENT:
+		set_either(out, http ? http->user_agent : NULL, meta->user_agent);
+		break;
 	case SENSE_FIELD_CONTENT_TYPE:
 		set_either(out, http ? http->content_type : NULL, meta->content_type);
 		break;
 	case SENSE_FIELD_CREDENTIAL:
 		set_word(out, credential_name(http ? http->credential : meta->credential));
 		break;
-	case SENSE_FIELD_SIGNAL: get_label(event, label, out); break;
+	case SENSE_FIELD_SIGNAL:
+		get_label(event, label, out);
+		break;
 	case SENSE_FIELD_SIGNAL_SCORE:
 		if (label)
 			set_number(out, signal ? signal->score : meta->signal_score);
 		break;
-	case SENSE_FIELD_CLIENT: get_label(event, signal ? signal->client : meta->client, out); break;
-	default: break;
+	case SENSE_FIELD_CLIENT:
+		get_label(event, signal ? signal->client : meta->client, out);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -305,17 +376,19 @@ static void get_http(const struct sense_event *event, const struct sense_flow_me
 static const char *own_host(const struct sense_event *event, const char **source)
 {
 	*source = event->dns ? "dns" : event->hello ? "sni" : "http";
-	return event->dns     ? event->dns->name
-	       : event->hello ? event->hello->sni
-	       : event->http  ? event->http->host : "";
+	return event->dns   ? event->dns->name
+	     : event->hello ? event->hello->sni
+	     : event->http  ? event->http->host
+			    : "";
 }
 
 static void get_host(const struct sense_event *event, const struct sense_flow_meta *meta,
-                     enum sense_field field, struct sense_value *out)
+		     enum sense_field field, struct sense_value *out)
 {
-	static const char *const sources[] = {
-	    [SENSE_HOST_INFERRED] = "inferred", [SENSE_HOST_DNS] = "dns",
-	    [SENSE_HOST_HTTP] = "http", [SENSE_HOST_SNI] = "sni"};
+	static const char *const sources[] = {[SENSE_HOST_INFERRED] = "inferred",
+					      [SENSE_HOST_DNS] = "dns",
+					      [SENSE_HOST_HTTP] = "http",
+					      [SENSE_HOST_SNI] = "sni"};
 	const char *source;
 	const char *own = own_host(event, &source);
 
@@ -327,53 +400,93 @@ static void get_host(const struct sense_event *event, const struct sense_flow_me
 		set_word(out, sources[meta->host_source]);
 }
 
-static void get_service(const struct sense_host_row *row, enum sense_field field,
-                        struct sense_value *out)
+static void get_service(const struct sense_host_row *row, enum sense_field field, struct sense_value *out)
 {
 	static const char grades[][2] = {"A", "B", "C", "D"};
 
 	switch (field) {
-	case SENSE_FIELD_SERVICE_ID: set_word(out, row->service->id); break;
-	case SENSE_FIELD_SERVICE_NAME: set_word(out, row->service->name); break;
-	case SENSE_FIELD_SERVICE_VENDOR: set_word(out, row->service->vendor); break;
-	case SENSE_FIELD_SERVICE_CATEGORY: set_word(out, row->service->category); break;
-	case SENSE_FIELD_SERVICE_RISK: set_word(out, row->service->risk); break;
+	case SENSE_FIELD_SERVICE_ID:
+		set_word(out, row->service->id);
+		break;
+	case SENSE_FIELD_SERVICE_NAME:
+		set_word(out, row->service->name);
+		break;
+	case SENSE_FIELD_SERVICE_VENDOR:
+		set_word(out, row->service->vendor);
+		break;
+	case SENSE_FIELD_SERVICE_CATEGORY:
+		set_word(out, row->service->category);
+		break;
+	case SENSE_FIELD_SERVICE_RISK:
+		set_word(out, row->service->risk);
+		break;
 	case SENSE_FIELD_SERVICE_GRADE:
 		set_word(out, row->grade >= 'A' && row->grade <= 'D' ? grades[row->grade - 'A'] : "U");
 		break;
-	case SENSE_FIELD_SERVICE_SHARED: set_bool(out, row->shared); break;
-	case SENSE_FIELD_SERVICE_CONCLUSIVE: set_bool(out, row->conclusive); break;
-	default: break;
+	case SENSE_FIELD_SERVICE_SHARED:
+		set_bool(out, row->shared);
+		break;
+	case SENSE_FIELD_SERVICE_CONCLUSIVE:
+		set_bool(out, row->conclusive);
+		break;
+	default:
+		break;
 	}
 }
 
 static void get_dns(const struct sense_dns *dns, enum sense_field field, struct sense_value *out)
 {
 	switch (field) {
-	case SENSE_FIELD_DNS_NAME: set_word(out, dns->name); break;
-	case SENSE_FIELD_DNS_TYPE: set_number(out, dns->type); break;
-	case SENSE_FIELD_DNS_RESPONSE: set_bool(out, dns->response); break;
-	default: break;
+	case SENSE_FIELD_DNS_NAME:
+		set_word(out, dns->name);
+		break;
+	case SENSE_FIELD_DNS_TYPE:
+		set_number(out, dns->type);
+		break;
+	case SENSE_FIELD_DNS_RESPONSE:
+		set_bool(out, dns->response);
+		break;
+	default:
+		break;
 	}
 }
 
-void sense_event_get(const struct sense_event *event, enum sense_field field,
-                     struct sense_value *out)
+void sense_event_get(const struct sense_event *event, enum sense_field field, struct sense_value *out)
 {
 	static const struct sense_flow_meta nothing;
-	const struct sense_flow_meta *meta = event->flow && event->flow->meta ? event->flow->meta : &nothing;
+	const struct sense_flow *flow = event->flow;
+	const struct sense_flow_meta *meta = flow && flow->meta ? flow->meta : &nothing;
 
 	out->type = SENSE_VALUE_NONE;
 	switch (field) {
-	case SENSE_FIELD_SRC_IP ... SENSE_FIELD_NDPI_APP:
+	case SENSE_FIELD_SRC_IP ... SENSE_FIELD_VLAN:
+		if (flow)
+			get_endpoint(flow, field, out);
+		break;
+	case SENSE_FIELD_FIRST_TS ... SENSE_FIELD_BYTES_DOWN:
+		if (flow)
+			get_counter(flow, field, out);
+		break;
+	case SENSE_FIELD_NDPI_MASTER:
+		get_protocol(event, flow ? flow->class_master : 0, out);
+		break;
+	case SENSE_FIELD_NDPI_APP:
+		get_protocol(event, flow ? flow->class_app : 0, out);
+		break;
 	case SENSE_FIELD_QUIC:
-		if (event->flow)
-			get_flow(event, field, out);
+		if (flow)
+			set_bool(out, flow->flags & SENSE_FLOW_QUIC);
 		break;
 	case SENSE_FIELD_HOST:
-	case SENSE_FIELD_HOST_SOURCE: get_host(event, meta, field, out); break;
-	case SENSE_FIELD_ALPN ... SENSE_FIELD_HELLO: get_hello(event, meta, field, out); break;
-	case SENSE_FIELD_HTTP_METHOD ... SENSE_FIELD_CLIENT: get_http(event, meta, field, out); break;
+	case SENSE_FIELD_HOST_SOURCE:
+		get_host(event, meta, field, out);
+		break;
+	case SENSE_FIELD_ALPN ... SENSE_FIELD_HELLO:
+		get_hello(event, meta, field, out);
+		break;
+	case SENSE_FIELD_HTTP_METHOD ... SENSE_FIELD_CLIENT:
+		get_http(event, meta, field, out);
+		break;
 	case SENSE_FIELD_SERVICE_ID ... SENSE_FIELD_SERVICE_CONCLUSIVE:
 		if (event->host_row)
 			get_service(event->host_row, field, out);
@@ -382,6 +495,7 @@ void sense_event_get(const struct sense_event *event, enum sense_field field,
 		if (event->dns)
 			get_dns(event->dns, field, out);
 		break;
-	default: break; /* process and user: attribution is not part of an offline replay */
+	default:
+		break; /* process and user: attribution is not part of an offline replay */
 	}
 }

@@ -35,14 +35,22 @@ void sense_value_print(const struct sense_value *value, struct sense_buf *out)
 	char addr[INET6_ADDRSTRLEN];
 
 	switch (value->type) {
-	case SENSE_VALUE_STRING: print_text(value->string.text, value->string.len, out); break;
-	case SENSE_VALUE_NUMBER: print_number(value->number, out); break;
-	case SENSE_VALUE_BOOL: sense_buf_adds(out, value->boolean ? "yes" : "no"); break;
+	case SENSE_VALUE_STRING:
+		print_text(value->string.text, value->string.len, out);
+		break;
+	case SENSE_VALUE_NUMBER:
+		print_number(value->number, out);
+		break;
+	case SENSE_VALUE_BOOL:
+		sense_buf_adds(out, value->boolean ? "yes" : "no");
+		break;
 	case SENSE_VALUE_ADDR:
 		sense_addr_format(&value->addr, addr);
 		sense_buf_adds(out, addr);
 		break;
-	default: sense_buf_adds(out, "not set"); break;
+	default:
+		sense_buf_adds(out, "not set");
+		break;
 	}
 }
 
@@ -66,7 +74,8 @@ static void print_network(const struct sense_cidr *net, struct sense_buf *out)
 	char addr[INET6_ADDRSTRLEN];
 	sense_addr_format(&net->addr, addr);
 	/* The prefix is counted on the mapped form; people read it on the dotted one. */
-	sense_buf_printf(out, "%s/%d", addr, strchr(addr, ':') || net->bits < 96 ? net->bits : net->bits - 96);
+	sense_buf_printf(out, "%s/%d", addr,
+			 strchr(addr, ':') || net->bits < 96 ? net->bits : net->bits - 96);
 }
 
 static void print_list(const struct sense_condition *condition, struct sense_buf *out)
@@ -89,8 +98,10 @@ static void print_list(const struct sense_condition *condition, struct sense_buf
 
 static void print_wanted(const struct sense_condition *condition, struct sense_buf *out)
 {
-	static const char *const words[] = {[SENSE_OP_IN] = "one of ", [SENSE_OP_PREFIX] = "begins with ",
-	                                    [SENSE_OP_SUFFIX] = "below ", [SENSE_OP_CIDR] = "within "};
+	static const char *const words[] = {[SENSE_OP_IN] = "one of ",
+					    [SENSE_OP_PREFIX] = "begins with ",
+					    [SENSE_OP_SUFFIX] = "below ",
+					    [SENSE_OP_CIDR] = "within "};
 
 	if (condition->negate)
 		sense_buf_adds(out, "not ");
@@ -101,26 +112,26 @@ static void print_wanted(const struct sense_condition *condition, struct sense_b
 	} else if (sense_field_type(condition->field) == SENSE_VALUE_BOOL) {
 		sense_buf_adds(out, condition->boolean ? "yes" : "no");
 	} else {
-		sense_buf_adds(out, condition->count == 1 && condition->op == SENSE_OP_IN ? ""
-		                                                                          : words[condition->op]);
+		sense_buf_adds(
+		    out, condition->count == 1 && condition->op == SENSE_OP_IN ? "" : words[condition->op]);
 		print_list(condition, out);
 	}
 }
 
-bool sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event,
-                        struct sense_buf *out)
+bool sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event, struct sense_buf *out)
 {
 	bool all = rule->events >> event->kind & 1;
 
 	sense_buf_printf(out, "%s on %s%s\n", rule->id, sense_event_name(event->kind),
-	                 all ? "" : ": the rule does not take this event");
+			 all ? "" : ": the rule does not take this event");
 	for (unsigned i = 0; i < rule->condition_count; i++) {
 		const struct sense_condition *condition = &rule->conditions[i];
 		struct sense_value value;
 		sense_event_get(event, condition->field, &value);
 		bool holds = sense_condition_test(condition, &value);
 		all = all && holds;
-		sense_buf_printf(out, "  %-4s %s is ", holds ? "yes" : "NO", sense_field_name(condition->field));
+		sense_buf_printf(out, "  %-4s %s is ", holds ? "yes" : "NO",
+				 sense_field_name(condition->field));
 		sense_value_print(&value, out);
 		sense_buf_adds(out, "; wanted: ");
 		print_wanted(condition, out);

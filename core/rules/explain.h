@@ -9,7 +9,7 @@
 
 /* Appends to out. True when the rule takes this kind of event and all its conditions hold. */
 bool sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event,
-                        struct sense_buf *out);
+			struct sense_buf *out);
 
 /* Text of a value: its string, number, yes or no, address; "not set". Appends to out. */
 void sense_value_print(const struct sense_value *value, struct sense_buf *out);

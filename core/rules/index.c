@@ -31,9 +31,15 @@ static const struct sense_value *value_of(struct match *match, unsigned field)
 static const void *key_of(const struct sense_value *value, size_t *len)
 {
 	switch (value->type) {
-	case SENSE_VALUE_STRING: *len = value->string.len; return value->string.text;
-	case SENSE_VALUE_NUMBER: *len = sizeof(value->number); return &value->number;
-	default: *len = sizeof(value->boolean); return &value->boolean;
+	case SENSE_VALUE_STRING:
+		*len = value->string.len;
+		return value->string.text;
+	case SENSE_VALUE_NUMBER:
+		*len = sizeof(value->number);
+		return &value->number;
+	default:
+		*len = sizeof(value->boolean);
+		return &value->boolean;
 	}
 }
 
@@ -54,7 +60,7 @@ static void lookup(struct match *match, uint32_t probe, const void *key, size_t 
 }
 
 static void probe_equal(struct match *match, const struct sense_probe *probe, uint32_t number,
-                        const struct sense_value *value)
+			const struct sense_value *value)
 {
 	size_t len;
 	const void *key = key_of(value, &len);
@@ -67,7 +73,7 @@ static void probe_equal(struct match *match, const struct sense_probe *probe, ui
 
 /* From the last label to the whole name, as far as any name that is filed here has labels. */
 static void probe_suffix(struct match *match, const struct sense_probe *probe, uint32_t number,
-                         const struct sense_value *value)
+			 const struct sense_value *value)
 {
 	const char *text = value->string.text;
 	size_t len = value->string.len;
@@ -84,7 +90,7 @@ static void probe_suffix(struct match *match, const struct sense_probe *probe, u
 }
 
 static void probe_prefix(struct match *match, const struct sense_probe *probe, uint32_t number,
-                         const struct sense_value *value)
+			 const struct sense_value *value)
 {
 	const uint8_t *lengths = match->index->lengths + probe->start;
 	for (uint32_t i = 0; i < probe->count && lengths[i] <= value->string.len; i++)
@@ -93,7 +99,7 @@ static void probe_prefix(struct match *match, const struct sense_probe *probe, u
 }
 
 static void probe_cidr(struct match *match, const struct sense_probe *probe, uint32_t number,
-                       const struct sense_value *value)
+		       const struct sense_value *value)
 {
 	const uint8_t *lengths = match->index->lengths + probe->start;
 	uint8_t key[17];
@@ -104,8 +110,7 @@ static void probe_cidr(struct match *match, const struct sense_probe *probe, uin
 }
 
 /* All ranges that hold the number are filed on the way from its place to the root of the tree. */
-static void probe_range(struct match *match, const struct sense_probe *probe,
-                        const struct sense_value *value)
+static void probe_range(struct match *match, const struct sense_probe *probe, const struct sense_value *value)
 {
 	const sense_index *index = match->index;
 	const struct sense_range_node *tree = index->tree + probe->tree;
@@ -124,13 +129,26 @@ static void follow(struct match *match, uint32_t number)
 	if (value->type == SENSE_VALUE_NONE)
 		return;
 	switch (probe->how) {
-	case SENSE_PROBE_EQUAL: probe_equal(match, probe, number, value); break;
-	case SENSE_PROBE_SUFFIX: probe_suffix(match, probe, number, value); break;
-	case SENSE_PROBE_PREFIX: probe_prefix(match, probe, number, value); break;
-	case SENSE_PROBE_CIDR: probe_cidr(match, probe, number, value); break;
-	case SENSE_PROBE_RANGE: probe_range(match, probe, value); break;
-	case SENSE_PROBE_SET: lookup(match, number, "", 0, 0); break;
-	default: break;
+	case SENSE_PROBE_EQUAL:
+		probe_equal(match, probe, number, value);
+		break;
+	case SENSE_PROBE_SUFFIX:
+		probe_suffix(match, probe, number, value);
+		break;
+	case SENSE_PROBE_PREFIX:
+		probe_prefix(match, probe, number, value);
+		break;
+	case SENSE_PROBE_CIDR:
+		probe_cidr(match, probe, number, value);
+		break;
+	case SENSE_PROBE_RANGE:
+		probe_range(match, probe, value);
+		break;
+	case SENSE_PROBE_SET:
+		lookup(match, number, "", 0, 0);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -163,11 +181,11 @@ static void visit(struct match *match, uint32_t number)
 }
 
 void sense_index_match(const sense_index *index, const struct sense_event *event,
-                       const struct sense_hits *hits)
+		       const struct sense_hits *hits)
 {
 	struct match match;
-	uint32_t root = (unsigned)event->kind < SENSE_EVENT_KINDS ? index->roots[event->kind]
-	                                                          : SENSE_INDEX_NONE;
+	uint32_t root =
+	    (unsigned)event->kind < SENSE_EVENT_KINDS ? index->roots[event->kind] : SENSE_INDEX_NONE;
 	if (root == SENSE_INDEX_NONE)
 		return;
 	/* Not an initializer: the values need no zeroing, which would cost more than the match. */

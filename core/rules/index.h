@@ -93,7 +93,7 @@ void sense_index_free(sense_index *index);
 
 /* Sets the bit of each rule whose conditions hold. */
 void sense_index_match(const sense_index *index, const struct sense_event *event,
-                       const struct sense_hits *hits);
+		       const struct sense_hits *hits);
 
 /* Where a key is looked up first; shared by the builder and the matcher. */
 static inline uint64_t sense_index_mix(uint64_t value_hash, uint32_t probe)

@@ -72,31 +72,44 @@ static unsigned rank_equal(enum sense_field field)
 	case SENSE_FIELD_CLIENT:
 	case SENSE_FIELD_CREDENTIAL:
 	case SENSE_FIELD_HOST:
-	case SENSE_FIELD_DNS_NAME: return 1;
+	case SENSE_FIELD_DNS_NAME:
+		return 1;
 	case SENSE_FIELD_HTTP_PATH:
 	case SENSE_FIELD_USER_AGENT:
 	case SENSE_FIELD_PROCESS_NAME:
 	case SENSE_FIELD_USER:
 	case SENSE_FIELD_JA3:
-	case SENSE_FIELD_JA4: return 2;
-	case SENSE_FIELD_SERVICE_VENDOR: return 4;
-	case SENSE_FIELD_SERVICE_CATEGORY: return 7;
-	case SENSE_FIELD_NDPI_APP: return 8;
+	case SENSE_FIELD_JA4:
+		return 2;
+	case SENSE_FIELD_SERVICE_VENDOR:
+		return 4;
+	case SENSE_FIELD_SERVICE_CATEGORY:
+		return 7;
+	case SENSE_FIELD_NDPI_APP:
+		return 8;
 	case SENSE_FIELD_DST_PORT:
-	case SENSE_FIELD_SRC_PORT: return 9;
-	default: return sense_field_type(field) == SENSE_VALUE_BOOL ? 13 : 11;
+	case SENSE_FIELD_SRC_PORT:
+		return 9;
+	default:
+		return sense_field_type(field) == SENSE_VALUE_BOOL ? 13 : 11;
 	}
 }
 
 static unsigned rank(const struct sense_condition *condition)
 {
 	switch (condition->op) {
-	case SENSE_OP_IN: return rank_equal(condition->field);
-	case SENSE_OP_SUFFIX: return 3;
-	case SENSE_OP_CIDR: return 5;
-	case SENSE_OP_PREFIX: return 6;
-	case SENSE_OP_RANGE: return 10;
-	default: return 12;
+	case SENSE_OP_IN:
+		return rank_equal(condition->field);
+	case SENSE_OP_SUFFIX:
+		return 3;
+	case SENSE_OP_CIDR:
+		return 5;
+	case SENSE_OP_PREFIX:
+		return 6;
+	case SENSE_OP_RANGE:
+		return 10;
+	default:
+		return 12;
 	}
 }
 
@@ -123,12 +136,18 @@ static uint32_t spread(const struct sense_condition *condition)
 static unsigned how_of(enum sense_op op)
 {
 	switch (op) {
-	case SENSE_OP_PREFIX: return SENSE_PROBE_PREFIX;
-	case SENSE_OP_SUFFIX: return SENSE_PROBE_SUFFIX;
-	case SENSE_OP_RANGE: return SENSE_PROBE_RANGE;
-	case SENSE_OP_CIDR: return SENSE_PROBE_CIDR;
-	case SENSE_OP_SET: return SENSE_PROBE_SET;
-	default: return SENSE_PROBE_EQUAL;
+	case SENSE_OP_PREFIX:
+		return SENSE_PROBE_PREFIX;
+	case SENSE_OP_SUFFIX:
+		return SENSE_PROBE_SUFFIX;
+	case SENSE_OP_RANGE:
+		return SENSE_PROBE_RANGE;
+	case SENSE_OP_CIDR:
+		return SENSE_PROBE_CIDR;
+	case SENSE_OP_SET:
+		return SENSE_PROBE_SET;
+	default:
+		return SENSE_PROBE_EQUAL;
 	}
 }
 
@@ -145,7 +164,7 @@ static void choose(const struct builder *b, struct member *member, unsigned dept
 		if (depth && (uint64_t)member->copies * spread(condition) > COPIES_MAX)
 			continue;
 		if (best && (rank(condition) > rank(best) ||
-		             (rank(condition) == rank(best) && spread(condition) >= spread(best))))
+			     (rank(condition) == rank(best) && spread(condition) >= spread(best))))
 			continue;
 		best = condition;
 		member->choice = (uint8_t)i;
@@ -189,13 +208,16 @@ static void add_entry(struct builder *b, const struct filing *filing, uint32_t p
 	/* SENSE_PROBE_SET has no value; its hash is that of nothing. */
 	uint64_t hash = filing->len ? sense_hash(filing->key, filing->len, b->index->seed) : 0;
 	b->entries[at] = (struct sense_index_entry){.hash = sense_index_mix(hash, probe),
-	                                            .key = filing->key, .len = filing->len,
-	                                            .probe = probe, .node = node, .used = true};
+						    .key = filing->key,
+						    .len = filing->len,
+						    .probe = probe,
+						    .node = node,
+						    .used = true};
 }
 
 /* One child node for each value; what leads to it is an entry of the table, or a place of the tree. */
 static void file_all(struct builder *b, uint32_t probe, struct filing *filings, uint32_t count,
-                     unsigned depth)
+		     unsigned depth)
 {
 	struct member *members = count ? malloc(count * sizeof(*members)) : NULL;
 
@@ -247,8 +269,8 @@ static void *keep(struct builder *b, const void *key, size_t len)
 	return copy;
 }
 
-static void key_string(const struct sense_condition *condition, const char *string,
-                       struct sense_probe *probe, struct filing *filing, unsigned choice)
+static void key_string(const struct sense_condition *condition, const char *string, struct sense_probe *probe,
+		       struct filing *filing, unsigned choice)
 {
 	size_t len = strlen(string);
 	unsigned labels = 1;
@@ -270,7 +292,7 @@ static void key_string(const struct sense_condition *condition, const char *stri
 }
 
 static void key_of(struct builder *b, const struct sense_condition *condition, unsigned at,
-                   struct sense_probe *probe, struct filing *filing, unsigned choice)
+		   struct sense_probe *probe, struct filing *filing, unsigned choice)
 {
 	double number;
 	uint8_t network[17];
@@ -297,13 +319,13 @@ static void key_of(struct builder *b, const struct sense_condition *condition, u
 
 /* The lengths of prefixes or networks that occur, so that others are not looked up. */
 static void add_lengths(struct builder *b, struct sense_probe *probe, const struct filing *filings,
-                        uint32_t count)
+			uint32_t count)
 {
 	bool seen[129] = {false};
 
 	for (uint32_t i = 0; i < count; i++)
 		seen[probe->how == SENSE_PROBE_CIDR ? ((const uint8_t *)filings[i].key)[16]
-		                                    : filings[i].len] = true;
+						    : filings[i].len] = true;
 	probe->start = b->length_count.used;
 	for (unsigned length = 0; length < sizeof(seen); length++) {
 		if (!seen[length])
@@ -317,8 +339,8 @@ static void add_lengths(struct builder *b, struct sense_probe *probe, const stru
 	}
 }
 
-static void build_values(struct builder *b, uint32_t number, const struct member *members,
-                         uint32_t count, unsigned depth)
+static void build_values(struct builder *b, uint32_t number, const struct member *members, uint32_t count,
+			 unsigned depth)
 {
 	struct sense_probe probe = b->index->probes[number];
 	size_t total = 0;
@@ -362,7 +384,7 @@ static void add_point(double *points, uint32_t *count, double number)
 
 /* The ends of all ranges, sorted, each once, and an empty tree over the places between them. */
 static void add_points(struct builder *b, struct sense_probe *probe, const struct member *members,
-                       uint32_t count)
+		       uint32_t count)
 {
 	sense_index *index = b->index;
 	uint32_t found = 0, kept = 0;
@@ -408,8 +430,8 @@ static uint32_t cover(const double *points, uint32_t count, double min, double m
 	return used;
 }
 
-static void build_ranges(struct builder *b, uint32_t number, const struct member *members,
-                         uint32_t count, unsigned depth)
+static void build_ranges(struct builder *b, uint32_t number, const struct member *members, uint32_t count,
+			 unsigned depth)
 {
 	struct sense_probe probe = b->index->probes[number];
 	struct filing *filings = NULL;
@@ -420,13 +442,13 @@ static void build_ranges(struct builder *b, uint32_t number, const struct member
 	b->index->probes[number] = probe;
 	for (uint32_t i = 0; !b->failed && i < count; i++) {
 		const struct sense_condition *condition = chosen(b, &members[i]);
-		uint32_t used = cover(b->index->points + probe.start, probe.count, condition->min,
-		                      condition->max, nodes);
+		uint32_t used =
+		    cover(b->index->points + probe.start, probe.count, condition->min, condition->max, nodes);
 		uint32_t at = filing_count.used;
 		filings = grow(b, filings, &filing_count, used, sizeof(*filings));
 		for (uint32_t j = 0; !b->failed && j < used; j++)
-			filings[at + j] = (struct filing){.place = nodes[j],
-			                                  .member = below(&members[i], condition)};
+			filings[at + j] =
+			    (struct filing){.place = nodes[j], .member = below(&members[i], condition)};
 	}
 	if (!b->failed)
 		file_all(b, number, filings, filing_count.used, depth);
@@ -439,22 +461,24 @@ static void build_ranges(struct builder *b, uint32_t number, const struct member
 
 /* ---- nodes ----------------------------------------------------------------------------------------- */
 
-static void add_candidates(struct builder *b, struct sense_index_node *node,
-                           const struct member *members, uint32_t count)
+static void add_candidates(struct builder *b, struct sense_index_node *node, const struct member *members,
+			   uint32_t count)
 {
 	sense_index *index = b->index;
 
 	node->candidate_start = b->candidate_count.used;
 	node->candidate_count = count;
-	index->candidates = grow(b, index->candidates, &b->candidate_count, count, sizeof(*index->candidates));
+	index->candidates =
+	    grow(b, index->candidates, &b->candidate_count, count, sizeof(*index->candidates));
 	for (uint32_t i = 0; !b->failed && i < count; i++)
 		index->candidates[node->candidate_start + i] =
-		    (struct sense_candidate){.rule = members[i].rule, .todo = members[i].todo,
-		                             .conditions = b->rules[members[i].rule].conditions};
+		    (struct sense_candidate){.rule = members[i].rule,
+					     .todo = members[i].todo,
+					     .conditions = b->rules[members[i].rule].conditions};
 }
 
-static void build_probes(struct builder *b, uint32_t start, const struct member *members,
-                         uint32_t count, unsigned depth)
+static void build_probes(struct builder *b, uint32_t start, const struct member *members, uint32_t count,
+			 unsigned depth)
 {
 	for (uint32_t i = 0, next, number = start; !b->failed && i < count; i = next, number++) {
 		uint16_t group = members[i].group;

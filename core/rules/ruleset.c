@@ -56,13 +56,19 @@ static bool op_fits(const struct sense_condition *condition)
 	enum sense_value_type type = sense_field_type(condition->field);
 
 	switch (condition->op) {
-	case SENSE_OP_IN: return type != SENSE_VALUE_ADDR && type != SENSE_VALUE_NONE;
+	case SENSE_OP_IN:
+		return type != SENSE_VALUE_ADDR && type != SENSE_VALUE_NONE;
 	case SENSE_OP_PREFIX:
-	case SENSE_OP_SUFFIX: return type == SENSE_VALUE_STRING;
-	case SENSE_OP_RANGE: return type == SENSE_VALUE_NUMBER;
-	case SENSE_OP_CIDR: return type == SENSE_VALUE_ADDR;
-	case SENSE_OP_SET: return type != SENSE_VALUE_NONE;
-	default: return false;
+	case SENSE_OP_SUFFIX:
+		return type == SENSE_VALUE_STRING;
+	case SENSE_OP_RANGE:
+		return type == SENSE_VALUE_NUMBER;
+	case SENSE_OP_CIDR:
+		return type == SENSE_VALUE_ADDR;
+	case SENSE_OP_SET:
+		return type != SENSE_VALUE_NONE;
+	default:
+		return false;
 	}
 }
 
@@ -73,7 +79,7 @@ static const char *values_fault(const struct sense_condition *condition)
 
 	if (condition->op == SENSE_OP_RANGE)
 		return isnan(condition->min) || isnan(condition->max) ? "has a bound that is not a number"
-		                                                      : NULL;
+								      : NULL;
 	if (condition->op == SENSE_OP_SET || type == SENSE_VALUE_BOOL)
 		return NULL;
 	if (!condition->count)
@@ -94,18 +100,18 @@ static const char *values_fault(const struct sense_condition *condition)
 static enum sense_status bad(const struct sense_rule *rule, sense_error *err, const char *what)
 {
 	return sense_fail(err, SENSE_E_CONFIG, "rules", "%s:%d: rule \"%s\" %s",
-	                  rule->file ? rule->file : "?", rule->line, rule->id ? rule->id : "", what);
+			  rule->file ? rule->file : "?", rule->line, rule->id ? rule->id : "", what);
 }
 
 static enum sense_status check_condition(const struct sense_rule *rule,
-                                         const struct sense_condition *condition, sense_error *err)
+					 const struct sense_condition *condition, sense_error *err)
 {
 	const char *fault = op_fits(condition) ? values_fault(condition) : "cannot be tested this way";
 	if (!fault)
 		return SENSE_OK;
 	return sense_fail(err, SENSE_E_CONFIG, "rules", "%s:%d: rule \"%s\": match on %s %s",
-	                  rule->file ? rule->file : "?", rule->line, rule->id,
-	                  sense_field_name(condition->field), fault);
+			  rule->file ? rule->file : "?", rule->line, rule->id,
+			  sense_field_name(condition->field), fault);
 }
 
 static enum sense_status check(const struct sense_rule *rule, sense_error *err)
@@ -226,7 +232,7 @@ static bool copy_condition(sense_ruleset *set, struct sense_condition *condition
 	if (!strings)
 		return false;
 	bool name = condition->op == SENSE_OP_SUFFIX || condition->field == SENSE_FIELD_HOST ||
-	            condition->field == SENSE_FIELD_DNS_NAME;
+		    condition->field == SENSE_FIELD_DNS_NAME;
 	for (unsigned i = 0; name && i < count; i++)
 		lower((char *)strings[i]); /* our own copy */
 	qsort(strings, count, sizeof(*strings), by_text);
@@ -266,7 +272,7 @@ static bool copy_conditions(sense_ruleset *set, struct sense_rule *rule)
 static bool copy_rule(sense_ruleset *set, struct sense_rule *rule)
 {
 	const char **strings[] = {&rule->id,    &rule->policy, &rule->file,
-	                          &rule->title, &rule->type,   &rule->action};
+				  &rule->title, &rule->type,   &rule->action};
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		if (*strings[i] && !copy_string(set, strings[i]))
 			return false;
@@ -274,11 +280,10 @@ static bool copy_rule(sense_ruleset *set, struct sense_rule *rule)
 	return rule->tags && copy_conditions(set, rule);
 }
 
-enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule *rule,
-                                    sense_error *err)
+enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule *rule, sense_error *err)
 {
-	enum sense_status status = set->index ? bad(rule, err, "comes after the set was compiled")
-	                                      : check(rule, err);
+	enum sense_status status =
+	    set->index ? bad(rule, err, "comes after the set was compiled") : check(rule, err);
 	if (status)
 		return status;
 	if (!reserve(set))
@@ -287,9 +292,9 @@ enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule 
 	if (*slot) {
 		const struct sense_rule *first = &set->rules[*slot - 1];
 		return sense_fail(err, SENSE_E_CONFIG, "rules",
-		                  "%s:%d: rule \"%s\" is declared twice; first at %s:%d",
-		                  rule->file ? rule->file : "?", rule->line, rule->id,
-		                  first->file ? first->file : "?", first->line);
+				  "%s:%d: rule \"%s\" is declared twice; first at %s:%d",
+				  rule->file ? rule->file : "?", rule->line, rule->id,
+				  first->file ? first->file : "?", first->line);
 	}
 	struct sense_rule *copy = &set->rules[set->count];
 	*copy = *rule;
@@ -318,7 +323,7 @@ enum sense_status sense_ruleset_compile(sense_ruleset *set, sense_error *err)
 		set->index = sense_index_new(set->rules, set->count);
 	if (!set->index)
 		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for the index of %u rules",
-		                  set->count);
+				  set->count);
 	return SENSE_OK;
 }
 
@@ -329,8 +334,8 @@ static uint64_t take(uint64_t *word)
 	return bits;
 }
 
-void sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event,
-                         sense_rule_hit *hit, void *context)
+void sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event, sense_rule_hit *hit,
+			 void *context)
 {
 	if (!set->index || !sense_ruleset_wants(set, event->kind))
 		return;

@@ -2,9 +2,11 @@
 
 #include "core/rules/rule.h"
 
-static const char *const names[] = {[SENSE_INFO] = "info", [SENSE_LOW] = "low",
-                                    [SENSE_MEDIUM] = "medium", [SENSE_HIGH] = "high",
-                                    [SENSE_CRITICAL] = "critical"};
+static const char *const names[] = {[SENSE_INFO] = "info",
+				    [SENSE_LOW] = "low",
+				    [SENSE_MEDIUM] = "medium",
+				    [SENSE_HIGH] = "high",
+				    [SENSE_CRITICAL] = "critical"};
 
 const char *sense_severity_name(enum sense_severity severity)
 {

@@ -43,14 +43,14 @@ size_t sense_throttle_bytes(unsigned keys)
 }
 
 enum sense_status sense_throttle_attach(struct sense_throttle *throttle, void *memory, size_t bytes,
-                                        sense_error *err)
+					sense_error *err)
 {
 	struct sense_throttle_table *table = memory;
 	uint64_t buckets = 1;
 
 	if (!memory || bytes < sense_throttle_bytes(1))
-		return sense_fail(err, SENSE_E_LIMIT, "rules", "%zu bytes are too few to throttle findings in",
-		                  bytes);
+		return sense_fail(err, SENSE_E_LIMIT, "rules",
+				  "%zu bytes are too few to throttle findings in", bytes);
 	while (sizeof(*table) + 2 * buckets * sizeof(struct bucket) <= bytes)
 		buckets *= 2;
 	if (atomic_load(&table->magic) != MAGIC || table->bucket_count != buckets) {
@@ -67,16 +67,21 @@ enum sense_status sense_throttle_attach(struct sense_throttle *throttle, void *m
 static uint64_t hash_value(const struct sense_value *value, uint64_t hash)
 {
 	switch (value->type) {
-	case SENSE_VALUE_STRING: return sense_hash(value->string.text, value->string.len, hash + 1);
-	case SENSE_VALUE_NUMBER: return sense_hash(&value->number, sizeof(value->number), hash + 2);
-	case SENSE_VALUE_BOOL: return sense_hash(&value->boolean, sizeof(value->boolean), hash + 3);
-	case SENSE_VALUE_ADDR: return sense_hash(&value->addr, sizeof(value->addr), hash + 4);
-	default: return sense_hash("", 0, hash + 5);
+	case SENSE_VALUE_STRING:
+		return sense_hash(value->string.text, value->string.len, hash + 1);
+	case SENSE_VALUE_NUMBER:
+		return sense_hash(&value->number, sizeof(value->number), hash + 2);
+	case SENSE_VALUE_BOOL:
+		return sense_hash(&value->boolean, sizeof(value->boolean), hash + 3);
+	case SENSE_VALUE_ADDR:
+		return sense_hash(&value->addr, sizeof(value->addr), hash + 4);
+	default:
+		return sense_hash("", 0, hash + 5);
 	}
 }
 
 static uint64_t key_of(const struct sense_throttle *throttle, const struct sense_rule *rule,
-                       const struct sense_event *event)
+		       const struct sense_event *event)
 {
 	uint64_t hash = sense_hash(rule->id, strlen(rule->id), throttle->seed);
 	for (unsigned i = 0; i < rule->throttle_by_count; i++) {
@@ -99,7 +104,7 @@ static bool within(uint64_t start, uint64_t now, uint64_t window)
 
 /* An entry that has the key: hold back and count, or begin a new window. */
 static bool pass(struct sense_throttle *throttle, struct entry *entry, uint64_t now, uint64_t window,
-                 uint64_t *suppressed)
+		 uint64_t *suppressed)
 {
 	uint64_t state = atomic_load_explicit(&entry->state, memory_order_relaxed);
 
@@ -149,7 +154,7 @@ static void replace(struct sense_throttle *throttle, struct entry *entry, uint64
 }
 
 bool sense_throttle_pass(struct sense_throttle *throttle, const struct sense_rule *rule,
-                         const struct sense_event *event, uint64_t *suppressed)
+			 const struct sense_event *event, uint64_t *suppressed)
 {
 	*suppressed = 0;
 	if (!rule->throttle_us)

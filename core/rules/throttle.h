@@ -35,14 +35,14 @@ size_t sense_throttle_bytes(unsigned keys);
  * zeroes included, is cleared. SENSE_E_LIMIT when there are fewer than sense_throttle_bytes(1) bytes.
  */
 enum sense_status sense_throttle_attach(struct sense_throttle *throttle, void *memory, size_t bytes,
-                                        sense_error *err);
+					sense_error *err);
 
 /*
  * True when the finding goes out; *suppressed is then how many were held back since the one before.
  * Always true for a rule without a throttle.
  */
 bool sense_throttle_pass(struct sense_throttle *throttle, const struct sense_rule *rule,
-                         const struct sense_event *event, uint64_t *suppressed);
+			 const struct sense_event *event, uint64_t *suppressed);
 void sense_throttle_stats(const struct sense_throttle *throttle, struct sense_throttle_stats *out);
 
 #endif

@@ -18,8 +18,10 @@ local rule = {
   { "match", kind = "match", doc = "conditions on fields; all must hold; decided before any Lua runs" },
   { "params", kind = "params", doc = "read-only values for `when` and `finding`" },
   { "when", kind = "call", doc = "function(flow, params): true when the rule holds" },
-  { "finding", kind = "call", doc = "function(flow, params): { summary =, severity =, confidence =, details =, evidence = }" },
-  { "throttle", kind = "throttle", doc = "{ by = fields, every = duration }: one finding a key and period" },
+  { "finding", kind = "call",
+    doc = "function(flow, params): { summary =, severity =, confidence =, details =, evidence = }" },
+  { "throttle", kind = "throttle",
+    doc = "{ by = fields, every = duration }: one finding a key and period" },
   { "action", kind = "choice", of = { "alert", "observe" }, default = "alert", doc = "observe: counted only" },
   { "tags", kind = "texts", max = 100, most = 16, doc = "words for filters: \"atlas:AML.T0024\"" },
 }

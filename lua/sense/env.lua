@@ -3,9 +3,10 @@
 local host = ...
 
 local BUDGET = host.budget
-local error, type, select, next, rawget, rawset, pcall = error, type, select, next, rawget, rawset, pcall
+local error, type, select, next, rawget, pcall = error, type, select, next, rawget, pcall
 local getmetatable, setmetatable, setfenv, newproxy = getmetatable, setmetatable, setfenv, newproxy
-local find, gmatch, gsub, match, rep, sub = string.find, string.gmatch, string.gsub, string.match, string.rep, string.sub
+local find, gmatch, gsub = string.find, string.gmatch, string.gsub
+local match, rep, sub = string.match, string.rep, string.sub
 local byte, concat, floor, format = string.byte, table.concat, math.floor, string.format
 
 local SUBJECT_MAX = 8192       -- bytes a pattern may be tried on
@@ -14,7 +15,7 @@ local TEXT_MAX = 1048576       -- bytes string.rep may make
 local SORT_MAX = 16384
 -- The key under which a handle keeps its generation. Reading or forging it gives a script nothing:
 -- a handle holds no pointer, and a forged generation is at best the current one.
-local GENERATION = "\0generation"
+local GENERATION = "(generation)"
 
 -- ---- read-only views ---------------------------------------------------------------------------
 
@@ -193,7 +194,9 @@ local function guarded_rep(s, n, separator)
 end
 
 local function guarded_sort(t, before)
-  if type(t) == "table" and #t > SORT_MAX then error("table.sort takes at most " .. SORT_MAX .. " values", 2) end
+  if type(t) == "table" and #t > SORT_MAX then
+    error("table.sort takes at most " .. SORT_MAX .. " values", 2)
+  end
   return table.sort(t, before)
 end
 
@@ -231,7 +234,8 @@ local function pick(library, names, extra)
 end
 
 local safe_string = pick(string, "byte char format len lower reverse sub upper", {
-  find = guarded_find, match = guarded_match, gmatch = guarded_gmatch, gsub = guarded_gsub, rep = guarded_rep })
+  find = guarded_find, match = guarded_match, gmatch = guarded_gmatch, gsub = guarded_gsub,
+  rep = guarded_rep })
 local safe_table = pick(table, "concat insert remove", { sort = guarded_sort })
 local safe_math = pick(math, "abs ceil exp floor fmod huge log log10 max min modf pi pow sqrt")
 local safe_bit = pick(bit, "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")

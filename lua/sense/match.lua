@@ -27,7 +27,8 @@ end
 
 -- A value in a message: quoted and cut.
 local function shown(value)
-  if type(value) ~= "string" then return type(value) == "number" and tostring(value) or "a " .. type(value) end
+  if type(value) == "number" then return tostring(value) end
+  if type(value) ~= "string" then return "a " .. type(value) end
   return #value > 60 and "'" .. value:sub(1, 60) .. "...'" or "'" .. value .. "'"
 end
 
@@ -84,7 +85,7 @@ local function list_condition(add, fail, name, key, op, value, negate)
   local list = values_of(value)
   if not list then return fail(key, "takes one value or a list of values") end
   if #list == 0 then return fail(key, "an empty list never matches") end
-  if #list > LIST_MAX then return fail(key, ("has %d values, at most %d are taken"):format(#list, LIST_MAX)) end
+  if #list > LIST_MAX then return fail(key, ("has more than %d values"):format(LIST_MAX)) end
   local converted = {}
   for i = 1, #list do
     converted[i] = convert(name, list[i])
@@ -203,4 +204,5 @@ local function conditions(match, fail)
   return list
 end
 
-return { conditions = conditions, suggest = suggest, shown = shown, values_of = values_of, field_number = field_number, sorted = sorted }
+return { conditions = conditions, suggest = suggest, shown = shown, values_of = values_of, sorted = sorted,
+  field_number = field_number }

@@ -61,7 +61,9 @@ end
 
 function check.texts(spec, value, fail)
   local list = values_of(value)
-  if not list or #list > spec.most then return fail(spec[1], ("takes a list of at most %d texts"):format(spec.most)) end
+  if not list or #list > spec.most then
+    return fail(spec[1], ("takes a list of at most %d texts"):format(spec.most))
+  end
   for _, entry in ipairs(list) do
     if not check.text({ spec[1], max = spec.max }, entry, fail) then return nil end
   end
@@ -187,7 +189,8 @@ end
 
 local function check_id(id, line)
   if type(id) ~= "string" or #id > 100 or not find(id, "^[%w_][%w_.%-]*$") then
-    problem(line, nil, nil, "a rule's id is a text of letters, digits, '.', '_' and '-', as in rule \"ai.upload\" { ... }")
+    problem(line, nil, nil,
+      "a rule's id is a text of letters, digits, '.', '_' and '-', as in rule \"ai.upload\" { ... }")
     return false
   end
   if first_at[id] then
@@ -221,7 +224,9 @@ local function declare_policy()
   return function(given)
     local line = host.where(2)
     local function fail(key, message) problem(line_of(key, line), nil, "policy." .. key, message) end
-    if type(given) ~= "table" then return problem(line, nil, nil, "policy takes a table, as in policy { title = \"...\" }") end
+    if type(given) ~= "table" then
+      return problem(line, nil, nil, "policy takes a table, as in policy { title = \"...\" }")
+    end
     if seen then return problem(line, nil, nil, "a file has one policy declaration") end
     seen = true
     checked(api.policy, given, fail)

@@ -54,7 +54,10 @@ static const struct request requests[] = {
     {"an SDK on an unknown path", 8080, "POST", "/x", "OpenAI/Python 1.99.0", JSON, 0, 0, 100, "OpenAI SDK",
      "OpenAI SDK"},
     {"Gemini", 80, "POST", "/v1beta/models/gemini-2:streamGenerateContent", 0, JSON, 0, 0, 100, "Gemini API", 0},
+    {"two that are not well sourced", 80, "POST", "/aiserver.v1.Chat/Stream", 0, 0, SENSE_HTTP_CURSOR, 0, 100,
+     "Cursor", 0},
     /* near misses */
+    {"one that is not well sourced", 80, "POST", "/aiserver.v1.Chat/Stream", 0, 0, 0, 0, 60, "Cursor", 0},
     {"a page on Ollama's port", 11434, "GET", "/index.html", 0, 0, 0, 0, 0, 0, 0},
     {"JSON-RPC of a ledger", 8545, "POST", "/", 0, JSON, 0, 0, 0, 0, 0},
     {"a web shop's chat", 80, "POST", "/api/chat", "Mozilla/5.0", JSON, 0, 0, 60, "Ollama", 0},

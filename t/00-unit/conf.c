@@ -25,15 +25,33 @@ static void units(void)
 	static const struct {
 		const char *text;
 		double want; /* -1: refused */
-	} bytes[] = {
-		{ "0", 0 }, { "512", 512 }, { "10k", 10240 }, { "10kB", 10000 }, { "1MiB", 1048576 },
-		{ "1.5 MiB", 1572864 }, { "2GB", 2e9 }, { "1 GiB", 1073741824 }, { "12b", 12 },
-		{ "", -1 }, { "MiB", -1 }, { "-1", -1 }, { "1.", -1 }, { ".5k", -1 }, { "1MiBs", -1 },
-		{ "0x10", -1 }, { "1e3", -1 }, { "inf", -1 }, { "99999999999999999999", -1 }, { "1s", -1 },
-	}, times[] = {
-		{ "5ms", 5000 }, { "250us", 250 }, { "30s", 30e6 }, { "30", 30e6 }, { "10m", 600e6 },
-		{ "2h", 7200e6 }, { "1d", 86400e6 }, { "0.5s", 5e5 }, { "1MiB", -1 }, { "m", -1 },
-	};
+	} bytes[] =
+	    {
+		{"0", 0},
+		{"512", 512},
+		{"10k", 10240},
+		{"10kB", 10000},
+		{"1MiB", 1048576},
+		{"1.5 MiB", 1572864},
+		{"2GB", 2e9},
+		{"1 GiB", 1073741824},
+		{"12b", 12},
+		{"", -1},
+		{"MiB", -1},
+		{"-1", -1},
+		{"1.", -1},
+		{".5k", -1},
+		{"1MiBs", -1},
+		{"0x10", -1},
+		{"1e3", -1},
+		{"inf", -1},
+		{"99999999999999999999", -1},
+		{"1s", -1},
+	    },
+	  times[] = {
+	      {"5ms", 5000},  {"250us", 250},  {"30s", 30e6}, {"30", 30e6}, {"10m", 600e6},
+	      {"2h", 7200e6}, {"1d", 86400e6}, {"0.5s", 5e5}, {"1MiB", -1}, {"m", -1},
+	  };
 	uint64_t got;
 	for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
 		bool good = sense_bytes_parse(bytes[i].text, &got);
@@ -71,8 +89,9 @@ static void good_file(void)
 	unsigned count;
 	enum sense_status status =
 	    load("local n = 100\nflow = { max = n * 2000, idle_timeout = '2m' }\n"
-	         "log = { level = 'debug' }\nrules = { memory = '32MiB' }\n"
-	         "return { policies = { dirs = { '/etc/sense/policies', '/opt/p' } } }\n", &report);
+		 "log = { level = 'debug' }\nrules = { memory = '32MiB' }\n"
+		 "return { policies = { dirs = { '/etc/sense/policies', '/opt/p' } } }\n",
+		 &report);
 	is_num(status, SENSE_OK, "a good file loads");
 	sense_report_print(&report, stderr);
 	is_num(sense_conf_number(&conf, SENSE_CONF_FLOW_MAX), 200000, "computed number");
@@ -92,12 +111,14 @@ static void bad_file(void)
 	static struct sense_report report;
 	enum sense_status status =
 	    load("flow = { maxx = 5,\n max = 'many' }\nlogg = 1\nlog = {\n level = 'loud' }\n"
-	         "rules = { memory = '1k' }\nnames = { cache = -1 }\nplugins = { dir = { 'a' } }\n", &report);
+		 "rules = { memory = '1k' }\nnames = { cache = -1 }\nplugins = { dir = { 'a' } }\n",
+		 &report);
 	is_num(status, SENSE_E_CONFIG, "a bad file fails");
 	ok(reported(&report, "agent.lua:1: flow.maxx: unknown key, did you mean 'flow.max'?"), "unknown key");
 	ok(reported(&report, "agent.lua:2: flow.max: 'many' is not a whole number"), "wrong type");
 	ok(reported(&report, "agent.lua:3: logg: unknown key"), "unknown group");
-	ok(reported(&report, "agent.lua:5: log.level: 'loud' is not one of: error warn info debug"), "choice");
+	ok(reported(&report, "agent.lua:5: log.level: 'loud' is not one of: error warn info debug"),
+	   "choice");
 	ok(reported(&report, "agent.lua:6: rules.memory: '1k' is out of range: 4.0 MiB to 4.0 GiB"), "range");
 	ok(reported(&report, "agent.lua:7: names.cache: '-1' is not a whole number"), "negative");
 	ok(reported(&report, "agent.lua:8: plugins.dir: takes one value, not a list"), "list for a text");
@@ -120,9 +141,10 @@ static void environment(void)
 {
 	static struct sense_report report;
 	struct sense_error err;
-	char max[] = "SENSE_FLOW_MAX=4096", other[] = "SENSE_FLOW_MAXIMUM=1", dirs[] = "SENSE_POLICIES_DIRS=/a:/b";
+	char max[] = "SENSE_FLOW_MAX=4096", other[] = "SENSE_FLOW_MAXIMUM=1",
+	     dirs[] = "SENSE_POLICIES_DIRS=/a:/b";
 	char bad[] = "SENSE_NAMES_CACHE=x";
-	char *good_env[] = { other, max, dirs, NULL }, *bad_env[] = { bad, NULL };
+	char *good_env[] = {other, max, dirs, NULL}, *bad_env[] = {bad, NULL};
 	unsigned count;
 	sense_report_init(&report);
 	is_num(sense_conf_environment(&conf, good_env, &report, &err), SENSE_OK, "environment");

@@ -56,7 +56,7 @@ static const char full[] =
     "rule('ai.small', { title = 'x', severity = 'info', on = 'tls' })\n";
 
 static const struct sense_condition *condition(const struct sense_rule *rule, enum sense_field field,
-                                               enum sense_op op)
+					       enum sense_op op)
 {
 	static const struct sense_condition none;
 	for (unsigned i = 0; i < rule->condition_count; i++) {
@@ -68,7 +68,7 @@ static const struct sense_condition *condition(const struct sense_rule *rule, en
 
 static void good(void)
 {
-	const char *texts[] = { full };
+	const char *texts[] = {full};
 	is_num(load(1, texts), SENSE_OK, "a full policy loads");
 	sense_report_print(&report, stderr);
 	is_num(sense_ruleset_count(set), 2, "two rules");
@@ -86,7 +86,8 @@ static void good(void)
 	is_num(r->events, 1 << SENSE_EVENT_FLOW_UPDATE | 1 << SENSE_EVENT_FLOW_END, "events");
 	is_num(r->throttle_us, 600000000, "throttle period");
 	ok(r->throttle_by_count == 2 && r->throttle_by[0] == SENSE_FIELD_USER &&
-	       r->throttle_by[1] == SENSE_FIELD_SERVICE_ID, "throttle key: a group stands for its first field");
+	       r->throttle_by[1] == SENSE_FIELD_SERVICE_ID,
+	   "throttle key: a group stands for its first field");
 	ok(r->tag_count == 1 && !strcmp(r->tags[0], "atlas:AML.T0024"), "tags");
 	ok(r->has_when && r->has_finding, "functions");
 	is_num(r->condition_count, 11, "conditions");
@@ -125,60 +126,65 @@ static void good(void)
 static const struct {
 	const char *text, *want;
 } bad[] = {
-	{ "rule 'r' {\n titel = 't', severity = 'low', on = 'tls' }",
-	  "pol/p1.lua:2: rule \"r\": titel: unknown key, did you mean 'title'?" },
-	{ "rule 'r' { severity = 'low', on = 'tls' }", "pol/p1.lua:1: rule \"r\": title: is missing: one line: what was seen" },
-	{ "rule 'r' { title = 't', severity = 'hihg', on = 'tls' }",
-	  "pol/p1.lua:1: rule \"r\": severity: 'hihg' is not one of info, low, medium, high, critical, did you mean 'high'?" },
-	{ "rule 'r' { title = 't', severity = 'low', on = 'flow.updat' }",
-	  "pol/p1.lua:1: rule \"r\": on: 'flow.updat' is not an event, did you mean 'flow.update'? (events: flow.new, "
-	  "flow.classified, flow.update, flow.end, dns, tls, http)" },
-	{ RULE("match = {\n hots = 'x' }"), "pol/p1.lua:2: rule \"r\": match.hots: unknown field, did you mean 'host'?" },
-	{ RULE("match = {\n service = { categroy = 'x' } }"),
-	  "pol/p1.lua:2: rule \"r\": match.service.categroy: unknown field, did you mean 'category'?" },
-	{ RULE("match = { service = 'claude' }"),
-	  "pol/p1.lua:1: rule \"r\": match.service: takes a table of its fields (id, name, vendor, category, risk, grade, "
-	  "shared, conclusive)" },
-	{ RULE("match = { bytes_up = { mn = 1 } }"),
-	  "pol/p1.lua:1: rule \"r\": match.bytes_up.mn: is not a condition on bytes_up, did you mean 'min'? (it takes: any, "
-	  "one_of, none, min, max, set)" },
-	{ RULE("match = { bytes_up = { min = '1XB' } }"),
-	  "pol/p1.lua:1: rule \"r\": match.bytes_up.min: is not a number such as 443 or \"1MiB\"" },
-	{ RULE("match = { bytes_up = { min = 5, max = 4 } }"),
-	  "pol/p1.lua:1: rule \"r\": match.bytes_up: min is greater than max: never matches" },
-	{ RULE("match = { host = {} }"), "pol/p1.lua:1: rule \"r\": match.host: an empty list never matches" },
-	{ RULE("match = { host = 5 }"), "pol/p1.lua:1: rule \"r\": match.host: 5 is not a text" },
-	{ RULE("match = { quic = 'yes' }"), "pol/p1.lua:1: rule \"r\": match.quic: 'yes' is not true or false" },
-	{ RULE("match = { src_ip = '10.0.0.0/33' }"),
-	  "pol/p1.lua:1: rule \"r\": match.src_ip: '10.0.0.0/33' is not an address or network such as \"10.0.0.0/8\"" },
-	{ RULE("match = 'x'"), "pol/p1.lua:1: rule \"r\": match: takes a table of fields" },
-	{ RULE("confidence = 101"), "pol/p1.lua:1: rule \"r\": confidence: takes a number from 0 to 100" },
-	{ RULE("confidence = 0/0"), "pol/p1.lua:1: rule \"r\": confidence: takes a number from 0 to 100" },
-	{ RULE("when = true"), "pol/p1.lua:1: rule \"r\": when: takes a function, not a boolean" },
-	{ RULE("throttle = { by = 'usr', every = '1m' }"),
-	  "pol/p1.lua:1: rule \"r\": throttle.by: 'usr' is not a field, did you mean 'user'?" },
-	{ RULE("throttle = { by = 'user', evry = '1m' }"),
-	  "pol/p1.lua:1: rule \"r\": throttle.evry: unknown key, did you mean 'every'?" },
-	{ RULE("throttle = { by = 'user', every = 'soon' }"),
-	  "pol/p1.lua:1: rule \"r\": throttle.every: takes a duration such as \"10m\", at most 365d" },
-	{ RULE("action = 'block'"), "pol/p1.lua:1: rule \"r\": action: 'block' is not one of alert, observe" },
-	{ RULE("tags = { 1 }"), "pol/p1.lua:1: rule \"r\": tags: takes a text, not a number" },
-	{ RULE("params = { f = function() end }"),
-	  "pol/p1.lua:1: rule \"r\": params.f: holds texts, numbers, booleans, sets and tables of these" },
-	{ "rule 'r'", "pol/p1.lua:1: rule \"r\": has no body: rule \"id\" { ... }" },
-	{ "rule 'r' 'x'", "pol/p1.lua:1: rule \"r\" takes a table, as in rule \"id\" { ... }" },
-	{ "rule 'a b' { title = 't', severity = 'low', on = 'tls' }",
-	  "pol/p1.lua:1: a rule's id is a text of letters, digits, '.', '_' and '-', as in rule \"ai.upload\" { ... }" },
-	{ "\n\nrule 'r' { title = }", "pol/p1.lua:3: unexpected symbol near '}'" },
-	{ "local x = nil\nx.y = 1", "pol/p1.lua:2: attempt to index local 'x' (a nil value)" },
-	{ "rul 'x' {}", "pol/p1.lua:1: unknown name 'rul', did you mean 'rule'?" },
-	{ "policy { titel = 'x' }", "pol/p1.lua:1: policy.titel: unknown key, did you mean 'title'?" },
-	{ "policy { title = 'x' }\npolicy { title = 'x' }", "pol/p1.lua:2: a file has one policy declaration" },
-	{ "while true do local f = function() end end", "pol/p1.lua: ran longer than its limit of 200 ms" },
-	{ "local x = 1LL", "pol/p1.lua:1: 64-bit and imaginary numbers (1LL, 1i) are not allowed" },
-	{ "\x1bLJ\x02", "pol/p1.lua: attempt to load chunk with wrong mode" },
-	{ "local t = {} t.t = t rule 'r' { title = 't', severity = 'low', on = 'tls', params = t, match = t }",
-	  "pol/p1.lua:1: rule \"r\": params.t: holds texts, numbers, booleans, sets and tables of these" },
+    {"rule 'r' {\n titel = 't', severity = 'low', on = 'tls' }",
+     "pol/p1.lua:2: rule \"r\": titel: unknown key, did you mean 'title'?"},
+    {"rule 'r' { severity = 'low', on = 'tls' }",
+     "pol/p1.lua:1: rule \"r\": title: is missing: one line: what was seen"},
+    {"rule 'r' { title = 't', severity = 'hihg', on = 'tls' }",
+     "pol/p1.lua:1: rule \"r\": severity: 'hihg' is not one of info, low, medium, high, critical, did you "
+     "mean 'high'?"},
+    {"rule 'r' { title = 't', severity = 'low', on = 'flow.updat' }",
+     "pol/p1.lua:1: rule \"r\": on: 'flow.updat' is not an event, did you mean 'flow.update'? (events: "
+     "flow.new, "
+     "flow.classified, flow.update, flow.end, dns, tls, http)"},
+    {RULE("match = {\n hots = 'x' }"),
+     "pol/p1.lua:2: rule \"r\": match.hots: unknown field, did you mean 'host'?"},
+    {RULE("match = {\n service = { categroy = 'x' } }"),
+     "pol/p1.lua:2: rule \"r\": match.service.categroy: unknown field, did you mean 'category'?"},
+    {RULE("match = { service = 'claude' }"), "pol/p1.lua:1: rule \"r\": match.service: takes a table of its "
+					     "fields (id, name, vendor, category, risk, grade, "
+					     "shared, conclusive)"},
+    {RULE("match = { bytes_up = { mn = 1 } }"), "pol/p1.lua:1: rule \"r\": match.bytes_up.mn: is not a "
+						"condition on bytes_up, did you mean 'min'? (it takes: any, "
+						"one_of, none, min, max, set)"},
+    {RULE("match = { bytes_up = { min = '1XB' } }"),
+     "pol/p1.lua:1: rule \"r\": match.bytes_up.min: is not a number such as 443 or \"1MiB\""},
+    {RULE("match = { bytes_up = { min = 5, max = 4 } }"),
+     "pol/p1.lua:1: rule \"r\": match.bytes_up: min is greater than max: never matches"},
+    {RULE("match = { host = {} }"), "pol/p1.lua:1: rule \"r\": match.host: an empty list never matches"},
+    {RULE("match = { host = 5 }"), "pol/p1.lua:1: rule \"r\": match.host: 5 is not a text"},
+    {RULE("match = { quic = 'yes' }"), "pol/p1.lua:1: rule \"r\": match.quic: 'yes' is not true or false"},
+    {RULE("match = { src_ip = '10.0.0.0/33' }"), "pol/p1.lua:1: rule \"r\": match.src_ip: '10.0.0.0/33' is "
+						 "not an address or network such as \"10.0.0.0/8\""},
+    {RULE("match = 'x'"), "pol/p1.lua:1: rule \"r\": match: takes a table of fields"},
+    {RULE("confidence = 101"), "pol/p1.lua:1: rule \"r\": confidence: takes a number from 0 to 100"},
+    {RULE("confidence = 0/0"), "pol/p1.lua:1: rule \"r\": confidence: takes a number from 0 to 100"},
+    {RULE("when = true"), "pol/p1.lua:1: rule \"r\": when: takes a function, not a boolean"},
+    {RULE("throttle = { by = 'usr', every = '1m' }"),
+     "pol/p1.lua:1: rule \"r\": throttle.by: 'usr' is not a field, did you mean 'user'?"},
+    {RULE("throttle = { by = 'user', evry = '1m' }"),
+     "pol/p1.lua:1: rule \"r\": throttle.evry: unknown key, did you mean 'every'?"},
+    {RULE("throttle = { by = 'user', every = 'soon' }"),
+     "pol/p1.lua:1: rule \"r\": throttle.every: takes a duration such as \"10m\", at most 365d"},
+    {RULE("action = 'block'"), "pol/p1.lua:1: rule \"r\": action: 'block' is not one of alert, observe"},
+    {RULE("tags = { 1 }"), "pol/p1.lua:1: rule \"r\": tags: takes a text, not a number"},
+    {RULE("params = { f = function() end }"),
+     "pol/p1.lua:1: rule \"r\": params.f: holds texts, numbers, booleans, sets and tables of these"},
+    {"rule 'r'", "pol/p1.lua:1: rule \"r\": has no body: rule \"id\" { ... }"},
+    {"rule 'r' 'x'", "pol/p1.lua:1: rule \"r\" takes a table, as in rule \"id\" { ... }"},
+    {"rule 'a b' { title = 't', severity = 'low', on = 'tls' }",
+     "pol/p1.lua:1: a rule's id is a text of letters, digits, '.', '_' and '-', as in rule \"ai.upload\" { "
+     "... }"},
+    {"\n\nrule 'r' { title = }", "pol/p1.lua:3: unexpected symbol near '}'"},
+    {"local x = nil\nx.y = 1", "pol/p1.lua:2: attempt to index local 'x' (a nil value)"},
+    {"rul 'x' {}", "pol/p1.lua:1: unknown name 'rul', did you mean 'rule'?"},
+    {"policy { titel = 'x' }", "pol/p1.lua:1: policy.titel: unknown key, did you mean 'title'?"},
+    {"policy { title = 'x' }\npolicy { title = 'x' }", "pol/p1.lua:2: a file has one policy declaration"},
+    {"while true do local f = function() end end", "pol/p1.lua: ran longer than its limit of 200 ms"},
+    {"local x = 1LL", "pol/p1.lua:1: 64-bit and imaginary numbers (1LL, 1i) are not allowed"},
+    {"\x1bLJ\x02", "pol/p1.lua: attempt to load chunk with wrong mode"},
+    {"local t = {} t.t = t rule 'r' { title = 't', severity = 'low', on = 'tls', params = t, match = t }",
+     "pol/p1.lua:1: rule \"r\": params.t: holds texts, numbers, booleans, sets and tables of these"},
 };
 
 static bool reported(const char *want)
@@ -201,11 +207,13 @@ static void bad_policies(void)
 		ok(status == SENSE_E_CONFIG && reported(bad[i].want), "%s", bad[i].want);
 		ok(!sense_ruleset_count(set), "nothing is added");
 	}
-	const char *twice[] = { "\nrule 'same' { title = 't', severity = 'low', on = 'tls' }",
-	                        "rule 'same' { title = 't', severity = 'low', on = 'tls' }" };
+	const char *twice[] = {"\nrule 'same' { title = 't', severity = 'low', on = 'tls' }",
+			       "rule 'same' { title = 't', severity = 'low', on = 'tls' }"};
 	is_num(load(2, twice), SENSE_E_CONFIG, "an id twice");
-	ok(reported("pol/p2.lua:1: rule \"same\": this id is already used at pol/p1.lua:2"), "says where the first is");
-	const char *many[] = { "rule 'a' { titel = 1, severity = 'no', on = 'tsl', mach = 1 }", "x =", "y = 1" };
+	ok(reported("pol/p2.lua:1: rule \"same\": this id is already used at pol/p1.lua:2"),
+	   "says where the first is");
+	const char *many[] = {"rule 'a' { titel = 1, severity = 'no', on = 'tsl', mach = 1 }",
+			      "x =", "y = 1"};
 	is_num(load(3, many), SENSE_E_CONFIG, "many problems");
 	is_num(report.count, 7, "all at once");
 }
@@ -213,10 +221,11 @@ static void bad_policies(void)
 static void separate(void)
 {
 	const char *texts[] = {
-		"local seen = 0\nrule 'a' { title = 't', severity = 'low', on = 'tls', when = function() seen = seen + 1 return seen == 2 end }",
-		"rule 'b' { title = 't', severity = 'low', on = 'tls', when = function()\n return seen end }",
+	    "local seen = 0\nrule 'a' { title = 't', severity = 'low', on = 'tls', when = function() seen = "
+	    "seen + 1 return seen == 2 end }",
+	    "rule 'b' { title = 't', severity = 'low', on = 'tls', when = function()\n return seen end }",
 	};
-	struct sense_event event = { .kind = SENSE_EVENT_TLS };
+	struct sense_event event = {.kind = SENSE_EVENT_TLS};
 	bool holds;
 	is_num(load(2, texts), SENSE_OK, "two policies");
 	struct sense_script script = sense_lua_script(lua);
@@ -285,7 +294,8 @@ int main(int argc, char **argv)
 		if (!status)
 			status = sense_ruleset_compile(set, &err);
 		sense_report_print(&report, stdout);
-		printf("%u files, %u rules: %s\n", sources.count, sense_ruleset_count(set), status ? err.message : "good");
+		printf("%u files, %u rules: %s\n", sources.count, sense_ruleset_count(set),
+		       status ? err.message : "good");
 		sense_policy_sources_fini(&sources);
 		sense_lua_free(lua);
 		sense_ruleset_free(set);

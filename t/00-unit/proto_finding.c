@@ -8,22 +8,39 @@ static struct sense_finding full(void)
 {
 	return (struct sense_finding){
 	    .id = {1, 0x8b, 0xcf, 0xe5, 0x68, 0, 0x70, 1, 0x80, 2, 3, 4, 5, 6, 7, 8},
-	    .timestamp = UINT64_C(1700000000123456), .type = "service", .severity = "medium", .rule = "ai.chat",
-	    .policy = "chat", .source_ip = "10.1.2.3", .source_port = 40000, .dest_ip = "2001:db8::1",
-	    .dest_port = 443, .host = "claude.ai", .service = "claude", .service_name = "Claude",
-	    .category = "chat", .confidence = 95, .evidence_count = 2,
-	    .evidence = {"sni:claude.ai (exact, grade A)", "client:Claude Code"}, .process = "claude",
-	    .user = "j\xc3\xb6rg", .summary = "Claude (Anthropic) used: claude.ai from 10.1.2.3", .detail_count = 5,
+	    .timestamp = UINT64_C(1700000000123456),
+	    .type = "service",
+	    .severity = "medium",
+	    .rule = "ai.chat",
+	    .policy = "chat",
+	    .source_ip = "10.1.2.3",
+	    .source_port = 40000,
+	    .dest_ip = "2001:db8::1",
+	    .dest_port = 443,
+	    .host = "claude.ai",
+	    .service = "claude",
+	    .service_name = "Claude",
+	    .category = "chat",
+	    .confidence = 95,
+	    .evidence_count = 2,
+	    .evidence = {"sni:claude.ai (exact, grade A)", "client:Claude Code"},
+	    .process = "claude",
+	    .user = "j\xc3\xb6rg",
+	    .summary = "Claude (Anthropic) used: claude.ai from 10.1.2.3",
+	    .detail_count = 5,
 	    .details = {{.key = "bytes_up", .type = SENSE_DETAIL_NUMBER, .number = 123456789},
-	                {.key = "score", .type = SENSE_DETAIL_NUMBER, .number = -0.25},
-	                {.key = "below", .type = SENSE_DETAIL_NUMBER, .number = -70000},
-	                {.key = "alpn", .type = SENSE_DETAIL_STRING, .string = "h2"},
-	                {.key = "quic", .type = SENSE_DETAIL_BOOL, .boolean = true}},
-	    .tag_count = 1, .tags = {"atlas:AML.T0024"}, .action = "alert"};
+			{.key = "score", .type = SENSE_DETAIL_NUMBER, .number = -0.25},
+			{.key = "below", .type = SENSE_DETAIL_NUMBER, .number = -70000},
+			{.key = "alpn", .type = SENSE_DETAIL_STRING, .string = "h2"},
+			{.key = "quic", .type = SENSE_DETAIL_BOOL, .boolean = true}},
+	    .tag_count = 1,
+	    .tags = {"atlas:AML.T0024"},
+	    .action = "alert"};
 }
 
 /* A string of exactly this size on the heap, so that a sanitizer sees the first byte too many. */
-static bool decode(const uint8_t *data, size_t len, char *storage, struct sense_finding *out, const char **why)
+static bool decode(const uint8_t *data, size_t len, char *storage, struct sense_finding *out,
+		   const char **why)
 {
 	uint8_t *copy = malloc(len ? len : 1);
 	if (len)
@@ -56,8 +73,10 @@ static void same(const struct sense_finding *a, const struct sense_finding *b)
 	is_str(a->summary, b->summary, "summary");
 	is_num(a->detail_count, b->detail_count, "details");
 	for (unsigned i = 0; i < b->detail_count; i++)
-		ok(!strcmp(a->details[i].key, b->details[i].key) && a->details[i].type == b->details[i].type &&
-		       a->details[i].number == b->details[i].number && a->details[i].boolean == b->details[i].boolean,
+		ok(!strcmp(a->details[i].key, b->details[i].key) &&
+		       a->details[i].type == b->details[i].type &&
+		       a->details[i].number == b->details[i].number &&
+		       a->details[i].boolean == b->details[i].boolean,
 		   "detail %s", b->details[i].key);
 	is_str(a->details[3].string, b->details[3].string, "text of a detail");
 	is_num(a->tag_count, b->tag_count, "tags");
@@ -143,7 +162,9 @@ static void flip(const uint8_t *data, size_t len)
 static bool takes(const char *key, const char *value, size_t len, const char **why)
 {
 	static char storage[SENSE_FINDING_BYTES_MAX];
-	static const uint8_t head[] = "\x85\xa2id\xc4\x10" "0123456789abcdef" "\xa9timestamp\x01\xa4rule\xa1r\xa8severity\xa3low";
+	static const uint8_t head[] = "\x85\xa2id\xc4\x10"
+				      "0123456789abcdef"
+				      "\xa9timestamp\x01\xa4rule\xa1r\xa8severity\xa3low";
 	uint8_t data[4096];
 	struct sense_finding got;
 	size_t at = sizeof(head) - 1;
@@ -156,10 +177,10 @@ static bool takes(const char *key, const char *value, size_t len, const char **w
 	return decode(data, at + len, storage, &got, why);
 }
 #define TAKES(key, value) takes(key, value, sizeof(value) - 1, &why)
-#define REFUSES(key, value, what)                                                                  \
-	do {                                                                                       \
-		bool taken = TAKES(key, value);                                                    \
-		ok(!taken && why, what ": %s", why ? why : "");                                    \
+#define REFUSES(key, value, what)                               \
+	do {                                                    \
+		bool taken = TAKES(key, value);                 \
+		ok(!taken && why, what ": %s", why ? why : ""); \
 	} while (0)
 
 static void refuses(const uint8_t *data, size_t len, const char *what)
@@ -176,9 +197,15 @@ static void hostile(void)
 	const char *why = NULL;
 	char deep[2000];
 
-	ok(TAKES("host", "\xa2" "ab"), "the frame of these tests is sound");
+	ok(TAKES("host", "\xa2"
+			 "ab"),
+	   "the frame of these tests is sound");
 	ok(TAKES("later", "\x93\x01\xc0\x81\xa1k\x92\xc2\xcb\1\2\3\4\5\6\7\x8"), "an unknown key is skipped");
-	ok(TAKES("later", "\xc7\x02\x05" "ab") && TAKES("later", "\xd8\1" "0123456789abcdef"), "with an extension");
+	ok(TAKES("later", "\xc7\x02\x05"
+			  "ab") &&
+	       TAKES("later", "\xd8\1"
+			      "0123456789abcdef"),
+	   "with an extension");
 	memset(deep, 0x91, sizeof(deep));
 	deep[sizeof(deep) - 1] = (char)0xc0;
 	ok(takes("later", deep, sizeof(deep), &why), "and however deep its value nests");
@@ -186,15 +213,24 @@ static void hostile(void)
 	REFUSES("later", "\xdf\xff\xff\xff\xff\xc0", "as a map");
 	REFUSES("later", "\xc6\xff\xff\xff\xff", "four billion bytes");
 	REFUSES("later", "\xc1", "the unused byte");
-	REFUSES("host", "\xdb\xff\xff\xff\xff" "ab", "a string longer than the input");
-	REFUSES("host", "\xa2" "a\0", "a NUL within text");
+	REFUSES("host",
+		"\xdb\xff\xff\xff\xff"
+		"ab",
+		"a string longer than the input");
+	REFUSES("host",
+		"\xa2"
+		"a\0",
+		"a NUL within text");
 	REFUSES("host", "\xa2\xc0\xaf", "an overlong character");
 	REFUSES("host", "\xa3\xed\xa0\x80", "a surrogate");
 	REFUSES("host", "\x05", "a number for text");
 	REFUSES("source_port", "\xce\0\1\0\0", "a port of 65536");
 	REFUSES("source_port", "\xff", "a port of -1");
 	REFUSES("confidence", "\x65", "a confidence of 101");
-	REFUSES("id", "\xc4\x0f" "0123456789abcde", "an id of 15 bytes");
+	REFUSES("id",
+		"\xc4\x0f"
+		"0123456789abcde",
+		"an id of 15 bytes");
 	REFUSES("evidence", "\x99\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0", "nine pieces of evidence");
 	REFUSES("details", "\x81\xa1k\x90", "a list as a detail");
 	REFUSES("details", "\x81\xa1k\xcb\x7f\xf0\0\0\0\0\0\0", "an infinite detail");

@@ -3,14 +3,34 @@
 #include "proto/flowrecord.h"
 #include "t/tap.h"
 
-static const struct sense_flowrecord full = {
-    .src_ip = "10.1.2.3", .src_port = 40000, .dst_ip = "160.79.104.10", .dst_port = 443, .l4 = 6, .vlan = 4094,
-    .first_ts = UINT64_C(1700000000123456), .last_ts = UINT64_MAX, .packets_up = 1, .packets_down = 200,
-    .bytes_up = 70000, .bytes_down = UINT64_C(5000000000), .ndpi_master = "TLS", .ndpi_app = "Anthropic",
-    .host = "claude.ai", .host_source = "sni", .alpn = "h2,http/1.1", .ja3 = "773906b0efdefa24a7f2b8eb6985bf37",
-    .ja4 = "t13d1516h2_8daaf6152771_d8a2da3f94cd", .tls_version = "TLSv1.3", .hello = "sni", .quic = true,
-    .http_method = "POST", .http_path = "/v1/messages", .user_agent = "curl/8", .service = "claude",
-    .service_category = "chat", .process = "curl"};
+static const struct sense_flowrecord full = {.src_ip = "10.1.2.3",
+					     .src_port = 40000,
+					     .dst_ip = "160.79.104.10",
+					     .dst_port = 443,
+					     .l4 = 6,
+					     .vlan = 4094,
+					     .first_ts = UINT64_C(1700000000123456),
+					     .last_ts = UINT64_MAX,
+					     .packets_up = 1,
+					     .packets_down = 200,
+					     .bytes_up = 70000,
+					     .bytes_down = UINT64_C(5000000000),
+					     .ndpi_master = "TLS",
+					     .ndpi_app = "Anthropic",
+					     .host = "claude.ai",
+					     .host_source = "sni",
+					     .alpn = "h2,http/1.1",
+					     .ja3 = "773906b0efdefa24a7f2b8eb6985bf37",
+					     .ja4 = "t13d1516h2_8daaf6152771_d8a2da3f94cd",
+					     .tls_version = "TLSv1.3",
+					     .hello = "sni",
+					     .quic = true,
+					     .http_method = "POST",
+					     .http_path = "/v1/messages",
+					     .user_agent = "curl/8",
+					     .service = "claude",
+					     .service_category = "chat",
+					     .process = "curl"};
 
 static bool decode(const uint8_t *data, size_t len, struct sense_flowrecord *out, const char **why)
 {
@@ -53,9 +73,11 @@ int main(void)
 
 	ok(len && decode(data, len, &got, &why) && !why, "there and back in %zu bytes", len);
 	texts(&got);
-	ok(got.src_port == 40000 && got.dst_port == 443 && got.l4 == 6 && got.vlan == 4094 && got.quic, "small numbers");
+	ok(got.src_port == 40000 && got.dst_port == 443 && got.l4 == 6 && got.vlan == 4094 && got.quic,
+	   "small numbers");
 	ok(got.first_ts == full.first_ts && got.last_ts == UINT64_MAX && got.bytes_up == 70000 &&
-	       got.bytes_down == full.bytes_down && got.packets_up == 1 && got.packets_down == 200, "large numbers");
+	       got.bytes_down == full.bytes_down && got.packets_up == 1 && got.packets_down == 200,
+	   "large numbers");
 
 	unsigned taken = 0;
 	for (size_t i = 0; i < len; i++) {
@@ -69,6 +91,7 @@ int main(void)
 	ok(decode((const uint8_t *)"\x81\xa3new\x81\xc0\xc0", 8, &got, &why), "an unknown key is skipped");
 
 	len = sense_flowrecord_encode(&bare, data, sizeof(data));
-	ok(len && decode(data, len, &got, &why) && !got.host && !got.src_ip && got.l4 == 17, "unknown stays unknown");
+	ok(len && decode(data, len, &got, &why) && !got.host && !got.src_ip && got.l4 == 17,
+	   "unknown stays unknown");
 	return tap_done();
 }

@@ -6,9 +6,15 @@
 #include "t/world.h"
 
 static const char *const tags[] = {"atlas:AML.T0024"};
-static struct sense_rule rule = {.id = "ai.chat", .policy = "chat", .title = "AI chat used", .type = "service",
-                                 .severity = SENSE_MEDIUM, .confidence = 90, .action = "alert", .tags = tags,
-                                 .tag_count = 1};
+static struct sense_rule rule = {.id = "ai.chat",
+				 .policy = "chat",
+				 .title = "AI chat used",
+				 .type = "service",
+				 .severity = SENSE_MEDIUM,
+				 .confidence = 90,
+				 .action = "alert",
+				 .tags = tags,
+				 .tag_count = 1};
 static struct sense_arena arena;
 
 static struct sense_finding compose(const struct world *w, uint64_t sequence, uint64_t suppressed)
@@ -44,9 +50,11 @@ static void service(struct world *w)
 	is_str(f.category, "chat", "its category");
 	is_str(f.severity, "medium", "severity");
 	ok(!strcmp(f.rule, "ai.chat") && !strcmp(f.policy, "chat") && !strcmp(f.type, "service") &&
-	       !strcmp(f.action, "alert") && f.confidence == 90 && f.tag_count == 1, "what the rule says");
+	       !strcmp(f.action, "alert") && f.confidence == 90 && f.tag_count == 1,
+	   "what the rule says");
 	ok(detail(&f, "bytes_up") && detail(&f, "bytes_up")->number == 5000, "detail: bytes up");
-	ok(detail(&f, "suppressed") && detail(&f, "suppressed")->number == 3, "detail: how many were held back");
+	ok(detail(&f, "suppressed") && detail(&f, "suppressed")->number == 3,
+	   "detail: how many were held back");
 	is_str(detail(&f, "ja4")->string, "t13d1516h2_8daaf6152771_d8a2da3f94cd", "detail: JA4");
 	ok(!detail(&f, "path") && !detail(&f, "credential"), "no detail of what was not seen");
 	ok(sense_finding_encode(&f, data, sizeof(data)), "it can be sent");
@@ -55,7 +63,8 @@ static void service(struct world *w)
 	w->row.match = SENSE_MATCH_EXACT;
 	w->meta.host_source = SENSE_HOST_INFERRED;
 	f = compose(w, 1, 0);
-	is_str(f.evidence[0], "inferred:claude.ai (exact, grade B, shared with other traffic)", "other evidence");
+	is_str(f.evidence[0], "inferred:claude.ai (exact, grade B, shared with other traffic)",
+	       "other evidence");
 	ok(!detail(&f, "suppressed"), "none held back, nothing said");
 	w->row.shared = false;
 }
@@ -95,7 +104,8 @@ static void kinds(struct world *w)
 	rule.type = "transfer";
 	w->flow.bytes[0] = 3565158;
 	f = compose(w, 1, 0);
-	is_str(f.summary, "3.4 MiB sent to Claude (Anthropic): claude.ai from 10.1.2.3", "summary of a transfer");
+	is_str(f.summary, "3.4 MiB sent to Claude (Anthropic): claude.ai from 10.1.2.3",
+	       "summary of a transfer");
 	rule.type = "service";
 
 	w->event.host_row = NULL;
@@ -127,7 +137,7 @@ static void kinds(struct world *w)
 static unsigned calls;
 
 static enum sense_status good_script(void *self, const struct sense_rule *r, const struct sense_event *event,
-                                     struct sense_arena *memory, struct sense_finding *f, sense_error *err)
+				     struct sense_arena *memory, struct sense_finding *f, sense_error *err)
 {
 	(void)self, (void)r, (void)event, (void)memory, (void)err;
 	calls++;
@@ -137,7 +147,7 @@ static enum sense_status good_script(void *self, const struct sense_rule *r, con
 }
 
 static enum sense_status wild_script(void *self, const struct sense_rule *r, const struct sense_event *event,
-                                     struct sense_arena *memory, struct sense_finding *f, sense_error *err)
+				     struct sense_arena *memory, struct sense_finding *f, sense_error *err)
 {
 	(void)self, (void)r, (void)event, (void)err;
 	char *long_text = sense_arena_alloc(memory, 100001);
@@ -155,7 +165,7 @@ static enum sense_status wild_script(void *self, const struct sense_rule *r, con
 }
 
 static enum sense_status bad_script(void *self, const struct sense_rule *r, const struct sense_event *event,
-                                    struct sense_arena *memory, struct sense_finding *f, sense_error *err)
+				    struct sense_arena *memory, struct sense_finding *f, sense_error *err)
 {
 	(void)self, (void)r, (void)event, (void)memory;
 	f->summary = NULL;
@@ -164,7 +174,7 @@ static enum sense_status bad_script(void *self, const struct sense_rule *r, cons
 }
 
 static enum sense_status full_script(void *self, const struct sense_rule *r, const struct sense_event *event,
-                                     struct sense_arena *memory, struct sense_finding *f, sense_error *err)
+				     struct sense_arena *memory, struct sense_finding *f, sense_error *err)
 {
 	(void)self, (void)r, (void)event, (void)memory, (void)f;
 	return sense_fail(err, SENSE_E_MEMORY, "lua", "x.lua:3: not enough memory");
@@ -181,17 +191,21 @@ static void scripts(struct world *w)
 	sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err);
 	is_num(calls, 0, "a rule without a finding function asks no script");
 	rule.has_finding = true;
-	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_OK, "the script is asked");
+	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_OK,
+	       "the script is asked");
 	is_str(f.summary, "said by?a script", "and its text is cleaned");
 	is_str(f.severity, "high", "its severity taken");
 	script.finding = wild_script;
-	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_OK, "a script that goes too far");
+	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_OK,
+	       "a script that goes too far");
 	ok(sense_finding_encode(&f, data, sizeof(data)), "still gives a finding that can be sent");
-	ok(!strcmp(f.severity, "medium") && f.confidence == 100 && f.evidence_count == SENSE_FINDING_EVIDENCE_MAX,
+	ok(!strcmp(f.severity, "medium") && f.confidence == 100 &&
+	       f.evidence_count == SENSE_FINDING_EVIDENCE_MAX,
 	   "within bounds");
 	is_str(detail(&f, "n")->string, "infinite", "no number that JSON cannot hold");
 	script.finding = bad_script;
-	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_E_SCRIPT, "a script that fails says so");
+	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_E_SCRIPT,
+	       "a script that fails says so");
 	ok(f.summary && sense_finding_encode(&f, data, sizeof(data)), "and loses no finding");
 	script.finding = full_script;
 	is_num(sense_finding_compose(&rule, &w->event, &how, &arena, &f, &err), SENSE_E_SCRIPT,

@@ -32,8 +32,16 @@ static void suffixes(void)
 	ok(strings(SENSE_OP_SUFFIX, names, 2, "openai.com"), "a name is below itself");
 	ok(strings(SENSE_OP_SUFFIX, names, 2, "api.openai.com"), "and so is one with a label before it");
 	ok(strings(SENSE_OP_SUFFIX, names, 2, "a.b.claude.ai"), "or two");
-	static const char *const others[] = {"xopenai.com", "api-openai.com", "notopenai.com", "openai.com.evil.example",
-	                                     "openai.co", "com", "", ".", "openai.com.", "penai.com"};
+	static const char *const others[] = {"xopenai.com",
+					     "api-openai.com",
+					     "notopenai.com",
+					     "openai.com.evil.example",
+					     "openai.co",
+					     "com",
+					     "",
+					     ".",
+					     "openai.com.",
+					     "penai.com"};
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		ok(!strings(SENSE_OP_SUFFIX, names, 2, others[i]), "not below: '%s'", others[i]);
 }
@@ -43,8 +51,10 @@ static void lists(void)
 	const char *words[] = {"b", "a", "chat"};
 	const char *sorted[] = {"a", "b", "ba", "c", "chat", "d"};
 	ok(strings(SENSE_OP_IN, words, 3, "chat") && !strings(SENSE_OP_IN, words, 3, "cha") &&
-	       !strings(SENSE_OP_IN, words, 3, "chats"), "one of a list, whole");
-	struct sense_condition c = {.field = SENSE_FIELD_HOST, .op = SENSE_OP_IN, .count = 6, .strings = sorted, .sorted = true};
+	       !strings(SENSE_OP_IN, words, 3, "chats"),
+	   "one of a list, whole");
+	struct sense_condition c = {
+	    .field = SENSE_FIELD_HOST, .op = SENSE_OP_IN, .count = 6, .strings = sorted, .sorted = true};
 	unsigned found = 0;
 	for (unsigned i = 0; i < 6; i++) {
 		struct sense_value v = text(sorted[i]);
@@ -55,18 +65,23 @@ static void lists(void)
 	ok(!sense_condition_test(&c, &v), "and no other");
 	v = (struct sense_value){.type = SENSE_VALUE_STRING, .string = {"a\0b", 3}};
 	ok(!sense_condition_test(&c, &v), "a NUL does not end the text of an event");
-	ok(strings(SENSE_OP_PREFIX, words, 3, "chats") && !strings(SENSE_OP_PREFIX, words, 3, "cha"), "begins with");
+	ok(strings(SENSE_OP_PREFIX, words, 3, "chats") && !strings(SENSE_OP_PREFIX, words, 3, "cha"),
+	   "begins with");
 }
 
 static void numbers(void)
 {
 	double ports[] = {443, 11434};
-	struct sense_condition in = {.field = SENSE_FIELD_DST_PORT, .op = SENSE_OP_IN, .count = 2, .numbers = ports};
-	struct sense_condition range = {.field = SENSE_FIELD_BYTES_UP, .op = SENSE_OP_RANGE, .min = 10, .max = 20};
-	struct sense_value a = num(11434), b = num(80), low = num(10), high = num(20), over = num(20.5), none = {0};
+	struct sense_condition in = {
+	    .field = SENSE_FIELD_DST_PORT, .op = SENSE_OP_IN, .count = 2, .numbers = ports};
+	struct sense_condition range = {
+	    .field = SENSE_FIELD_BYTES_UP, .op = SENSE_OP_RANGE, .min = 10, .max = 20};
+	struct sense_value a = num(11434), b = num(80), low = num(10), high = num(20), over = num(20.5),
+			   none = {0};
 	ok(sense_condition_test(&in, &a) && !sense_condition_test(&in, &b), "one of the numbers");
 	ok(sense_condition_test(&range, &low) && sense_condition_test(&range, &high) &&
-	       !sense_condition_test(&range, &over), "a range holds both its ends");
+	       !sense_condition_test(&range, &over),
+	   "a range holds both its ends");
 	range.max = INFINITY;
 	ok(sense_condition_test(&range, &over), "or has none");
 	ok(!sense_condition_test(&range, &none), "what is not set is in no range");
@@ -84,7 +99,8 @@ static void numbers(void)
 static bool in_net(struct sense_addr net, uint8_t bits, struct sense_addr addr)
 {
 	struct sense_cidr cidr = {net, bits};
-	struct sense_condition c = {.field = SENSE_FIELD_DST_IP, .op = SENSE_OP_CIDR, .count = 1, .cidrs = &cidr};
+	struct sense_condition c = {
+	    .field = SENSE_FIELD_DST_IP, .op = SENSE_OP_CIDR, .count = 1, .cidrs = &cidr};
 	struct sense_value v = {.type = SENSE_VALUE_ADDR, .addr = addr};
 	return sense_condition_test(&c, &v);
 }
@@ -92,9 +108,11 @@ static bool in_net(struct sense_addr net, uint8_t bits, struct sense_addr addr)
 static void networks(void)
 {
 	struct sense_addr ten = world_ip4(10, 0, 0, 0), six = {{0x20, 0x01}};
-	ok(in_net(ten, 104, world_ip4(10, 255, 1, 2)) && !in_net(ten, 104, world_ip4(11, 0, 0, 0)), "10.0.0.0/8");
+	ok(in_net(ten, 104, world_ip4(10, 255, 1, 2)) && !in_net(ten, 104, world_ip4(11, 0, 0, 0)),
+	   "10.0.0.0/8");
 	ok(in_net(world_ip4(172, 16, 0, 0), 108, world_ip4(172, 31, 9, 9)) &&
-	       !in_net(world_ip4(172, 16, 0, 0), 108, world_ip4(172, 32, 0, 0)), "172.16.0.0/12");
+	       !in_net(world_ip4(172, 16, 0, 0), 108, world_ip4(172, 32, 0, 0)),
+	   "172.16.0.0/12");
 	ok(in_net(ten, 128, ten) && !in_net(ten, 128, world_ip4(10, 0, 0, 1)), "a single address");
 	ok(in_net(ten, 0, six), "all addresses");
 	ok(!in_net(six, 16, ten) && in_net(six, 16, six), "IPv6 apart from IPv4");
@@ -111,21 +129,27 @@ static void explained(void)
 	    {.field = SENSE_FIELD_BYTES_UP, .op = SENSE_OP_RANGE, .min = 1048576, .max = INFINITY},
 	    {.field = SENSE_FIELD_SRC_IP, .op = SENSE_OP_CIDR, .count = 1, .cidrs = &cidr, .negate = true},
 	    {.field = SENSE_FIELD_CLIENT, .op = SENSE_OP_SET, .boolean = true}};
-	struct sense_rule rule = {.id = "up", .events = 1u << SENSE_EVENT_FLOW_CLASSIFIED, .conditions = conditions, .condition_count = 4};
+	struct sense_rule rule = {.id = "up",
+				  .events = 1u << SENSE_EVENT_FLOW_CLASSIFIED,
+				  .conditions = conditions,
+				  .condition_count = 4};
 
 	world_init(&w);
 	sense_buf_init(&out, 0);
 	ok(!sense_rule_explain(&rule, &w.event, &out), "explain: it does not match");
-	is_str(sense_buf_str(&out), "up on flow.classified\n"
-	                            "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
-	                            "  NO   bytes_up is 5000; wanted: at least 1048576\n"
-	                            "  NO   src_ip is 10.1.2.3; wanted: not within 10.0.0.0/8\n"
-	                            "  NO   client is not set; wanted: set\n", "and why");
+	is_str(sense_buf_str(&out),
+	       "up on flow.classified\n"
+	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
+	       "  NO   bytes_up is 5000; wanted: at least 1048576\n"
+	       "  NO   src_ip is 10.1.2.3; wanted: not within 10.0.0.0/8\n"
+	       "  NO   client is not set; wanted: set\n",
+	       "and why");
 	rule.condition_count = 1;
 	ok(sense_rule_explain(&rule, &w.event, &out), "with the first condition alone it does");
 	w.event.kind = SENSE_EVENT_DNS;
 	sense_buf_clear(&out);
-	ok(!sense_rule_explain(&rule, &w.event, &out) && strstr(sense_buf_str(&out), "does not take this event"),
+	ok(!sense_rule_explain(&rule, &w.event, &out) &&
+	       strstr(sense_buf_str(&out), "does not take this event"),
 	   "but not on an event that it does not take");
 	sense_buf_fini(&out);
 	world_fini(&w);

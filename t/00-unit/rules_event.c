@@ -18,21 +18,23 @@ static void text(enum sense_field field, const char *want)
 {
 	struct sense_value value = get(field);
 	bool good = want ? value.type == SENSE_VALUE_STRING && !strcmp(value.string.text, want) &&
-	                       value.string.len == strlen(want)
-	                 : value.type == SENSE_VALUE_NONE;
+			       value.string.len == strlen(want)
+			 : value.type == SENSE_VALUE_NONE;
 	ok(good, "%s is %s", sense_field_name(field), want ? want : "not set");
 }
 
 static void num(enum sense_field field, double want)
 {
 	struct sense_value value = get(field);
-	ok(value.type == SENSE_VALUE_NUMBER && value.number == want, "%s is %g", sense_field_name(field), want);
+	ok(value.type == SENSE_VALUE_NUMBER && value.number == want, "%s is %g", sense_field_name(field),
+	   want);
 }
 
 static void yes(enum sense_field field, bool want)
 {
 	struct sense_value value = get(field);
-	ok(value.type == SENSE_VALUE_BOOL && value.boolean == want, "%s is %s", sense_field_name(field), want ? "yes" : "no");
+	ok(value.type == SENSE_VALUE_BOOL && value.boolean == want, "%s is %s", sense_field_name(field),
+	   want ? "yes" : "no");
 }
 
 static void addr(enum sense_field field, const char *want)
@@ -124,8 +126,8 @@ static void handshake(void)
 
 	w.event.kind = SENSE_EVENT_TLS;
 	w.event.hello = &w.hello;
-	w.hello = (struct sense_hello){.sni = "chatgpt.com", .alpn = "h3", .ja3 = "3", .ja4 = "4", .version = 0x0303,
-	                               .has_sni = true};
+	w.hello = (struct sense_hello){
+	    .sni = "chatgpt.com", .alpn = "h3", .ja3 = "3", .ja4 = "4", .version = 0x0303, .has_sni = true};
 	w.meta.tls_version = 0;
 	w.meta.hello_state = SENSE_HELLO_NONE;
 	text(SENSE_FIELD_HOST, "chatgpt.com");
@@ -149,9 +151,10 @@ static void handshake(void)
 
 static void request(void)
 {
-	static const enum sense_field fields[] = {SENSE_FIELD_HTTP_METHOD, SENSE_FIELD_HTTP_PATH, SENSE_FIELD_USER_AGENT,
-	                                          SENSE_FIELD_CONTENT_TYPE, SENSE_FIELD_CREDENTIAL, SENSE_FIELD_SIGNAL,
-	                                          SENSE_FIELD_SIGNAL_SCORE, SENSE_FIELD_CLIENT};
+	static const enum sense_field fields[] = {SENSE_FIELD_HTTP_METHOD,  SENSE_FIELD_HTTP_PATH,
+						  SENSE_FIELD_USER_AGENT,   SENSE_FIELD_CONTENT_TYPE,
+						  SENSE_FIELD_CREDENTIAL,   SENSE_FIELD_SIGNAL,
+						  SENSE_FIELD_SIGNAL_SCORE, SENSE_FIELD_CLIENT};
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		text(fields[i], NULL);
 	world_str(&w.meta.http_method, "GET");
@@ -167,8 +170,11 @@ static void request(void)
 
 	w.event.kind = SENSE_EVENT_HTTP;
 	w.event.http = &w.http;
-	w.http = (struct sense_http){.method = "POST", .path = "/api/chat", .host = "gpu.corp.example",
-	                             .user_agent = "ollama-python/0.4", .content_type = "application/json"};
+	w.http = (struct sense_http){.method = "POST",
+				     .path = "/api/chat",
+				     .host = "gpu.corp.example",
+				     .user_agent = "ollama-python/0.4",
+				     .content_type = "application/json"};
 	text(SENSE_FIELD_HTTP_METHOD, "POST");
 	text(SENSE_FIELD_HTTP_PATH, "/api/chat");
 	text(SENSE_FIELD_USER_AGENT, "ollama-python/0.4");
@@ -176,7 +182,8 @@ static void request(void)
 	text(SENSE_FIELD_CREDENTIAL, NULL);
 	text(SENSE_FIELD_HOST, "gpu.corp.example");
 	text(SENSE_FIELD_HOST_SOURCE, "http");
-	static const char *const kinds[] = {"other", "openai", "anthropic", "google", "huggingface", "github"};
+	static const char *const kinds[] = {"other",  "openai",      "anthropic",
+					    "google", "huggingface", "github"};
 	for (uint8_t i = 0; i < 6; i++) {
 		w.http.credential = (uint8_t)(i + 1);
 		text(SENSE_FIELD_CREDENTIAL, kinds[i]);
@@ -228,7 +235,8 @@ static void service(void)
 	yes(SENSE_FIELD_SERVICE_SHARED, false);
 	yes(SENSE_FIELD_SERVICE_CONCLUSIVE, true);
 	w.event.host_row = NULL;
-	for (enum sense_field field = SENSE_FIELD_SERVICE_ID; field <= SENSE_FIELD_SERVICE_CONCLUSIVE; field++)
+	for (enum sense_field field = SENSE_FIELD_SERVICE_ID; field <= SENSE_FIELD_SERVICE_CONCLUSIVE;
+	     field++)
 		text(field, NULL);
 }
 

@@ -14,24 +14,52 @@ static unsigned draw(unsigned below)
 	return (unsigned)(state >> 33) % below;
 }
 
-static const char *const hosts[] = {"claude.ai", "a.claude.ai", "b.a.claude.ai", "xclaude.ai", "ai",
-                                    "chatgpt.com", "api.openai.com", "openai.com", "a..b", "x.y.z.openai.com",
-                                    ".ai", "openai.com.evil.example", "com"};
-static const char *const paths[] = {"/", "/v1", "/v1/chat/completions", "/api/chat", "/api", "/mcp",
-                                    "/v1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                                    "/v1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"};
-static const char *const words[] = {"chat", "api", "coding", "claude", "chatgpt", "TLS", "HTTP", "GET", "POST",
-                                    "sni", "dns", "medium", "high", "A", "B", "TLSv1.3", "public", "private"};
+static const char *const hosts[] = {"claude.ai",
+				    "a.claude.ai",
+				    "b.a.claude.ai",
+				    "xclaude.ai",
+				    "ai",
+				    "chatgpt.com",
+				    "api.openai.com",
+				    "openai.com",
+				    "a..b",
+				    "x.y.z.openai.com",
+				    ".ai",
+				    "openai.com.evil.example",
+				    "com"};
+static const char *const paths[] = {
+    "/",
+    "/v1",
+    "/v1/chat/completions",
+    "/api/chat",
+    "/api",
+    "/mcp",
+    "/v1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "/v1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"};
+static const char *const words[] = {"chat", "api", "coding", "claude",  "chatgpt", "TLS",
+				    "HTTP", "GET", "POST",   "sni",     "dns",     "medium",
+				    "high", "A",   "B",      "TLSv1.3", "public",  "private"};
 #define PICK(list) (list)[draw(sizeof(list) / sizeof(*(list)))]
 
 static const double numbers[] = {0, 1, 6, 17, 28, 80, 443, 1000, 5000, 11434, 65535, 1048576, 1.5};
 
 /* Fields that the events below vary; others join in now and then. */
-static const enum sense_field varied[] = {
-    SENSE_FIELD_HOST, SENSE_FIELD_DNS_NAME, SENSE_FIELD_HTTP_PATH, SENSE_FIELD_SERVICE_ID,
-    SENSE_FIELD_SERVICE_CATEGORY, SENSE_FIELD_DST_PORT, SENSE_FIELD_BYTES_UP, SENSE_FIELD_BYTES_DOWN,
-    SENSE_FIELD_DST_IP, SENSE_FIELD_SRC_IP, SENSE_FIELD_QUIC, SENSE_FIELD_SERVICE_CONCLUSIVE,
-    SENSE_FIELD_NDPI_APP, SENSE_FIELD_DNS_RESPONSE, SENSE_FIELD_HTTP_METHOD, SENSE_FIELD_JA4};
+static const enum sense_field varied[] = {SENSE_FIELD_HOST,
+					  SENSE_FIELD_DNS_NAME,
+					  SENSE_FIELD_HTTP_PATH,
+					  SENSE_FIELD_SERVICE_ID,
+					  SENSE_FIELD_SERVICE_CATEGORY,
+					  SENSE_FIELD_DST_PORT,
+					  SENSE_FIELD_BYTES_UP,
+					  SENSE_FIELD_BYTES_DOWN,
+					  SENSE_FIELD_DST_IP,
+					  SENSE_FIELD_SRC_IP,
+					  SENSE_FIELD_QUIC,
+					  SENSE_FIELD_SERVICE_CONCLUSIVE,
+					  SENSE_FIELD_NDPI_APP,
+					  SENSE_FIELD_DNS_RESPONSE,
+					  SENSE_FIELD_HTTP_METHOD,
+					  SENSE_FIELD_JA4};
 
 static const char *any_string(enum sense_field field)
 {
@@ -65,7 +93,8 @@ static void any_values(struct stock *stock, unsigned at, struct sense_condition 
 	for (unsigned i = 0; i < c->count; i++) {
 		stock->strings[at][i] = c->op == SENSE_OP_PREFIX && !draw(30) ? "" : any_string(c->field);
 		stock->numbers[at][i] = PICK(numbers);
-		stock->cidrs[at][i] = (struct sense_cidr){any_addr(), (uint8_t)(draw(3) ? 96 + draw(33) : draw(129))};
+		stock->cidrs[at][i] =
+		    (struct sense_cidr){any_addr(), (uint8_t)(draw(3) ? 96 + draw(33) : draw(129))};
 	}
 }
 
@@ -75,8 +104,12 @@ static void any_condition(struct stock *stock, unsigned at)
 	enum sense_field field = draw(12) ? PICK(varied) : draw(SENSE_FIELD_COUNT);
 	enum sense_value_type type = sense_field_type(field);
 
-	*c = (struct sense_condition){.field = field, .op = SENSE_OP_IN, .negate = !draw(8),
-	                              .boolean = draw(2), .min = -INFINITY, .max = INFINITY};
+	*c = (struct sense_condition){.field = field,
+				      .op = SENSE_OP_IN,
+				      .negate = !draw(8),
+				      .boolean = draw(2),
+				      .min = -INFINITY,
+				      .max = INFINITY};
 	if (type == SENSE_VALUE_STRING && draw(2))
 		c->op = draw(2) ? SENSE_OP_SUFFIX : SENSE_OP_PREFIX;
 	if (type == SENSE_VALUE_NUMBER && draw(3))
@@ -99,8 +132,10 @@ static bool any_rules(sense_ruleset *set, unsigned count, unsigned conditions)
 	for (unsigned i = 0; good && stock && i < count; i++) {
 		char id[16];
 		snprintf(id, sizeof(id), "r%u", i);
-		struct sense_rule rule = {.id = id, .events = 1 + draw(SENSE_ANY_EVENT), .conditions = stock->conditions,
-		                          .condition_count = draw(20) ? 1 + draw(conditions) : 0};
+		struct sense_rule rule = {.id = id,
+					  .events = 1 + draw(SENSE_ANY_EVENT),
+					  .conditions = stock->conditions,
+					  .condition_count = draw(20) ? 1 + draw(conditions) : 0};
 		for (unsigned j = 0; j < rule.condition_count; j++)
 			any_condition(stock, j);
 		struct sense_error err;
@@ -180,8 +215,9 @@ static void same(uint64_t seed, unsigned rules, unsigned conditions, unsigned ev
 		if (got.count != want.count || memcmp(got.rules, want.rules, got.count * sizeof(*got.rules)))
 			differ++;
 	}
-	ok(built && !differ && (total || !rules), "seed %llu: %u rules of up to %u conditions, %u events, %u hits",
-	   (unsigned long long)seed, rules, conditions, events, total);
+	ok(built && !differ && (total || !rules),
+	   "seed %llu: %u rules of up to %u conditions, %u events, %u hits", (unsigned long long)seed, rules,
+	   conditions, events, total);
 	world_fini(&w);
 	sense_ruleset_free(set);
 }
@@ -201,8 +237,14 @@ static void alike(enum sense_field field, enum sense_op op, const char *what)
 		snprintf(id, sizeof(id), "r%u", i);
 		struct sense_condition conditions[] = {
 		    {.field = SENSE_FIELD_SERVICE_CATEGORY, .op = SENSE_OP_IN, .count = 1, .strings = &chat},
-		    {.field = field, .op = op, .count = 1, .numbers = &port, .min = i * 1000.0, .max = INFINITY}};
-		struct sense_rule rule = {.id = id, .events = SENSE_ANY_EVENT, .conditions = conditions, .condition_count = 2};
+		    {.field = field,
+		     .op = op,
+		     .count = 1,
+		     .numbers = &port,
+		     .min = i * 1000.0,
+		     .max = INFINITY}};
+		struct sense_rule rule = {
+		    .id = id, .events = SENSE_ANY_EVENT, .conditions = conditions, .condition_count = 2};
 		sense_ruleset_add(set, &rule, NULL);
 	}
 	sense_ruleset_compile(set, NULL);
@@ -216,9 +258,15 @@ static void alike(enum sense_field field, enum sense_op op, const char *what)
 static void refuse(const struct sense_condition *condition, const char *what)
 {
 	sense_ruleset *set = sense_ruleset_new();
-	struct sense_rule rule = {.id = "r", .file = "x.lua", .line = 7, .events = 1, .conditions = condition, .condition_count = 1};
+	struct sense_rule rule = {.id = "r",
+				  .file = "x.lua",
+				  .line = 7,
+				  .events = 1,
+				  .conditions = condition,
+				  .condition_count = 1};
 	struct sense_error err = {0};
-	ok(sense_ruleset_add(set, &rule, &err) == SENSE_E_CONFIG && strstr(err.message, "x.lua:7: rule \"r\""),
+	ok(sense_ruleset_add(set, &rule, &err) == SENSE_E_CONFIG &&
+	       strstr(err.message, "x.lua:7: rule \"r\""),
 	   "refused: %s (%s)", what, err.message);
 	sense_ruleset_free(set);
 }
@@ -227,11 +275,15 @@ static void refusals(void)
 {
 	const char *empty = "";
 	refuse(&(struct sense_condition){.field = SENSE_FIELD_HOST, .op = SENSE_OP_RANGE}, "range on a text");
-	refuse(&(struct sense_condition){.field = SENSE_FIELD_DST_PORT, .op = SENSE_OP_SUFFIX}, "suffix on a number");
-	refuse(&(struct sense_condition){.field = SENSE_FIELD_DST_IP, .op = SENSE_OP_IN}, "address in a list of texts");
+	refuse(&(struct sense_condition){.field = SENSE_FIELD_DST_PORT, .op = SENSE_OP_SUFFIX},
+	       "suffix on a number");
+	refuse(&(struct sense_condition){.field = SENSE_FIELD_DST_IP, .op = SENSE_OP_IN},
+	       "address in a list of texts");
 	refuse(&(struct sense_condition){.field = SENSE_FIELD_HOST, .op = SENSE_OP_IN}, "no values");
-	refuse(&(struct sense_condition){.field = SENSE_FIELD_HOST, .op = SENSE_OP_SUFFIX, .count = 1, .strings = &empty},
-	       "empty name");
+	refuse(
+	    &(struct sense_condition){
+		.field = SENSE_FIELD_HOST, .op = SENSE_OP_SUFFIX, .count = 1, .strings = &empty},
+	    "empty name");
 	refuse(&(struct sense_condition){.field = SENSE_FIELD_L4, .op = SENSE_OP_RANGE, .min = NAN}, "NaN");
 	refuse(&(struct sense_condition){.field = SENSE_FIELD_COUNT, .op = SENSE_OP_SET}, "no such field");
 
@@ -241,7 +293,8 @@ static void refusals(void)
 	is_num(sense_ruleset_add(set, &rule, &err), SENSE_OK, "a rule without conditions is a rule");
 	rule.line = 9;
 	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "a second one of its id is not");
-	is_str(err.message, "x.lua:9: rule \"r\" is declared twice; first at x.lua:7", "and both places are named");
+	is_str(err.message, "x.lua:9: rule \"r\" is declared twice; first at x.lua:7",
+	       "and both places are named");
 	sense_ruleset_compile(set, NULL);
 	rule.id = "s";
 	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "nothing is added to a compiled set");

@@ -7,8 +7,10 @@
 #define SECOND UINT64_C(1000000)
 
 static struct world w;
-static struct sense_rule rule = {.id = "a.rule", .throttle_by = {SENSE_FIELD_SRC_IP, SENSE_FIELD_SERVICE_ID},
-                                 .throttle_by_count = 2, .throttle_us = 600 * SECOND};
+static struct sense_rule rule = {.id = "a.rule",
+				 .throttle_by = {SENSE_FIELD_SRC_IP, SENSE_FIELD_SERVICE_ID},
+				 .throttle_by_count = 2,
+				 .throttle_us = 600 * SECOND};
 
 static bool pass_at(struct sense_throttle *throttle, uint64_t seconds, uint64_t *held)
 {
@@ -98,7 +100,8 @@ static void garbage(uint8_t *memory, size_t bytes)
 		out += pass_at(&throttle, i, &held);
 	}
 	is_num(out, 1000, "garbage in the table holds nothing back that it does not know");
-	is_num(sense_throttle_attach(&throttle, memory, bytes, NULL), SENSE_OK, "it is cleared by the next worker");
+	is_num(sense_throttle_attach(&throttle, memory, bytes, NULL), SENSE_OK,
+	       "it is cleared by the next worker");
 	struct sense_throttle_stats stats;
 	sense_throttle_stats(&throttle, &stats);
 	ok(!stats.suppressed && !stats.replaced, "with its counters");
@@ -112,8 +115,10 @@ int main(void)
 
 	world_init(&w);
 	memset(memory, 0xa5, bytes);
-	is_num(sense_throttle_attach(&throttle, memory, bytes, NULL), SENSE_OK, "attached to memory of any content");
-	ok(sense_throttle_attach(&throttle, memory, 64, NULL) == SENSE_E_LIMIT, "too little memory is refused");
+	is_num(sense_throttle_attach(&throttle, memory, bytes, NULL), SENSE_OK,
+	       "attached to memory of any content");
+	ok(sense_throttle_attach(&throttle, memory, 64, NULL) == SENSE_E_LIMIT,
+	   "too little memory is refused");
 	sense_throttle_attach(&throttle, memory, bytes, NULL);
 	windows(&throttle);
 	keys(&throttle);

@@ -1,0 +1,250 @@
+#include "core/cli/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/cli/text.h"
+
+#define LAST_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z: the end of RFC 3339 */
+
+static void value_begin(struct sense_json *json)
+{
+	if (json->comma)
+		sense_buf_addc(json->out, ',');
+	json->comma = true;
+}
+
+void sense_json_open(struct sense_json *json, char bracket)
+{
+	value_begin(json);
+	sense_buf_addc(json->out, bracket);
+	json->comma = false;
+}
+
+void sense_json_close(struct sense_json *json, char bracket)
+{
+	sense_buf_addc(json->out, bracket);
+	json->comma = true;
+}
+
+/* Bytes that go out as they are: printable ASCII but quote and backslash. */
+static size_t plain_run(const unsigned char *text)
+{
+	size_t n = 0;
+	while (text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+		n++;
+	return n;
+}
+
+static void escape(struct sense_buf *out, unsigned char c)
+{
+	static const char short_form[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+	if (c == '"' || c == '\\') {
+		sense_buf_addc(out, '\\');
+		sense_buf_addc(out, (char)c);
+	} else if (c < sizeof short_form && short_form[c]) {
+		sense_buf_addc(out, '\\');
+		sense_buf_addc(out, short_form[c]);
+	} else {
+		sense_buf_printf(out, "\\u%04x", c);
+	}
+}
+
+static void quoted(struct sense_buf *out, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	sense_buf_addc(out, '"');
+	while (*p) {
+		size_t run = plain_run(p);
+		sense_buf_add(out, p, run);
+		p += run;
+		if (!*p)
+			break;
+		unsigned length = sense_utf8_length(p);
+		if (!length)
+			sense_buf_adds(out, "\xef\xbf\xbd");
+		else if (length == 1)
+			escape(out, *p);
+		else if (length == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+			sense_buf_printf(out, "\\u%04x", p[1]); /* C1 controls */
+		else
+			sense_buf_add(out, p, length);
+		p += length ? length : 1;
+	}
+	sense_buf_addc(out, '"');
+}
+
+void sense_json_key(struct sense_json *json, const char *key)
+{
+	value_begin(json);
+	quoted(json->out, key);
+	sense_buf_addc(json->out, ':');
+	json->comma = false;
+}
+
+void sense_json_string(struct sense_json *json, const char *text)
+{
+	value_begin(json);
+	if (text)
+		quoted(json->out, text);
+	else
+		sense_buf_adds(json->out, "null");
+}
+
+void sense_json_uint(struct sense_json *json, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+	value_begin(json);
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	sense_buf_add(json->out, digits + at, sizeof digits - at);
+}
+
+void sense_json_number(struct sense_json *json, double number)
+{
+	value_begin(json);
+	if (!isfinite(number))
+		sense_buf_adds(json->out, "null");
+	else if (number == floor(number) && fabs(number) <= 9007199254740992.0)
+		sense_buf_printf(json->out, "%.0f", number);
+	else
+		sense_buf_printf(json->out, "%.17g", number);
+}
+
+void sense_json_bool(struct sense_json *json, bool value)
+{
+	value_begin(json);
+	sense_buf_adds(json->out, value ? "true" : "false");
+}
+
+/* ---- the two objects ------------------------------------------------------------------------------- */
+
+static void member(struct sense_json *json, const char *key, const char *text)
+{
+	sense_json_key(json, key);
+	sense_json_string(json, text);
+}
+
+static void member_uint(struct sense_json *json, const char *key, uint64_t number)
+{
+	sense_json_key(json, key);
+	sense_json_uint(json, number);
+}
+
+static void member_list(struct sense_json *json, const char *key, const char *const *list, unsigned count)
+{
+	sense_json_key(json, key);
+	sense_json_open(json, '[');
+	for (unsigned i = 0; i < count; i++)
+		sense_json_string(json, list[i]);
+	sense_json_close(json, ']');
+}
+
+/* RFC 3339 in UTC, with microseconds. */
+static void member_time(struct sense_json *json, const char *key, uint64_t us)
+{
+	time_t seconds = (time_t)(us / 1000000);
+	unsigned fraction = (unsigned)(us % 1000000);
+	char date[32], text[48];
+	struct tm utc;
+	if (seconds > LAST_SECOND) {
+		seconds = LAST_SECOND;
+		fraction = 999999;
+	}
+	gmtime_r(&seconds, &utc);
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text, sizeof text, "%s.%06uZ", date, fraction);
+	member(json, key, text);
+}
+
+static void member_details(struct sense_json *json, const struct sense_finding *f)
+{
+	sense_json_key(json, "details");
+	sense_json_open(json, '{');
+	for (unsigned i = 0; i < f->detail_count; i++) {
+		const struct sense_detail *detail = &f->details[i];
+		sense_json_key(json, detail->key);
+		switch (detail->type) {
+		case SENSE_DETAIL_STRING:
+			sense_json_string(json, detail->string);
+			break;
+		case SENSE_DETAIL_NUMBER:
+			sense_json_number(json, detail->number);
+			break;
+		case SENSE_DETAIL_BOOL:
+			sense_json_bool(json, detail->boolean);
+			break;
+		}
+	}
+	sense_json_close(json, '}');
+}
+
+void sense_json_finding(struct sense_buf *out, const struct sense_finding *f)
+{
+	struct sense_json json = {.out = out};
+	char id[37];
+	sense_finding_id_format(f->id, id);
+	sense_json_open(&json, '{');
+	member(&json, "id", id);
+	member_time(&json, "timestamp", f->timestamp);
+	member(&json, "type", f->type);
+	member(&json, "severity", f->severity);
+	member(&json, "rule", f->rule);
+	member(&json, "policy", f->policy);
+	member(&json, "source_ip", f->source_ip);
+	member_uint(&json, "source_port", f->source_port);
+	member(&json, "dest_ip", f->dest_ip);
+	member_uint(&json, "dest_port", f->dest_port);
+	member(&json, "host", f->host);
+	member(&json, "service", f->service);
+	member(&json, "category", f->category);
+	member_uint(&json, "confidence", f->confidence);
+	member_list(&json, "evidence", f->evidence, f->evidence_count);
+	member(&json, "process", f->process);
+	member(&json, "user", f->user);
+	member(&json, "summary", f->summary);
+	member_details(&json, f);
+	member_list(&json, "tags", f->tags, f->tag_count);
+	member(&json, "action", f->action);
+	sense_json_close(&json, '}');
+	sense_buf_addc(out, '\n');
+}
+
+void sense_json_flow(struct sense_buf *out, const struct sense_flowrecord *r)
+{
+	struct sense_json json = {.out = out};
+	sense_json_open(&json, '{');
+	member(&json, "src_ip", r->src_ip);
+	member_uint(&json, "src_port", r->src_port);
+	member(&json, "dst_ip", r->dst_ip);
+	member_uint(&json, "dst_port", r->dst_port);
+	member_uint(&json, "l4", r->l4);
+	member_uint(&json, "vlan", r->vlan);
+	member_uint(&json, "first_ts", r->first_ts);
+	member_uint(&json, "last_ts", r->last_ts);
+	member_uint(&json, "packets_up", r->packets_up);
+	member_uint(&json, "packets_down", r->packets_down);
+	member_uint(&json, "bytes_up", r->bytes_up);
+	member_uint(&json, "bytes_down", r->bytes_down);
+	member(&json, "ndpi_master", r->ndpi_master);
+	member(&json, "ndpi_app", r->ndpi_app);
+	member(&json, "host", r->host);
+	member(&json, "alpn", r->alpn);
+	member(&json, "ja3", r->ja3);
+	member(&json, "ja4", r->ja4);
+	member(&json, "tls_version", r->tls_version);
+	sense_json_key(&json, "quic");
+	sense_json_bool(&json, r->quic);
+	member(&json, "http_method", r->http_method);
+	member(&json, "http_path", r->http_path);
+	member(&json, "user_agent", r->user_agent);
+	member(&json, "service", r->service);
+	member(&json, "service_category", r->service_category);
+	member(&json, "process", r->process);
+	sense_json_close(&json, '}');
+	sense_buf_addc(out, '\n');
+}

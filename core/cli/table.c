@@ -1,0 +1,358 @@
+#include "core/cli/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/arena.h"
+#include "core/base/hash.h"
+#include "core/cli/text.h"
+#include "core/conf/units.h"
+#include "core/rules/rule.h"
+
+#define ROWS_MAX 8192u
+#define SLOTS (ROWS_MAX * 4)
+#define CELL_MAX 160 /* bytes of one text */
+#define GAP 2        /* columns between cells */
+
+enum column { SERVICE, HOST, CLIENT, UP, DOWN, COUNT, RULE, SEVERITY, COLUMNS };
+
+static const struct {
+	const char *title;
+	unsigned least; /* columns that it keeps on a narrow terminal; 0: never cut */
+	bool right;
+} columns[COLUMNS] = {
+    [SERVICE] = {"SERVICE", 8, false},
+    [HOST] = {"HOST", 14, false},
+    [CLIENT] = {"CLIENT", 8, false},
+    [UP] = {"UP", 0, true},
+    [DOWN] = {"DOWN", 0, true},
+    [COUNT] = {"COUNT", 0, true},
+    [RULE] = {"RULE", 10, false},
+    [SEVERITY] = {"SEVERITY", 0, false},
+};
+
+struct row {
+	const char *service, *host, *client, *rule; /* clean, in the arena */
+	int severity;
+	uint64_t count;
+	uint64_t up, down;             /* as the findings said: the most of any */
+	uint64_t flows_up, flows_down; /* of whole flows, when they are known */
+	uint32_t next_peer;            /* row + 1 of the same host and client; 0: none */
+};
+
+struct sense_table {
+	struct sense_arena arena;
+	struct row *rows;
+	uint32_t *by_key;  /* row + 1 by service, host, client and rule */
+	uint32_t *by_peer; /* row + 1 by host and client */
+	unsigned row_count;
+	uint64_t findings;
+	uint64_t beyond; /* findings that got no row */
+	uint64_t seed;
+};
+
+sense_table *sense_table_new(void)
+{
+	sense_table *table = calloc(1, sizeof *table);
+	if (!table)
+		return NULL;
+	table->rows = calloc(ROWS_MAX, sizeof *table->rows);
+	table->by_key = calloc(SLOTS, sizeof *table->by_key);
+	table->by_peer = calloc(SLOTS, sizeof *table->by_peer);
+	table->seed = sense_hash_seed();
+	if (table->rows && table->by_key && table->by_peer)
+		return table;
+	sense_table_free(table);
+	return NULL;
+}
+
+void sense_table_free(sense_table *table)
+{
+	if (!table)
+		return;
+	sense_arena_fini(&table->arena);
+	free(table->rows);
+	free(table->by_key);
+	free(table->by_peer);
+	free(table);
+}
+
+/* ---- gathering ------------------------------------------------------------------------------------- */
+
+struct key {
+	char service[CELL_MAX], host[CELL_MAX], client[CELL_MAX], rule[CELL_MAX];
+};
+
+static uint64_t mix(uint64_t hash, const char *text)
+{
+	return sense_hash(text, strlen(text), hash);
+}
+
+static bool same_peer(const struct row *row, const struct key *key)
+{
+	return !strcmp(row->host, key->host) && !strcmp(row->client, key->client);
+}
+
+static bool same_row(const struct row *row, const struct key *key)
+{
+	return same_peer(row, key) && !strcmp(row->rule, key->rule) && !strcmp(row->service, key->service);
+}
+
+/* The slot that holds the key's row or is free for it. Rows fill a quarter of the slots at most. */
+static uint32_t *slot_of(const sense_table *table, uint32_t *slots, const struct key *key,
+                         bool (*same)(const struct row *, const struct key *))
+{
+	uint64_t hash = mix(mix(table->seed, key->host), key->client);
+	if (slots == table->by_key)
+		hash = mix(mix(hash, key->rule), key->service);
+	for (uint64_t i = hash % SLOTS;; i = (i + 1) % SLOTS)
+		if (!slots[i] || same(&table->rows[slots[i] - 1], key))
+			return &slots[i];
+}
+
+static const char *keep(sense_table *table, const char *text)
+{
+	return sense_arena_strndup(&table->arena, text, strlen(text));
+}
+
+static struct row *row_of(sense_table *table, const struct key *key)
+{
+	uint32_t *slot = slot_of(table, table->by_key, key, same_row);
+	if (*slot)
+		return &table->rows[*slot - 1];
+	if (table->row_count == ROWS_MAX)
+		return NULL;
+	struct row *row = &table->rows[table->row_count];
+	*row = (struct row){
+	    .service = keep(table, key->service),
+	    .host = keep(table, key->host),
+	    .client = keep(table, key->client),
+	    .rule = keep(table, key->rule),
+	};
+	if (!row->service || !row->host || !row->client || !row->rule)
+		return NULL;
+	uint32_t *peer = slot_of(table, table->by_peer, key, same_peer);
+	row->next_peer = *peer;
+	*slot = *peer = ++table->row_count;
+	return row;
+}
+
+static const struct sense_detail *detail_of(const struct sense_finding *finding, const char *key)
+{
+	for (unsigned i = 0; i < finding->detail_count; i++)
+		if (!strcmp(finding->details[i].key, key))
+			return &finding->details[i];
+	return NULL;
+}
+
+static uint64_t number_of(const struct sense_finding *finding, const char *key)
+{
+	const struct sense_detail *detail = detail_of(finding, key);
+	bool sound = detail && detail->type == SENSE_DETAIL_NUMBER && detail->number >= 0 &&
+	             detail->number <= 9007199254740992.0;
+	return sound ? (uint64_t)detail->number : 0;
+}
+
+static const char *string_of(const struct sense_finding *finding, const char *key)
+{
+	const struct sense_detail *detail = detail_of(finding, key);
+	return detail && detail->type == SENSE_DETAIL_STRING && *detail->string ? detail->string : NULL;
+}
+
+static const char *first_of(const char *a, const char *b, const char *c)
+{
+	return a ? a : b ? b : c ? c : "-";
+}
+
+static void host_name(char *out, const char *host, const char *ip, unsigned port)
+{
+	char text[CELL_MAX];
+	if (!host && ip && strchr(ip, ':'))
+		snprintf(text, sizeof text, "[%s]:%u", ip, port);
+	else if (!host && ip)
+		snprintf(text, sizeof text, "%s:%u", ip, port);
+	sense_text_clean(host ? host : ip ? text : "-", out, CELL_MAX);
+}
+
+void sense_table_finding(sense_table *table, const struct sense_finding *f)
+{
+	struct key key;
+	const char *agent = string_of(f, "user_agent");
+	uint64_t up = number_of(f, "bytes_up"), down = number_of(f, "bytes_down");
+	sense_text_clean(first_of(f->service_name, f->service, NULL), key.service, CELL_MAX);
+	host_name(key.host, f->host, f->dest_ip, f->dest_port);
+	sense_text_clean(first_of(agent, f->process, f->source_ip), key.client, CELL_MAX);
+	sense_text_clean(first_of(f->rule, NULL, NULL), key.rule, CELL_MAX);
+	table->findings++;
+	struct row *row = row_of(table, &key);
+	if (!row) {
+		table->beyond++;
+		return;
+	}
+	int severity = f->severity ? sense_severity_find(f->severity) : 0;
+	row->count++;
+	if (severity > row->severity)
+		row->severity = severity;
+	if (up > row->up)
+		row->up = up;
+	if (down > row->down)
+		row->down = down;
+}
+
+void sense_table_flow(sense_table *table, const struct sense_flowrecord *r)
+{
+	struct key key = {.rule = ""};
+	host_name(key.host, r->host, r->dst_ip, r->dst_port);
+	sense_text_clean(first_of(r->user_agent, r->process, r->src_ip), key.client, CELL_MAX);
+	uint32_t number = *slot_of(table, table->by_peer, &key, same_peer);
+	while (number) {
+		struct row *row = &table->rows[number - 1];
+		row->flows_up += r->bytes_up;
+		row->flows_down += r->bytes_down;
+		number = row->next_peer;
+	}
+}
+
+/* ---- printing -------------------------------------------------------------------------------------- */
+
+static uint64_t row_up(const struct row *row)
+{
+	return row->flows_up > row->up ? row->flows_up : row->up;
+}
+
+static uint64_t row_down(const struct row *row)
+{
+	return row->flows_down > row->down ? row->flows_down : row->down;
+}
+
+static int by_gravity(const void *a, const void *b)
+{
+	const struct row *x = *(const struct row *const *)a, *y = *(const struct row *const *)b;
+	uint64_t x_bytes = row_up(x) + row_down(x), y_bytes = row_up(y) + row_down(y);
+	int order = (y->severity > x->severity) - (y->severity < x->severity);
+	if (!order)
+		order = (y_bytes > x_bytes) - (y_bytes < x_bytes);
+	if (!order)
+		order = (y->count > x->count) - (y->count < x->count);
+	if (!order)
+		order = strcmp(x->service, y->service);
+	if (!order)
+		order = strcmp(x->host, y->host);
+	if (!order)
+		order = strcmp(x->client, y->client);
+	return order ? order : strcmp(x->rule, y->rule);
+}
+
+/* One cell; numbers go to scratch. */
+static const char *cell(const struct row *row, enum column column, char scratch[32])
+{
+	switch (column) {
+	case SERVICE:
+		return row->service;
+	case HOST:
+		return row->host;
+	case CLIENT:
+		return row->client;
+	case UP:
+		sense_bytes_format((double)row_up(row), scratch, 32);
+		return scratch;
+	case DOWN:
+		sense_bytes_format((double)row_down(row), scratch, 32);
+		return scratch;
+	case COUNT:
+		snprintf(scratch, 32, "%llu", (unsigned long long)row->count);
+		return scratch;
+	case RULE:
+		return row->rule;
+	default:
+		return sense_severity_name((enum sense_severity)row->severity);
+	}
+}
+
+/* As wide as the widest cell; then the widest that may shrink gives way until all fit. */
+static void widths_find(const sense_table *table, unsigned available, unsigned widths[COLUMNS])
+{
+	char scratch[32];
+	unsigned total = GAP * (COLUMNS - 1);
+	for (unsigned c = 0; c < COLUMNS; c++) {
+		widths[c] = sense_text_width(columns[c].title);
+		for (unsigned r = 0; r < table->row_count; r++) {
+			unsigned width = sense_text_width(cell(&table->rows[r], (enum column)c, scratch));
+			if (width > widths[c])
+				widths[c] = width;
+		}
+		total += widths[c];
+	}
+	while (available && total > available) {
+		unsigned widest = COLUMNS;
+		for (unsigned c = 0; c < COLUMNS; c++)
+			if (columns[c].least && widths[c] > columns[c].least &&
+			    (widest == COLUMNS || widths[c] > widths[widest]))
+				widest = c;
+		if (widest == COLUMNS)
+			break;
+		widths[widest]--;
+		total--;
+	}
+}
+
+static const char *severity_color(int severity)
+{
+	static const char *const colors[] = {[SENSE_INFO] = "\033[2m",
+	                                     [SENSE_LOW] = "\033[36m",
+	                                     [SENSE_MEDIUM] = "\033[33m",
+	                                     [SENSE_HIGH] = "\033[31m",
+	                                     [SENSE_CRITICAL] = "\033[1;31m"};
+	return (unsigned)severity < sizeof colors / sizeof *colors ? colors[severity] : "";
+}
+
+static void row_print(const struct row *row, const unsigned *widths, bool color, struct sense_buf *out)
+{
+	char scratch[32];
+	for (unsigned c = 0; c < COLUMNS; c++) {
+		const char *text = row ? cell(row, (enum column)c, scratch) : columns[c].title;
+		bool last = c == COLUMNS - 1, paint = color && (!row || last);
+		if (c)
+			sense_buf_printf(out, "%*s", GAP, "");
+		if (paint)
+			sense_buf_adds(out, row ? severity_color(row->severity) : "\033[1m");
+		if (last)
+			sense_buf_adds(out, text); /* never cut, and no blanks at the end */
+		else
+			sense_text_fit(out, text, widths[c], columns[c].right);
+		if (paint)
+			sense_buf_adds(out, "\033[0m");
+	}
+	sense_buf_addc(out, '\n');
+}
+
+static void amount(struct sense_buf *out, uint64_t number, const char *what, const char *after)
+{
+	sense_buf_printf(out, "%llu %s%s%s", (unsigned long long)number, what, number == 1 ? "" : "s", after);
+}
+
+void sense_table_print(sense_table *table, const struct sense_table_style *style,
+                       const struct sense_table_totals *totals, struct sense_buf *out)
+{
+	unsigned widths[COLUMNS];
+	const struct row **order = calloc(table->row_count + 1u, sizeof *order);
+	if (order && table->row_count) {
+		for (unsigned i = 0; i < table->row_count; i++)
+			order[i] = &table->rows[i];
+		qsort(order, table->row_count, sizeof *order, by_gravity);
+		widths_find(table, style->width, widths);
+		row_print(NULL, widths, style->color, out);
+		for (unsigned i = 0; i < table->row_count; i++)
+			row_print(order[i], widths, style->color, out);
+		if (table->beyond)
+			sense_buf_printf(out, "(%llu further findings: see --json)\n",
+			                 (unsigned long long)table->beyond);
+		sense_buf_addc(out, '\n');
+	}
+	amount(out, table->findings, "finding", " in ");
+	amount(out, totals->flows, "flow", ", ");
+	amount(out, totals->packets, "packet", ", from ");
+	amount(out, totals->files, "file", "\n");
+	free(order);
+}
