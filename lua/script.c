@@ -161,24 +161,33 @@ static int by_key(const void *a, const void *b)
 	return strcmp(((const struct sense_detail *)a)->key, ((const struct sense_detail *)b)->key);
 }
 
+/* The place of a detail: that of the engine's own of this name, which it replaces, or a new one. */
+static struct sense_detail *detail_slot(lua_State *L, struct sense_finding *finding, const char *key)
+{
+	for (unsigned i = 0; i < finding->detail_count; i++)
+		if (!strcmp(finding->details[i].key, key))
+			return &finding->details[i];
+	if (finding->detail_count >= SENSE_FINDING_DETAILS_MAX)
+		luaL_error(L, "details hold at most %d values, with those that every finding has",
+			   SENSE_FINDING_DETAILS_MAX);
+	return &finding->details[finding->detail_count++];
+}
+
 static void read_details(lua_State *L, struct answer *answer)
 {
 	struct sense_finding *finding = answer->finding;
+	unsigned own = finding->detail_count;
 	if (!lua_istable(L, -1))
 		luaL_error(L, "details takes a flat table");
-	finding->detail_count = 0;
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
-		if (finding->detail_count >= SENSE_FINDING_DETAILS_MAX)
-			luaL_error(L, "details hold at most %d values", SENSE_FINDING_DETAILS_MAX);
-		struct sense_detail *detail = &finding->details[finding->detail_count];
-		*detail = (struct sense_detail){.key = ""};
-		read_detail(L, answer, detail);
-		finding->detail_count++;
+		struct sense_detail detail = {.key = ""};
+		read_detail(L, answer, &detail);
+		*detail_slot(L, finding, detail.key) = detail;
 		lua_pop(L, 1);
 	}
 	/* A table has no order of its own that would be the same in the next run. */
-	qsort(finding->details, finding->detail_count, sizeof *finding->details, by_key);
+	qsort(finding->details + own, finding->detail_count - own, sizeof *finding->details, by_key);
 }
 
 static const struct {

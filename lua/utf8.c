@@ -14,6 +14,8 @@ static size_t char_len(const char *p, size_t left)
 
 const char *sense_utf8_clean(struct sense_arena *arena, const char *text, size_t len, size_t max)
 {
+	if (len <= max && sense_utf8_plain(text, len) == len)
+		return sense_arena_strndup(arena, text, len);
 	size_t cap = len < max / 3 ? len * 3 : max; /* U+FFFD takes three bytes */
 	size_t out = 0, at = 0;
 	char *copy = sense_arena_alloc(arena, cap + 4);

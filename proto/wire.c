@@ -63,6 +63,7 @@ void sense_wire_put_string(struct sense_wire_writer *writer, const char *string)
 	msgpack_pack_str(&pk, len);
 	while (good < len) {
 		size_t start = good, size;
+		good += sense_utf8_plain(string + good, len - good);
 		while (good < len && (size = sense_utf8_char(string + good, len - good)))
 			good += size;
 		msgpack_pack_str_body(&pk, string + start, good - start);
@@ -245,7 +246,7 @@ bool sense_wire_get_string(struct sense_wire_reader *reader, const char **string
 
 	if (!sense_wire_get_key(reader, &text))
 		return false;
-	for (size_t i = 0; i < text.len; i += size) {
+	for (size_t i = sense_utf8_plain(text.text, text.len); i < text.len; i += size) {
 		size = sense_utf8_char(text.text + i, text.len - i);
 		if (!size || !text.text[i])
 			return sense_wire_fail(reader, "has a string that is not UTF-8 text");

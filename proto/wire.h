@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* ---- plain members -------------------------------------------------------------------------- */
 
@@ -90,6 +91,27 @@ bool sense_wire_is(const struct sense_wire_key *key, const char *name);
 /* The value of a key that names a member. *known is false when none is named so: nothing was read. */
 bool sense_wire_get_member(struct sense_wire_reader *reader, const struct sense_wire_key *key,
 			   const struct sense_wire_member *members, size_t count, void *record, bool *known);
+
+/*
+ * How many bytes from s on are printable ASCII, which is nearly all that texts consist of: eight at a
+ * time, by the usual tests for a byte below, above or equal to another within a word (Warren,
+ * Hacker's Delight, 6-1).
+ */
+static inline size_t sense_utf8_plain(const char *s, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	size_t n = 0;
+	for (; n + 8 <= len; n += 8) {
+		uint64_t w;
+		memcpy(&w, s + n, sizeof w);
+		uint64_t deletes = w ^ ones * 0x7f;
+		if ((w | (w - ones * 0x20) | (deletes - ones)) & tops)
+			break;
+	}
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f)
+		n++;
+	return n;
+}
 
 /* Length of the UTF-8 character at s (1 to 4), 0 when it is malformed or does not end before len. */
 size_t sense_utf8_char(const char *s, size_t len);

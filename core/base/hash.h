@@ -19,11 +19,25 @@ static inline uint64_t sense_hash_fold(uint64_t a, uint64_t b)
 #define SENSE_HASH_K0 UINT64_C(0xa0761d6478bd642f)
 #define SENSE_HASH_K1 UINT64_C(0xe7037ed1a0b428db)
 
-static inline uint64_t sense_hash_load(const uint8_t *p, size_t n)
+static inline uint64_t sense_hash_load8(const uint8_t *p)
 {
-	uint64_t v = 0;
-	memcpy(&v, p, n);
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
 	return v;
+}
+
+/* Up to eight bytes as one number, by loads of fixed size: a memcpy of n would be a call. */
+static inline uint64_t sense_hash_tail(const uint8_t *p, size_t n)
+{
+	uint32_t low, high;
+	if (n >= 8)
+		return sense_hash_load8(p);
+	if (n >= 4) {
+		memcpy(&low, p, sizeof low);
+		memcpy(&high, p + n - 4, sizeof high);
+		return (uint64_t)high << 32 | low;
+	}
+	return n ? (uint64_t)p[0] << 16 | (uint64_t)p[n / 2] << 8 | p[n - 1] : 0;
 }
 
 static inline uint64_t sense_hash(const void *data, size_t len, uint64_t seed)
@@ -32,9 +46,9 @@ static inline uint64_t sense_hash(const void *data, size_t len, uint64_t seed)
 	uint64_t h = seed ^ SENSE_HASH_K0;
 	size_t left = len;
 	for (; left > 16; left -= 16, p += 16)
-		h = sense_hash_fold(sense_hash_load(p, 8) ^ SENSE_HASH_K1, sense_hash_load(p + 8, 8) ^ h);
-	uint64_t a = sense_hash_load(p, left < 8 ? left : 8);
-	uint64_t b = left > 8 ? sense_hash_load(p + 8, left - 8) : 0;
+		h = sense_hash_fold(sense_hash_load8(p) ^ SENSE_HASH_K1, sense_hash_load8(p + 8) ^ h);
+	uint64_t a = sense_hash_tail(p, left);
+	uint64_t b = left > 8 ? sense_hash_tail(p + 8, left - 8) : 0;
 	return sense_hash_fold(SENSE_HASH_K1 ^ len, sense_hash_fold(a ^ SENSE_HASH_K1, b ^ h));
 }
 

@@ -11,7 +11,8 @@
 #include "core/rules/rule.h"
 
 #define ROWS_MAX 8192u
-#define SLOTS (ROWS_MAX * 4)
+#define LINKS_MAX (ROWS_MAX * 4)
+#define SLOTS (LINKS_MAX * 2)
 #define CELL_MAX 160 /* bytes of one text */
 #define GAP 2        /* columns between cells */
 
@@ -34,19 +35,29 @@ static const struct {
 
 struct row {
 	const char *service, *host, *client, *rule; /* clean, in the arena */
+	const char *program; /* the client as its flows name it, when the findings did not; or NULL */
+	bool nameless;       /* client is but an address */
 	int severity;
 	uint64_t count;
 	uint64_t up, down;             /* as the findings said: the most of any */
 	uint64_t flows_up, flows_down; /* of whole flows, when they are known */
-	uint32_t next_peer;            /* row + 1 of the same host and client; 0: none */
+};
+
+/* Flows between a source and a host belong to each row that had a finding about the two. */
+struct link {
+	const char *host, *source;
+	uint32_t row;
+	uint32_t next; /* link + 1 of the same host and source; 0: none */
 };
 
 struct sense_table {
 	struct sense_arena arena;
 	struct row *rows;
-	uint32_t *by_key;  /* row + 1 by service, host, client and rule */
-	uint32_t *by_peer; /* row + 1 by host and client */
+	struct link *links;
+	uint32_t *row_slots;  /* row + 1 by service, host, client and rule */
+	uint32_t *link_slots; /* link + 1 by host and source */
 	unsigned row_count;
+	unsigned link_count;
 	uint64_t findings;
 	uint64_t beyond; /* findings that got no row */
 	uint64_t seed;
@@ -58,10 +69,11 @@ sense_table *sense_table_new(void)
 	if (!table)
 		return NULL;
 	table->rows = calloc(ROWS_MAX, sizeof *table->rows);
-	table->by_key = calloc(SLOTS, sizeof *table->by_key);
-	table->by_peer = calloc(SLOTS, sizeof *table->by_peer);
+	table->links = calloc(LINKS_MAX, sizeof *table->links);
+	table->row_slots = calloc(SLOTS, sizeof *table->row_slots);
+	table->link_slots = calloc(SLOTS, sizeof *table->link_slots);
 	table->seed = sense_hash_seed();
-	if (table->rows && table->by_key && table->by_peer)
+	if (table->rows && table->links && table->row_slots && table->link_slots)
 		return table;
 	sense_table_free(table);
 	return NULL;
@@ -73,15 +85,16 @@ void sense_table_free(sense_table *table)
 		return;
 	sense_arena_fini(&table->arena);
 	free(table->rows);
-	free(table->by_key);
-	free(table->by_peer);
+	free(table->links);
+	free(table->row_slots);
+	free(table->link_slots);
 	free(table);
 }
 
 /* ---- gathering ------------------------------------------------------------------------------------- */
 
 struct key {
-	char service[CELL_MAX], host[CELL_MAX], client[CELL_MAX], rule[CELL_MAX];
+	char service[CELL_MAX], host[CELL_MAX], client[CELL_MAX], rule[CELL_MAX], source[CELL_MAX];
 };
 
 static uint64_t mix(uint64_t hash, const char *text)
@@ -89,26 +102,32 @@ static uint64_t mix(uint64_t hash, const char *text)
 	return sense_hash(text, strlen(text), hash);
 }
 
-static bool same_peer(const struct row *row, const struct key *key)
+static bool row_is(const struct row *row, const struct key *key)
 {
-	return !strcmp(row->host, key->host) && !strcmp(row->client, key->client);
+	return !strcmp(row->host, key->host) && !strcmp(row->client, key->client) &&
+	       !strcmp(row->rule, key->rule) && !strcmp(row->service, key->service);
 }
 
-static bool same_row(const struct row *row, const struct key *key)
+/* The slot that holds the key's row, or is free for it. There are more slots than rows. */
+static uint32_t *row_slot(const sense_table *table, const struct key *key)
 {
-	return same_peer(row, key) && !strcmp(row->rule, key->rule) && !strcmp(row->service, key->service);
+	uint64_t hash = mix(mix(mix(mix(table->seed, key->host), key->client), key->rule), key->service);
+	for (uint64_t i = hash % SLOTS;; i = (i + 1) % SLOTS) {
+		uint32_t *slot = &table->row_slots[i];
+		if (!*slot || row_is(&table->rows[*slot - 1], key))
+			return slot;
+	}
 }
 
-/* The slot that holds the key's row or is free for it. Rows fill a quarter of the slots at most. */
-static uint32_t *slot_of(const sense_table *table, uint32_t *slots, const struct key *key,
-                         bool (*same)(const struct row *, const struct key *))
+static uint32_t *link_slot(const sense_table *table, const struct key *key)
 {
-	uint64_t hash = mix(mix(table->seed, key->host), key->client);
-	if (slots == table->by_key)
-		hash = mix(mix(hash, key->rule), key->service);
-	for (uint64_t i = hash % SLOTS;; i = (i + 1) % SLOTS)
-		if (!slots[i] || same(&table->rows[slots[i] - 1], key))
-			return &slots[i];
+	uint64_t hash = mix(mix(table->seed, key->host), key->source);
+	for (uint64_t i = hash % SLOTS;; i = (i + 1) % SLOTS) {
+		uint32_t *slot = &table->link_slots[i];
+		const struct link *link = *slot ? &table->links[*slot - 1] : NULL;
+		if (!link || (!strcmp(link->host, key->host) && !strcmp(link->source, key->source)))
+			return slot;
+	}
 }
 
 static const char *keep(sense_table *table, const char *text)
@@ -118,7 +137,7 @@ static const char *keep(sense_table *table, const char *text)
 
 static struct row *row_of(sense_table *table, const struct key *key)
 {
-	uint32_t *slot = slot_of(table, table->by_key, key, same_row);
+	uint32_t *slot = row_slot(table, key);
 	if (*slot)
 		return &table->rows[*slot - 1];
 	if (table->row_count == ROWS_MAX)
@@ -132,10 +151,26 @@ static struct row *row_of(sense_table *table, const struct key *key)
 	};
 	if (!row->service || !row->host || !row->client || !row->rule)
 		return NULL;
-	uint32_t *peer = slot_of(table, table->by_peer, key, same_peer);
-	row->next_peer = *peer;
-	*slot = *peer = ++table->row_count;
+	*slot = ++table->row_count;
 	return row;
+}
+
+/* Beyond the bound a row shows the bytes that its findings knew of. */
+static void link_add(sense_table *table, const struct key *key, uint32_t row)
+{
+	uint32_t *slot = link_slot(table, key);
+	for (uint32_t n = *slot; n; n = table->links[n - 1].next)
+		if (table->links[n - 1].row == row)
+			return;
+	if (table->link_count == LINKS_MAX)
+		return;
+	struct link *link = &table->links[table->link_count];
+	const struct link *first = *slot ? &table->links[*slot - 1] : NULL;
+	*link = (struct link){.row = row, .next = *slot};
+	link->host = first ? first->host : table->rows[row].host;
+	link->source = first ? first->source : keep(table, key->source);
+	if (link->source)
+		*slot = ++table->link_count;
 }
 
 static const struct sense_detail *detail_of(const struct sense_finding *finding, const char *key)
@@ -168,6 +203,9 @@ static const char *first_of(const char *a, const char *b, const char *c)
 static void host_name(char *out, const char *host, const char *ip, unsigned port)
 {
 	char text[CELL_MAX];
+	/* At a bare address the port tells one service from another. */
+	if (host && ip && !strcmp(host, ip))
+		host = NULL;
 	if (!host && ip && strchr(ip, ':'))
 		snprintf(text, sizeof text, "[%s]:%u", ip, port);
 	else if (!host && ip)
@@ -184,13 +222,16 @@ void sense_table_finding(sense_table *table, const struct sense_finding *f)
 	host_name(key.host, f->host, f->dest_ip, f->dest_port);
 	sense_text_clean(first_of(agent, f->process, f->source_ip), key.client, CELL_MAX);
 	sense_text_clean(first_of(f->rule, NULL, NULL), key.rule, CELL_MAX);
+	sense_text_clean(first_of(f->source_ip, NULL, NULL), key.source, CELL_MAX);
 	table->findings++;
 	struct row *row = row_of(table, &key);
 	if (!row) {
 		table->beyond++;
 		return;
 	}
+	link_add(table, &key, (uint32_t)(row - table->rows));
 	int severity = f->severity ? sense_severity_find(f->severity) : 0;
+	row->nameless = !agent && !f->process;
 	row->count++;
 	if (severity > row->severity)
 		row->severity = severity;
@@ -200,17 +241,25 @@ void sense_table_finding(sense_table *table, const struct sense_finding *f)
 		row->down = down;
 }
 
+static void program_learn(sense_table *table, struct row *row, const struct sense_flowrecord *r)
+{
+	char program[CELL_MAX];
+	if (!row->nameless || row->program || (!r->user_agent && !r->process))
+		return;
+	sense_text_clean(first_of(r->user_agent, r->process, NULL), program, CELL_MAX);
+	row->program = keep(table, program);
+}
+
 void sense_table_flow(sense_table *table, const struct sense_flowrecord *r)
 {
-	struct key key = {.rule = ""};
+	struct key key;
 	host_name(key.host, r->host, r->dst_ip, r->dst_port);
-	sense_text_clean(first_of(r->user_agent, r->process, r->src_ip), key.client, CELL_MAX);
-	uint32_t number = *slot_of(table, table->by_peer, &key, same_peer);
-	while (number) {
-		struct row *row = &table->rows[number - 1];
+	sense_text_clean(first_of(r->src_ip, NULL, NULL), key.source, CELL_MAX);
+	for (uint32_t n = *link_slot(table, &key); n; n = table->links[n - 1].next) {
+		struct row *row = &table->rows[table->links[n - 1].row];
+		program_learn(table, row, r);
 		row->flows_up += r->bytes_up;
 		row->flows_down += r->bytes_down;
-		number = row->next_peer;
 	}
 }
 
@@ -253,7 +302,7 @@ static const char *cell(const struct row *row, enum column column, char scratch[
 	case HOST:
 		return row->host;
 	case CLIENT:
-		return row->client;
+		return row->program ? row->program : row->client;
 	case UP:
 		sense_bytes_format((double)row_up(row), scratch, 32);
 		return scratch;

@@ -34,7 +34,11 @@ void sense_table_free(sense_table *table);
  * process, else the source address.
  */
 void sense_table_finding(sense_table *table, const struct sense_finding *finding);
-/* The end of a flow that had findings: its bytes are added to the rows that it belongs to. */
+/*
+ * A flow that has ended: its bytes are added to the rows that had a finding about its source and host,
+ * and its user agent or process names a client of which the finding knew the address only. Flows that
+ * come before their finding, or had none, are not needed.
+ */
 void sense_table_flow(sense_table *table, const struct sense_flowrecord *record);
 
 /* Renders rows and the closing line. Rows added later start from what is there. */

@@ -23,7 +23,7 @@
 	X(LOG_FORMAT, "log.format", CHOICE, "auto", 0, 0, "auto text json",                               \
 	  "auto: text on a terminal, JSON lines otherwise")                                               \
 	X(FLOW_MAX, "flow.max", NUMBER, "262144", 1024, 16777216, "", "flows kept at one time")           \
-	X(FLOW_IDLE_TIMEOUT, "flow.idle_timeout", TIME, "120s", 1000000, 86400e6, "",                     \
+	X(FLOW_IDLE_TIMEOUT, "flow.idle_timeout", TIME, "1h", 1000000, 86400e6, "",                     \
 	  "a flow without packets for so long has ended")                                                 \
 	X(PLUGINS_DIR, "plugins.dir", TEXT, "", 0, 0, "", "where plugins are; empty: beside the program") \
 	X(POLICIES_DIRS, "policies.dirs", LIST, "", 0, 0, "",                                             \

@@ -96,6 +96,7 @@ struct sense_shared_page {
 struct sense_shared_rule {
 	char id[SENSE_SHARED_RULE_ID_MAX]; /* written by the worker after it loaded the rules */
 	_Atomic uint64_t errors;           /* script failures */
+	_Atomic uint64_t errors_before;    /* those of the workers before this one */
 };
 
 /* Each process has its own; what it points to is shared. */

@@ -18,15 +18,19 @@ void sense_worker_rule(struct sense_worker *worker, unsigned rule, const char *i
 {
 	if (rule >= worker->shared->rule_max)
 		return;
-	snprintf(worker->shared->rules[rule].id, SENSE_SHARED_RULE_ID_MAX, "%s", id);
+	struct sense_shared_rule *entry = &worker->shared->rules[rule];
+	snprintf(entry->id, SENSE_SHARED_RULE_ID_MAX, "%s", id);
+	store(entry->errors_before, load(entry->errors));
 	if (rule >= load(worker->shared->page->rule_count))
 		store(worker->shared->page->rule_count, rule + 1);
 }
 
 void sense_worker_rule_errors(struct sense_worker *worker, unsigned rule, uint64_t errors)
 {
-	if (rule < worker->shared->rule_max)
-		store(worker->shared->rules[rule].errors, errors);
+	if (rule >= worker->shared->rule_max)
+		return;
+	struct sense_shared_rule *entry = &worker->shared->rules[rule];
+	store(entry->errors, load(entry->errors_before) + errors);
 }
 
 static void place_set(struct sense_shared_page *page, uint32_t source, uint64_t position)

@@ -21,12 +21,21 @@ struct composer {
 
 /* ---- text ---------------------------------------------------------------------------------------- */
 
+static const char *keep(struct composer *c, const char *text, size_t len)
+{
+	const char *copy = sense_arena_strndup(c->arena, text, len);
+	c->failed = c->failed || !copy;
+	return copy ? copy : "";
+}
+
 /* A copy in which what is not printable UTF-8 is '?', cut at a character. */
 static const char *clean(struct composer *c, const char *text, size_t len)
 {
 	char out[TEXT_MAX + 4];
 	size_t used = 0, size;
 
+	if (len <= TEXT_MAX && sense_utf8_plain(text, len) == len)
+		return keep(c, text, len);
 	for (size_t i = 0; i < len && used < TEXT_MAX; i += size ? size : 1) {
 		size = sense_utf8_char(text + i, len - i);
 		if (size + used > TEXT_MAX)
@@ -38,9 +47,7 @@ static const char *clean(struct composer *c, const char *text, size_t len)
 		memcpy(out + used, text + i, size);
 		used += size;
 	}
-	const char *copy = sense_arena_strndup(c->arena, out, used);
-	c->failed = c->failed || !copy;
-	return copy ? copy : "";
+	return keep(c, out, used);
 }
 
 __attribute__((format(printf, 2, 3))) static const char *say(struct composer *c, const char *fmt, ...)
@@ -51,7 +58,24 @@ __attribute__((format(printf, 2, 3))) static const char *say(struct composer *c,
 	va_start(args, fmt);
 	int len = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	return clean(c, text, len < 0 ? 0 : strlen(text));
+	return clean(c, text, len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+}
+
+/* Texts one behind the other, up to a NULL: most sentences need no more, and printf is slow. */
+static const char *join(struct composer *c, const char *first, ...)
+{
+	char text[2 * TEXT_MAX];
+	size_t used = 0;
+	va_list args;
+
+	va_start(args, first);
+	for (const char *part = first; part; part = va_arg(args, const char *)) {
+		size_t len = strnlen(part, sizeof(text) - used);
+		memcpy(text + used, part, len);
+		used += len;
+	}
+	va_end(args);
+	return clean(c, text, used);
 }
 
 /* Text of a string field; NULL when it is not set. */
@@ -129,13 +153,14 @@ static void give_host_evidence(struct composer *c)
 		return;
 	if (!source)
 		source = "host";
-	if (!row)
-		evidence(c, say(c, "%s:%s", source, host));
-	else
-		evidence(c, say(c, "%s:%s (%s%s%s, grade %c%s)", source, host,
-				row->match <= SENSE_MATCH_SUFFIX ? how[row->match] : "row",
-				row->match ? " " : "", row->match ? row->domain : "", row->grade,
-				row->shared ? ", shared with other traffic" : ""));
+	if (!row) {
+		evidence(c, join(c, source, ":", host, NULL));
+		return;
+	}
+	char grade[] = {row->grade, '\0'};
+	evidence(c, join(c, source, ":", host, " (", row->match <= SENSE_MATCH_SUFFIX ? how[row->match] : "row",
+			 row->match ? " " : "", row->match ? row->domain : "", ", grade ", grade,
+			 row->shared ? ", shared with other traffic)" : ")", NULL));
 }
 
 static void give_http_evidence(struct composer *c)
@@ -150,14 +175,14 @@ static void give_http_evidence(struct composer *c)
 				method && path ? " " : "", path ? path : "", label,
 				number(c, SENSE_FIELD_SIGNAL_SCORE)));
 	else if (method)
-		evidence(c, say(c, "http:%s %s", method, path ? path : ""));
+		evidence(c, join(c, "http:", method, " ", path ? path : "", NULL));
 	for (unsigned i = 0; signal && i < signal->evidence_count && i < SENSE_SIGNAL_EVIDENCE_MAX; i++)
 		evidence(c, clean(c, signal->evidence[i],
 				  strnlen(signal->evidence[i], sizeof(signal->evidence[i]))));
 	if (client)
-		evidence(c, say(c, "client:%s", client));
+		evidence(c, join(c, "client:", client, NULL));
 	if (credential)
-		evidence(c, say(c, "credential:%s in clear text", credential));
+		evidence(c, join(c, "credential:", credential, " in clear text", NULL));
 }
 
 /*
@@ -192,16 +217,16 @@ static const char *summary(struct composer *c)
 
 	/* "Claude (Anthropic)", but not "OpenAI API (OpenAI)". */
 	if (vendor && f->category && !strstr(what, vendor))
-		what = say(c, "%s (%s)", what, vendor);
+		what = join(c, what, " (", vendor, ")", NULL);
 	if (c->event->kind == SENSE_EVENT_DNS)
-		return say(c, "%s looked up: %s by %s", what, peer, source);
+		return join(c, what, " looked up: ", peer, " by ", source, NULL);
 	if (!strcmp(type, "transfer"))
-		return say(c, "%s sent to %s: %s from %s", volume(c, number(c, SENSE_FIELD_BYTES_UP)), what,
-			   peer, source);
+		return join(c, volume(c, number(c, SENSE_FIELD_BYTES_UP)), " sent to ", what, ": ", peer,
+			    " from ", source, NULL);
 	if (f->service_name && !f->category)
 		return say(c, "%s called: %s%s%s on %s port %u from %s", what, method ? method : "",
 			   method ? " " : "", path ? path : "", peer, f->dest_port, source);
-	return say(c, f->service_name ? "%s used: %s from %s" : "%s: %s from %s", what, peer, source);
+	return join(c, what, f->service_name ? " used: " : ": ", peer, " from ", source, NULL);
 }
 
 static void detail_text(struct composer *c, const char *key, const char *text)
@@ -277,14 +302,16 @@ static void fill(struct composer *c)
 	give_host_evidence(c);
 	give_http_evidence(c);
 	give_details(c);
-	f->summary = summary(c);
 }
 
 /* ---- what the script changed ------------------------------------------------------------------------ */
 
 static const char *recheck(struct composer *c, const char *text, size_t *total)
 {
-	const char *good = text ? clean(c, text, strlen(text)) : NULL;
+	size_t len = text ? strlen(text) : 0;
+	/* What is plain is as it should be; the rest is cleaned, which changes nothing that is clean. */
+	const char *good = !text || (len <= TEXT_MAX && sense_utf8_plain(text, len) == len)
+			       ? text : clean(c, text, len);
 	*total += good ? strlen(good) + 4 : 0;
 	return good;
 }
@@ -343,6 +370,8 @@ enum sense_status sense_finding_compose(const struct sense_rule *rule, const str
 		else
 			recheck_all(&c);
 	}
+	if (!finding->summary)
+		finding->summary = summary(&c);
 	if (c.failed)
 		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for a finding of rule \"%s\"",
 				  rule->id);

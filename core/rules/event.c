@@ -84,10 +84,24 @@ static bool is_ipv4(const struct sense_addr *addr)
 	return !memcmp(addr->bytes, mapped, sizeof(mapped));
 }
 
+/* inet_ntop goes through sprintf, which costs more than all the rest of an address in a finding. */
+static void format4(const uint8_t *bytes, char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		uint8_t n = bytes[i];
+		if (n >= 100)
+			*out++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*out++ = (char)('0' + n / 10 % 10);
+		*out++ = (char)('0' + n % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 void sense_addr_format(const struct sense_addr *addr, char *out)
 {
 	if (is_ipv4(addr))
-		inet_ntop(AF_INET, addr->bytes + 12, out, INET6_ADDRSTRLEN);
+		format4(addr->bytes + 12, out);
 	else
 		inet_ntop(AF_INET6, addr->bytes, out, INET6_ADDRSTRLEN);
 }

@@ -1,0 +1,91 @@
+#include "core/cli/options.h"
+
+#define REPLAY (1u << SENSE_CLI_REPLAY)
+#define CHECK (1u << SENSE_CLI_CHECK)
+#define CONFIG (1u << SENSE_CLI_CONFIG)
+#define OPTION_COLUMNS 24
+
+const struct sense_cli_option sense_cli_options[] = {
+    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", REPLAY,
+     SENSE_OPTION_POLICIES},
+    {"no-policies", 0, NULL, "evaluate no rules at all", REPLAY, SENSE_OPTION_NO_POLICIES},
+    {"json", 0, NULL, "print findings as JSON, one object a line", REPLAY, SENSE_OPTION_JSON},
+    {"flows", 0, NULL, "print flows instead of findings, one JSON object a line", REPLAY,
+     SENSE_OPTION_FLOWS},
+    {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
+    {"no-progress", 0, NULL, "draw no progress bar", REPLAY, SENSE_OPTION_NO_PROGRESS},
+    {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never", REPLAY,
+     SENSE_OPTION_COLOR},
+    {"config", 'c', "FILE", "read this configuration file", REPLAY | CHECK | CONFIG, SENSE_OPTION_CONFIG},
+    {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", REPLAY | CHECK | CONFIG,
+     SENSE_OPTION_SET},
+    {"help", 'h', NULL, "show this help", REPLAY | CHECK | CONFIG, SENSE_OPTION_HELP},
+    {0},
+};
+
+const struct sense_cli_about sense_cli_commands[] = {
+    [SENSE_CLI_REPLAY] =
+        {"replay", "FILE...", "find AI use in packet captures",
+         "Reads captures (pcap or pcapng; - is stdin) through the engine and prints what the\n"
+         "policies find: a table, or with --json or --flows one JSON object a line.",
+         "  sense-agent replay office.pcapng\n"
+         "  sense-agent replay --json monday.pcap tuesday.pcap > findings.jsonl\n"
+         "  tcpdump -i eth0 -w - | sense-agent replay --stats -\n"
+         "  sense-agent replay --policies my/policies --set flow.max=1000000 big.pcap\n",
+         true, true},
+    [SENSE_CLI_CHECK] =
+        {"check", "DIR...", "check policies without running them",
+         "Loads each directory of policies as the agent would and reports every mistake with\n"
+         "its file and line. The exit code is 1 when there is one.",
+         "  sense-agent check policies\n"
+         "  sense-agent check policies my/policies\n",
+         true, true},
+    [SENSE_CLI_CONFIG] =
+        {"config", "", "show the effective configuration",
+         "Prints every key with its value and where it comes from.",
+         "  sense-agent config\n"
+         "  sense-agent config -c my.lua --set rules.memory=128MiB\n",
+         false, false},
+};
+
+_Static_assert(sizeof sense_cli_commands / sizeof *sense_cli_commands == SENSE_CLI_COMMAND_COUNT,
+               "each command is described");
+
+static void option_print(FILE *out, const struct sense_cli_option *option)
+{
+	char left[64];
+	int used = option->letter ? snprintf(left, sizeof left, "-%c, ", option->letter)
+	                          : snprintf(left, sizeof left, "    ");
+	snprintf(left + used, sizeof left - (size_t)used, "--%s%s%s", option->name,
+	         option->argument ? " " : "", option->argument ? option->argument : "");
+	fprintf(out, "  %-*s  %s\n", OPTION_COLUMNS, left, option->doc);
+}
+
+void sense_cli_help(FILE *out)
+{
+	fputs("sense-agent finds AI use on networks and hosts.\n\n"
+	      "Usage: sense-agent COMMAND [OPTION...] [OPERAND...]\n\nCommands:\n", out);
+	for (unsigned i = 0; i < SENSE_CLI_COMMAND_COUNT; i++) {
+		char left[64];
+		snprintf(left, sizeof left, "%s %s", sense_cli_commands[i].name,
+		         sense_cli_commands[i].operands);
+		fprintf(out, "  %-*s  %s\n", OPTION_COLUMNS, left, sense_cli_commands[i].doc);
+	}
+	fprintf(out, "\n  %-*s  %s\n", OPTION_COLUMNS, "COMMAND --help", "options of one command");
+	fprintf(out, "  %-*s  %s\n", OPTION_COLUMNS, "--version", "version of this program");
+	fputs("\nExamples:\n", out);
+	for (unsigned i = 0; i < SENSE_CLI_COMMAND_COUNT; i++)
+		fputs(sense_cli_commands[i].examples, out);
+	fputs("\nExit codes: 0 done, 1 something failed (a message says what), 2 wrong usage.\n", out);
+}
+
+void sense_cli_help_command(FILE *out, enum sense_cli_command command)
+{
+	const struct sense_cli_about *about = &sense_cli_commands[command];
+	fprintf(out, "Usage: sense-agent %s [OPTION...]%s%s\n\n%s\n\nOptions:\n", about->name,
+	        *about->operands ? " " : "", about->operands, about->more);
+	for (const struct sense_cli_option *option = sense_cli_options; option->name; option++)
+		if (option->commands & 1u << command)
+			option_print(out, option);
+	fprintf(out, "\nExamples:\n%s", about->examples);
+}

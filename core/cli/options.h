@@ -1,0 +1,50 @@
+/*
+ * Commands and options of sense-agent: one description for the parser, the help and 'did you mean'.
+ */
+#ifndef SENSE_CLI_OPTIONS_H
+#define SENSE_CLI_OPTIONS_H
+
+#include <stdio.h>
+
+#include "core/cli/cli.h"
+
+enum sense_cli_option_id {
+	SENSE_OPTION_POLICIES = 256, /* beyond the letters */
+	SENSE_OPTION_NO_POLICIES,
+	SENSE_OPTION_JSON,
+	SENSE_OPTION_FLOWS,
+	SENSE_OPTION_STATS,
+	SENSE_OPTION_NO_PROGRESS,
+	SENSE_OPTION_COLOR,
+	SENSE_OPTION_CONFIG,
+	SENSE_OPTION_SET,
+	SENSE_OPTION_HELP
+};
+
+struct sense_cli_option {
+	const char *name;
+	char letter;          /* 0: none */
+	const char *argument; /* NULL: takes none */
+	const char *doc;
+	unsigned commands; /* bits 1 << enum sense_cli_command */
+	enum sense_cli_option_id id;
+};
+
+struct sense_cli_about {
+	const char *name;
+	const char *operands;
+	const char *doc;      /* one line */
+	const char *more;     /* a paragraph of the command's own help */
+	const char *examples; /* lines */
+	bool operands_needed;
+	bool operands_taken;
+};
+
+extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
+extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
+#define SENSE_CLI_COMMAND_COUNT 3u
+
+void sense_cli_help(FILE *out);
+void sense_cli_help_command(FILE *out, enum sense_cli_command command);
+
+#endif

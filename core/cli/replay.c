@@ -1,0 +1,292 @@
+#include "core/cli/replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/cli/json.h"
+#include "core/cli/progress.h"
+#include "core/cli/stats.h"
+#include "core/cli/table.h"
+
+#define FLUSH_BYTES 32768u
+
+struct session {
+	const struct sense_cli *cli;
+	struct sense_source *sources;
+	unsigned source_count;
+	unsigned open_failures;
+	struct sense_buf out; /* for stdout */
+	sense_table *table;
+	struct sense_progress progress;
+	bool reader_gone;  /* stdout was closed from the other side: a wish, not a failure */
+	bool write_failed;
+};
+
+/* ---- stdout ---------------------------------------------------------------------------------------- */
+
+static bool out_flush(struct session *session)
+{
+	const char *at = session->out.data;
+	size_t left = session->out.len;
+	if (session->out.failed) {
+		sense_log(SENSE_LOG_ERROR, "replay", "no memory for the output");
+		session->write_failed = true;
+	}
+	while (left && !session->reader_gone && !session->write_failed) {
+		ssize_t written = write(STDOUT_FILENO, at, left);
+		if (written >= 0) {
+			at += written;
+			left -= (size_t)written;
+		} else if (errno == EPIPE) {
+			session->reader_gone = true;
+		} else if (errno != EINTR) {
+			sense_log(SENSE_LOG_ERROR, "replay", "cannot write the output: %s", strerror(errno));
+			session->write_failed = true;
+		}
+	}
+	sense_buf_clear(&session->out);
+	return !session->reader_gone && !session->write_failed;
+}
+
+static bool out_flush_when_full(struct session *session)
+{
+	return session->out.len < FLUSH_BYTES || out_flush(session);
+}
+
+/* ---- results --------------------------------------------------------------------------------------- */
+
+static bool on_finding(void *self, const struct sense_finding *finding)
+{
+	struct session *session = self;
+	if (session->table)
+		sense_table_finding(session->table, finding);
+	else if (!session->cli->flows)
+		sense_json_finding(&session->out, finding);
+	return out_flush_when_full(session);
+}
+
+static bool on_flow(void *self, const struct sense_flowrecord *record)
+{
+	struct session *session = self;
+	if (session->table)
+		sense_table_flow(session->table, record);
+	else if (session->cli->flows)
+		sense_json_flow(&session->out, record);
+	return out_flush_when_full(session);
+}
+
+static void on_message(void *self, enum sense_log_level level, const char *subsystem, const char *text)
+{
+	sense_progress_clear(&((struct session *)self)->progress);
+	sense_log(level, subsystem, "%s", text);
+}
+
+static bool on_tick(void *self, const struct sense_shared *shared)
+{
+	struct session *session = self;
+	const struct sense_shared_page *page = shared->page;
+	sense_progress_update(&session->progress,
+	                      atomic_load_explicit(&page->progress_done, memory_order_relaxed),
+	                      atomic_load_explicit(&page->progress_total, memory_order_relaxed),
+	                      atomic_load_explicit(&page->taken, memory_order_relaxed));
+	return out_flush(session);
+}
+
+/* ---- sources --------------------------------------------------------------------------------------- */
+
+/* All captures are open at once: the worker has no way to open one. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int source_open(const char *path)
+{
+	struct stat st;
+	if (!strcmp(path, "-"))
+		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		close(fd);
+		errno = EISDIR;
+		return -1;
+	}
+	return fd;
+}
+
+static bool sources_open(struct session *session)
+{
+	const struct sense_cli *cli = session->cli;
+	session->sources = calloc(cli->path_count + 1u, sizeof *session->sources);
+	if (!session->sources) {
+		sense_log(SENSE_LOG_ERROR, "replay", "no memory for %u captures", cli->path_count);
+		return false;
+	}
+	descriptors_raise();
+	for (unsigned i = 0; i < cli->path_count; i++) {
+		const char *path = cli->paths[i];
+		int fd = source_open(path);
+		if (fd < 0) {
+			sense_log(SENSE_LOG_ERROR, "replay", "%s: %s", path, strerror(errno));
+			session->open_failures++;
+			continue;
+		}
+		session->sources[session->source_count++] =
+		    (struct sense_source){.name = strcmp(path, "-") ? path : "stdin", .fd = fd};
+	}
+	return true;
+}
+
+static void sources_close(struct session *session)
+{
+	for (unsigned i = 0; i < session->source_count; i++)
+		close(session->sources[i].fd);
+	free(session->sources);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------- */
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+	const char *columns = getenv("COLUMNS");
+	unsigned long asked = columns ? strtoul(columns, NULL, 10) : 0;
+	if (asked > 0 && asked < 10000)
+		return (unsigned)asked;
+	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return size.ws_col;
+	return 0;
+}
+
+/* https://no-color.org: any value but an empty one turns colours off. */
+static bool color_wanted(enum sense_cli_color color)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+	if (color != SENSE_COLOR_AUTO)
+		return color == SENSE_COLOR_ALWAYS;
+	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && !strcmp(term, "dumb"));
+}
+
+static void table_show(struct session *session, const struct sense_shared *shared)
+{
+	struct sense_table_style style = {
+	    .width = terminal_width(),
+	    .color = color_wanted(session->cli->color),
+	};
+	struct sense_table_totals totals = {
+	    .flows = sense_shared_count(shared, SENSE_COUNT_FLOWS),
+	    .packets = sense_shared_count(shared, SENSE_COUNT_PACKETS),
+	    .files = session->source_count,
+	};
+	sense_table_print(session->table, &style, &totals, &session->out);
+}
+
+static double seconds_since(const struct timespec *begun)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
+}
+
+static void stats_show(const struct session *session, const struct sense_shared *shared,
+                       const struct sense_outcome *outcome, const struct timespec *begun)
+{
+	struct rusage own = {0};
+	struct sense_buf text;
+	getrusage(RUSAGE_SELF, &own);
+	struct sense_stats_run run = {
+	    .shared = shared,
+	    .outcome = outcome,
+	    .files = session->source_count,
+	    .files_failed = session->open_failures,
+	    .cpu_s = outcome->worker_cpu_s + (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
+	             (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6,
+	    .elapsed_s = seconds_since(begun),
+	};
+	sense_buf_init(&text, 0);
+	sense_stats_write(&run, &text);
+	fputs(sense_buf_str(&text), stderr);
+	sense_buf_fini(&text);
+}
+
+static int exit_code(const struct session *session, enum sense_status status,
+                     const struct sense_outcome *outcome)
+{
+	if (outcome->signal)
+		return 128 + outcome->signal;
+	/* A restart lost flows, a quarantined rule did not see all: the answer is not whole. */
+	bool failed = status || session->open_failures || session->write_failed || outcome->failures ||
+	              outcome->restarts || outcome->malformed;
+	return failed ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;
+}
+
+static enum sense_status supervise(struct session *session, const struct sense_replay *replay,
+                                   struct sense_outcome *outcome)
+{
+	sense_error err;
+	struct sense_job job = {
+	    .sources = session->sources,
+	    .source_count = session->source_count,
+	    .shared = replay->shared,
+	    .worker_main = replay->worker_main,
+	    .worker_context = replay->worker_context,
+	    .sink = {.self = session,
+	             .finding = on_finding,
+	             .flow = on_flow,
+	             .message = on_message,
+	             .tick = on_tick},
+	    .limits = replay->limits,
+	};
+	enum sense_status status = sense_supervisor_run(&job, outcome, &err);
+	sense_progress_clear(&session->progress);
+	if (status)
+		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+	if (outcome->signal)
+		sense_log(SENSE_LOG_WARN, "replay", "stopped by %s; what was found so far follows",
+		          strsignal(outcome->signal));
+	return status;
+}
+
+int sense_replay_run(const struct sense_replay *replay)
+{
+	struct sense_outcome outcome = {0};
+	struct session session = {.cli = replay->cli};
+	struct timespec begun;
+	int code = SENSE_EXIT_FAILED;
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	sense_buf_init(&session.out, 0);
+	if (!sources_open(&session) || !session.source_count)
+		goto out;
+	if (!replay->cli->json && !replay->cli->flows && !(session.table = sense_table_new())) {
+		sense_log(SENSE_LOG_ERROR, "replay", "no memory for the table");
+		goto out;
+	}
+	sense_progress_init(&session.progress, !replay->cli->no_progress);
+	enum sense_status status = supervise(&session, replay, &outcome);
+	if (session.table)
+		table_show(&session, replay->shared);
+	out_flush(&session);
+	if (replay->cli->stats)
+		stats_show(&session, replay->shared, &outcome, &begun);
+	code = exit_code(&session, status, &outcome);
+out:
+	sense_table_free(session.table);
+	sources_close(&session);
+	sense_buf_fini(&session.out);
+	return code;
+}
