@@ -15,8 +15,10 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fno-strict-overflow
 LDHARDEN := -pie -Wl,-z,relro,-z,now
 OPT      ?= -O2 -g
-CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,$(HARDEN)) -fvisibility=hidden -I. -D_GNU_SOURCE \
-            -DSENSE_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+# What a sanitizer adds to the code misleads gcc's flow warnings: there they do not fail the build.
+SANITIZE := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-error
+INCLUDE   = -I. -D_GNU_SOURCE $(PKG_CFLAGS)
+CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(if $(SAN),$(SANITIZE),$(HARDEN)) -fvisibility=hidden $(INCLUDE)
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN),$(LDHARDEN))
 
 # ---- what is built from what ------------------------------------------------------------------
@@ -26,7 +28,7 @@ LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
 UNIT_SRC   := $(wildcard t/00-unit/*.c)
 PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
-FUZZ_SRC   := $(wildcard t/fuzz/*.c)
+FUZZ_NAMES := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 BENCH_SRC  := $(wildcard t/bench/*.c)
 
 LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(LUA_EMBED:%.lua=$(B)/%.lua.o)
@@ -34,14 +36,16 @@ AGENT      := $(B)/sense-agent
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
+FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 
-.PHONY: all deps run test check asan bench fuzz lint format install help clean
+.PHONY: all deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
+.SECONDARY: $(UNIT_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(FUZZ_NAMES:%=$(B)/t/fuzz/%.o)
 
 all: $(AGENT) $(PLUGIN_SO) ## build the agent and its plugins
 
@@ -49,10 +53,19 @@ $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS)
 
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# What objects depend on beside their source: these files change when their text does.
+$(B)/flags:   TEXT = $(CC) $(CFLAGS) $(LDFLAGS)
+$(B)/version: TEXT = $(VERSION)
+$(B)/flags $(B)/version: FORCE
+	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
+
+$(B)/core/cli/cli.o: $(B)/version
+$(B)/core/cli/cli.o: private CFLAGS += -DSENSE_VERSION='"$(VERSION)"'
 
 # A trusted Lua file becomes an object with the symbols sense_lua_<name>_begin and _end.
 $(B)/lua/sense/%.lua.o: lua/sense/%.lua
@@ -61,7 +74,7 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	$(Q)printf '.section .rodata,"a",@progbits\n.global sense_lua_$*_begin, sense_lua_$*_end\nsense_lua_$*_begin:\n.incbin "$<"\nsense_lua_$*_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
 	  $(CC) -c -x assembler -o $@ -
 
-$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h
+$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.c,$^) $(PLUGIN_LIBS_$*)
@@ -103,26 +116,18 @@ run: ## install what is missing, build, and show which AI services the sample ca
 
 # ---- fuzzing: FUZZ_SECONDS a target, crashes are kept under build/fuzz -----------------------------
 FUZZ_SECONDS ?= 60
-FUZZ_NAMES   := $(FUZZ_SRC:t/fuzz/%.c=%)
-FUZZ_FLAGS   := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-                -I. -D_GNU_SOURCE -DSENSE_VERSION='"fuzz"' $(PKG_CFLAGS)
-FUZZ_BIN     := $(FUZZ_NAMES:%=$(B)/fuzz/%)
+FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
-$(B)/fuzz/lib.a: $(LIB_SRC) $(LUA_EMBED)
-	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined OPT='-O1 -g' fuzz-objects
-	$(Q)rm -f $@ && ar rcs $@ $(LIB_SRC:%.c=$(B)/fuzz/%.o) $(LUA_EMBED:%.lua=$(B)/fuzz/%.lua.o)
+$(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-.PHONY: fuzz-objects
-fuzz-objects: $(LIB_OBJ)
+fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 
-$(B)/fuzz/%: t/fuzz/%.c $(B)/fuzz/lib.a
-	$(call say,FUZZ,$@)
-	$(Q)clang $(FUZZ_FLAGS) -o $@ $< $(B)/fuzz/lib.a $(PKG_LIBS)
-
-fuzz: ## run every fuzz target for FUZZ_SECONDS (60)
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60), or those of FUZZ_ONLY
 	$(Q)contrib/deps/install build fuzz
-	$(Q)$(MAKE) --no-print-directory $(FUZZ_BIN)
-	$(Q)B=$(B) t/fuzz/run $(FUZZ_SECONDS) $(FUZZ_NAMES)
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=fuzzer-no-link,address,undefined OPT='-O1 -g' fuzz-targets
+	$(Q)B=$(B) t/fuzz/run $(FUZZ_SECONDS) $(FUZZ_ONLY)
 
 # ---- benchmarks -----------------------------------------------------------------------------------
 bench: all $(BENCH_BIN) ## CPU and memory beside libpcap and ndpiReader, as ratios

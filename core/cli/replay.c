@@ -24,6 +24,7 @@ struct session {
 	struct sense_source *sources;
 	unsigned source_count;
 	unsigned open_failures;
+	uint64_t total_bytes; /* of the captures; 0: not known */
 	struct sense_buf out; /* for stdout */
 	sense_table *table;
 	struct sense_progress progress;
@@ -94,9 +95,10 @@ static bool on_tick(void *self, const struct sense_shared *shared)
 {
 	struct session *session = self;
 	const struct sense_shared_page *page = shared->page;
+	uint64_t total = atomic_load_explicit(&page->progress_total, memory_order_relaxed);
 	sense_progress_update(&session->progress,
 	                      atomic_load_explicit(&page->progress_done, memory_order_relaxed),
-	                      atomic_load_explicit(&page->progress_total, memory_order_relaxed),
+	                      total ? total : session->total_bytes,
 	                      atomic_load_explicit(&page->taken, memory_order_relaxed));
 	return out_flush(session);
 }
@@ -150,6 +152,19 @@ static bool sources_open(struct session *session)
 		    (struct sense_source){.name = strcmp(path, "-") ? path : "stdin", .fd = fd};
 	}
 	return true;
+}
+
+/* What there is to read, for the progress bar; nobody knows how much a pipe will bring. */
+static uint64_t sources_size(const struct session *session)
+{
+	uint64_t total = 0;
+	for (unsigned i = 0; i < session->source_count; i++) {
+		struct stat st;
+		if (fstat(session->sources[i].fd, &st) || !S_ISREG(st.st_mode))
+			return 0;
+		total += (uint64_t)st.st_size;
+	}
+	return total;
 }
 
 static void sources_close(struct session *session)
@@ -276,6 +291,7 @@ int sense_replay_run(const struct sense_replay *replay)
 		sense_log(SENSE_LOG_ERROR, "replay", "no memory for the table");
 		goto out;
 	}
+	session.total_bytes = sources_size(&session);
 	sense_progress_init(&session.progress, !replay->cli->no_progress);
 	enum sense_status status = supervise(&session, replay, &outcome);
 	if (session.table)

@@ -223,8 +223,7 @@ enum sense_status sense_hello_parse(const uint8_t *msg, size_t len, bool quic, s
 	}
 	out->has_sni = lists.has_sni;
 	out->ech_grease_likely = out->ech && out->sni[0] && !is_ech_public_name(out->sni);
-	sense_ja3(&lists, out->ja3);
-	sense_ja4(&lists, out->ja4);
+	sense_ja(&lists, out->ja3, out->ja4);
 	return SENSE_OK;
 }
 

@@ -35,5 +35,7 @@ static inline bool sense_is_grease(uint16_t value)
 
 void sense_ja3(const struct sense_hello_lists *lists, char out[33]);
 void sense_ja4(const struct sense_hello_lists *lists, char out[37]);
+/* Both, from memory when lists of this shape were seen before (ja_memo.c). */
+void sense_ja(const struct sense_hello_lists *lists, char ja3[33], char ja4[37]);
 
 #endif

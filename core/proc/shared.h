@@ -84,7 +84,7 @@ struct sense_shared_page {
 		_Atomic uint32_t source;
 		_Atomic uint64_t position; /* SENSE_POSITION_NONE: the source cannot be resumed */
 	} place[2];
-	_Atomic uint64_t progress_done, progress_total; /* bytes of all sources */
+	_Atomic uint64_t progress_done, progress_total; /* bytes of all sources; total 0: not known */
 	_Atomic uint64_t counter[SENSE_COUNTER_COUNT];
 	_Alignas(64) _Atomic uint32_t stop; /* set by the supervisor: end early, report what there is */
 	_Atomic uint32_t rule_count;        /* rules that have an entry in sense_shared.rules */

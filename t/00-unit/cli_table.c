@@ -67,7 +67,8 @@ static void test_rows(void)
 	ok(!strchr(text, '\033'), "no colour was asked for");
 	ok(strstr(print(table, 0, true), "\033[31mhigh\033[0m"), "and here it was");
 
-	struct sense_flowrecord flow = {.src_ip = "10.0.0.7", .host = "claude.ai", .bytes_up = 3072, .bytes_down = 1};
+	struct sense_flowrecord flow = {
+	    .src_ip = "10.0.0.7", .host = "claude.ai", .bytes_up = 3072, .bytes_down = 1};
 	sense_table_flow(table, &flow);
 	sense_table_flow(table, &flow);
 	flow.user_agent = "claude-cli/1.0";

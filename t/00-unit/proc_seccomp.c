@@ -183,8 +183,8 @@ static void refuses(int (*try)(void), long call, const char *what)
 		ok(exited && WEXITSTATUS(status) == REFUSED, "a locked-down process cannot %s", what);
 		return;
 	}
-	ok(exited && WEXITSTATUS(status) == SENSE_EXIT_DENIED, "a locked-down process is stopped when it tries to %s",
-	   what);
+	ok(exited && WEXITSTATUS(status) == SENSE_EXIT_DENIED,
+	   "a locked-down process is stopped when it tries to %s", what);
 	is_num((long)*denied - 1, call, "and the call is named: %s", what);
 }
 

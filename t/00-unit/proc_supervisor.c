@@ -352,6 +352,7 @@ static void test_untrusted(struct seen *seen)
 	outcome = run(lies, NULL, seen, &status, &err);
 	is_num(status, SENSE_OK, "nonsense from a worker harms nothing");
 	ok(outcome.malformed >= 4, "it is counted: %u", outcome.malformed);
+	is_num(outcome.failures, 1, "a place that does not exist is not gone to");
 	ok(sense_shared_quarantined(&shared, 5), "a rule that was running at a crash is quarantined");
 	ok(strstr(seen->all, "\xff") == NULL, "names are made printable");
 }
