@@ -121,6 +121,7 @@ static sense_lua *lua_new(const struct sense_conf *conf, sense_error *err)
 	struct sense_lua_limits limits = {
 	    .memory = sense_conf_number(conf, SENSE_CONF_RULES_MEMORY),
 	    .soft_us = sense_conf_number(conf, SENSE_CONF_RULES_SOFT_LIMIT),
+	    .load_us = sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT),
 	};
 	return sense_lua_new(&limits, err);
 }
@@ -167,7 +168,6 @@ struct station {
 	sense_engine *engine;
 	void *open_capture;
 	uint64_t bytes_before; /* of the sources before the one being read */
-	uint64_t bytes_total;  /* of all sources; 0: not known */
 	uint64_t published;    /* when counters were last told, in PUBLISH_PACKETS */
 };
 
@@ -197,56 +197,58 @@ static void on_script_leave(void *self)
 	sense_shared_call_leave(((struct station *)self)->worker->shared->page);
 }
 
-static void counters_publish(struct station *station)
+static void counters_publish(struct station *station, const struct sense_engine_stats *s)
 {
-	struct sense_engine_stats s;
-	struct sense_worker *worker = station->worker;
-	sense_engine_stats(station->engine, &s);
 	const uint64_t values[SENSE_COUNTER_COUNT] = {
-	    [SENSE_COUNT_PACKETS] = s.packets,
-	    [SENSE_COUNT_BYTES] = s.bytes,
-	    [SENSE_COUNT_FIRST_TS] = s.first_ts,
-	    [SENSE_COUNT_LAST_TS] = s.last_ts,
-	    [SENSE_COUNT_FLOWS] = s.flows,
-	    [SENSE_COUNT_FLOWS_EVICTED] = s.flows_evicted,
-	    [SENSE_COUNT_FLOWS_EXPIRED] = s.flows_expired,
-	    [SENSE_COUNT_FLOWS_PEAK] = s.flows_peak,
-	    [SENSE_COUNT_NOT_IP] = s.not_ip,
-	    [SENSE_COUNT_TRUNCATED] = s.truncated,
-	    [SENSE_COUNT_MALFORMED] = s.malformed,
-	    [SENSE_COUNT_UNKNOWN_LINK] = s.unknown_link,
-	    [SENSE_COUNT_FRAGMENTS] = s.fragments,
-	    [SENSE_COUNT_FRAGMENTS_LOST] = s.fragments_lost,
-	    [SENSE_COUNT_CLASSIFIED] = s.classified,
-	    [SENSE_COUNT_HELLOS] = s.hellos,
-	    [SENSE_COUNT_HELLOS_MISSED] = s.hellos_missed,
-	    [SENSE_COUNT_HTTP_REQUESTS] = s.http_requests,
-	    [SENSE_COUNT_DNS_MESSAGES] = s.dns_messages,
-	    [SENSE_COUNT_EVENTS] = s.events,
-	    [SENSE_COUNT_SCRIPT_CALLS] = s.script_calls,
-	    [SENSE_COUNT_SCRIPT_ERRORS] = s.script_errors,
-	    [SENSE_COUNT_FINDINGS] = s.findings,
-	    [SENSE_COUNT_SUPPRESSED] = s.suppressed,
-	    [SENSE_COUNT_OUT_OF_MEMORY] = s.out_of_memory,
+	    [SENSE_COUNT_PACKETS] = s->packets,
+	    [SENSE_COUNT_BYTES] = s->bytes,
+	    [SENSE_COUNT_FIRST_TS] = s->first_ts,
+	    [SENSE_COUNT_LAST_TS] = s->last_ts,
+	    [SENSE_COUNT_FLOWS] = s->flows,
+	    [SENSE_COUNT_FLOWS_EVICTED] = s->flows_evicted,
+	    [SENSE_COUNT_FLOWS_EXPIRED] = s->flows_expired,
+	    [SENSE_COUNT_FLOWS_PEAK] = s->flows_peak,
+	    [SENSE_COUNT_NOT_IP] = s->not_ip,
+	    [SENSE_COUNT_TRUNCATED] = s->truncated,
+	    [SENSE_COUNT_MALFORMED] = s->malformed,
+	    [SENSE_COUNT_UNKNOWN_LINK] = s->unknown_link,
+	    [SENSE_COUNT_FRAGMENTS] = s->fragments,
+	    [SENSE_COUNT_FRAGMENTS_LOST] = s->fragments_lost,
+	    [SENSE_COUNT_CLASSIFIED] = s->classified,
+	    [SENSE_COUNT_HELLOS] = s->hellos,
+	    [SENSE_COUNT_HELLOS_MISSED] = s->hellos_missed,
+	    [SENSE_COUNT_HTTP_REQUESTS] = s->http_requests,
+	    [SENSE_COUNT_DNS_MESSAGES] = s->dns_messages,
+	    [SENSE_COUNT_EVENTS] = s->events,
+	    [SENSE_COUNT_SCRIPT_CALLS] = s->script_calls,
+	    [SENSE_COUNT_SCRIPT_ERRORS] = s->script_errors,
+	    [SENSE_COUNT_FINDINGS] = s->findings,
+	    [SENSE_COUNT_SUPPRESSED] = s->suppressed,
+	    [SENSE_COUNT_ASSEMBLIES_DROPPED] = s->assemblies_dropped,
+	    [SENSE_COUNT_OUT_OF_MEMORY] = s->out_of_memory,
 	};
 	for (unsigned i = 0; i < SENSE_COUNT_DROPPED; i++)
-		sense_worker_count(worker, (enum sense_counter)i, values[i]);
+		sense_worker_count(station->worker, (enum sense_counter)i, values[i]);
 	for (unsigned i = 0; i < sense_ruleset_count(station->rules); i++)
-		sense_worker_rule_errors(worker, i, sense_engine_rule_errors(station->engine, i));
-	sense_worker_flows_live(worker, s.flows_live);
+		sense_worker_rule_errors(station->worker, i, sense_engine_rule_errors(station->engine, i));
 }
 
-/* A batch is told before it is worked through, counters every so often. */
-static bool on_batch(void *self, uint64_t packets)
+/* What a crash must not lose is told with each batch, before it is worked through; the rest seldom. */
+static bool on_batch(void *self, const struct sense_engine_stats *stats)
 {
 	struct station *station = self;
 	struct sense_worker *worker = station->worker;
-	sense_worker_taken(worker, packets, station->capture->position(station->open_capture));
-	if (packets / PUBLISH_PACKETS != station->published) {
+	sense_worker_taken(worker, stats->packets, station->capture->position(station->open_capture));
+	sense_worker_count(worker, SENSE_COUNT_PACKETS, stats->packets);
+	sense_worker_count(worker, SENSE_COUNT_BYTES, stats->bytes);
+	sense_worker_count(worker, SENSE_COUNT_FLOWS, stats->flows);
+	sense_worker_count(worker, SENSE_COUNT_FINDINGS, stats->findings);
+	sense_worker_flows_live(worker, stats->flows_live);
+	if (stats->packets / PUBLISH_PACKETS != station->published) {
 		struct sense_capture_progress progress = station->capture->progress(station->open_capture);
-		station->published = packets / PUBLISH_PACKETS;
-		sense_worker_progress(worker, station->bytes_before + progress.done, station->bytes_total);
-		counters_publish(station);
+		station->published = stats->packets / PUBLISH_PACKETS;
+		sense_worker_progress(worker, station->bytes_before + progress.done);
+		counters_publish(station, stats);
 	}
 	return !sense_worker_stopping(worker);
 }
@@ -321,8 +323,10 @@ static enum sense_status engine_start(struct station *station, struct sense_thro
 	    .update_every_us = UPDATE_EVERY_US,
 	    .update_every_kib = UPDATE_EVERY_KIB,
 	};
-	if (!station->cli->flows && station->cli->json)
+	if (station->cli->json && !station->cli->flows)
 		config.sink.flow = NULL; /* findings alone were asked for */
+	else
+		config.hit_flows_only = !station->cli->flows; /* the table adds up their bytes */
 	station->engine = sense_engine_new(&config, err);
 	return station->engine ? SENSE_OK : err->status;
 }
@@ -386,6 +390,7 @@ static int worker_main(void *context, struct sense_worker *worker)
 	if (status) {
 		sense_worker_fail(worker, &err);
 		sense_worker_flush(worker);
+		station_close(&station);
 		return SENSE_EXIT_FAILED;
 	}
 	sense_worker_phase(worker, SENSE_PHASE_RUN);
@@ -394,7 +399,7 @@ static int worker_main(void *context, struct sense_worker *worker)
 			source_read(&station, i);
 	sense_worker_phase(worker, SENSE_PHASE_DRAIN);
 	sense_engine_finish(station.engine);
-	counters_publish(&station);
+	counters_publish(&station, sense_engine_stats(station.engine));
 	sense_worker_flush(worker);
 	sense_worker_phase(worker, SENSE_PHASE_DONE);
 	station_close(&station);

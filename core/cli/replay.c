@@ -95,10 +95,9 @@ static bool on_tick(void *self, const struct sense_shared *shared)
 {
 	struct session *session = self;
 	const struct sense_shared_page *page = shared->page;
-	uint64_t total = atomic_load_explicit(&page->progress_total, memory_order_relaxed);
 	sense_progress_update(&session->progress,
 	                      atomic_load_explicit(&page->progress_done, memory_order_relaxed),
-	                      total ? total : session->total_bytes,
+	                      session->total_bytes,
 	                      atomic_load_explicit(&page->taken, memory_order_relaxed));
 	return out_flush(session);
 }

@@ -43,7 +43,7 @@ struct row {
 	uint64_t flows_up, flows_down; /* of whole flows, when they are known */
 };
 
-/* Flows between a source and a host belong to each row that had a finding about the two. */
+/* Flows between a source and a port of a host belong to each row that had a finding about the two. */
 struct link {
 	const char *host, *source;
 	uint32_t row;
@@ -213,6 +213,14 @@ static void host_name(char *out, const char *host, const char *ip, unsigned port
 	sense_text_clean(host ? host : ip ? text : "-", out, CELL_MAX);
 }
 
+/* With the port of the other end: a look-up of a name is not the traffic with the host of that name. */
+static void source_name(char *out, const char *ip, unsigned dest_port)
+{
+	char text[CELL_MAX];
+	snprintf(text, sizeof text, "%s>%u", ip ? ip : "-", dest_port);
+	sense_text_clean(text, out, CELL_MAX);
+}
+
 void sense_table_finding(sense_table *table, const struct sense_finding *f)
 {
 	struct key key;
@@ -222,7 +230,7 @@ void sense_table_finding(sense_table *table, const struct sense_finding *f)
 	host_name(key.host, f->host, f->dest_ip, f->dest_port);
 	sense_text_clean(first_of(agent, f->process, f->source_ip), key.client, CELL_MAX);
 	sense_text_clean(first_of(f->rule, NULL, NULL), key.rule, CELL_MAX);
-	sense_text_clean(first_of(f->source_ip, NULL, NULL), key.source, CELL_MAX);
+	source_name(key.source, f->source_ip, f->dest_port);
 	table->findings++;
 	struct row *row = row_of(table, &key);
 	if (!row) {
@@ -254,7 +262,7 @@ void sense_table_flow(sense_table *table, const struct sense_flowrecord *r)
 {
 	struct key key;
 	host_name(key.host, r->host, r->dst_ip, r->dst_port);
-	sense_text_clean(first_of(r->src_ip, NULL, NULL), key.source, CELL_MAX);
+	source_name(key.source, r->src_ip, r->dst_port);
 	for (uint32_t n = *link_slot(table, &key); n; n = table->links[n - 1].next) {
 		struct row *row = &table->rows[table->links[n - 1].row];
 		program_learn(table, row, r);

@@ -36,6 +36,8 @@
 	  "CPU time of one call of a rule, after which it is ended")                                      \
 	X(RULES_HARD_LIMIT, "rules.hard_limit", TIME, "100ms", 10000, 60e6, "",                           \
 	  "time after which a worker whose rule cannot be ended is replaced")                             \
+	X(RULES_LOAD_LIMIT, "rules.load_limit", TIME, "200ms", 10000, 60e6, "",                       \
+	  "CPU time in which one policy file must have declared its rules")                           \
 	X(NAMES_CACHE, "names.cache", NUMBER, "65536", 0, 16777216, "",                                   \
 	  "DNS answers remembered, to name flows that have an address only")                              \
 	X(THROTTLE_ENTRIES, "throttle.entries", NUMBER, "65536", 256, 16777216, "",                       \

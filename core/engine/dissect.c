@@ -71,8 +71,8 @@ static void hello_learn(sense_engine *engine, struct sense_flow *flow, bool quic
 	meta->hello_state = hello->ech && !hello->ech_grease_likely ? SENSE_HELLO_ECH
 	                    : hello->has_sni                        ? SENSE_HELLO_SNI
 	                                                            : SENSE_HELLO_NO_SNI;
-	struct sense_event event = {.kind = SENSE_EVENT_TLS, .flow = flow, .hello = hello};
-	sense_raise(engine, &event);
+	struct sense_event event = {.kind = SENSE_EVENT_TLS, .hello = hello};
+	sense_raise(engine, flow, &event);
 }
 
 static void hello_missed(sense_engine *engine, struct sense_flow *flow)
@@ -171,9 +171,8 @@ static void request_learn(sense_engine *engine, struct sense_flow *flow, unsigne
 		meta->signal_score = signal.score;
 		meta->signal = signal.label;
 	}
-	struct sense_event event = {
-	    .kind = SENSE_EVENT_HTTP, .flow = flow, .http = http, .signal = &signal};
-	sense_raise(engine, &event);
+	struct sense_event event = {.kind = SENSE_EVENT_HTTP, .http = http, .signal = &signal};
+	sense_raise(engine, flow, &event);
 }
 
 static void http_segment(sense_engine *engine, struct sense_flow *flow,
@@ -231,9 +230,9 @@ static void dns_learn(void *context, const struct sense_dns *dns)
 		sense_namecache_learn(c->engine->cache, sense_flow_addr(c->flow, !c->side), dns,
 		                      c->engine->now);
 	/* The flow's host is the latest name asked for, unless a stronger source named it. */
-	struct sense_event event = {.kind = SENSE_EVENT_DNS, .flow = c->flow, .dns = dns};
+	struct sense_event event = {.kind = SENSE_EVENT_DNS, .dns = dns};
 	event.host_row = sense_catalogue_host(c->engine->config.catalogue, dns->name, len);
-	sense_raise(c->engine, &event);
+	sense_raise(c->engine, c->flow, &event);
 }
 
 static void dns_payload(sense_engine *engine, struct sense_flow *flow,

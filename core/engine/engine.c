@@ -117,7 +117,8 @@ static void flow_leave(void *context, struct sense_flow *flow)
 	if (!(flow->flags & SENSE_FLOW_CLASSIFIED))
 		flow_classified(engine, flow);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_END, flow);
-	if (engine->config.sink.flow)
+	if (engine->config.sink.flow &&
+	    (!engine->config.hit_flows_only || flow->flags & SENSE_FLOW_HIT))
 		sense_flow_report(engine, flow);
 	sense_work_free(engine, flow);
 	sense_meta_free(engine, flow);
@@ -198,7 +199,6 @@ static void batch_take(sense_engine *engine, const struct sense_packet *packets,
 	struct slot slots[BATCH];
 	for (unsigned i = 0; i < count; i++) {
 		struct slot *slot = &slots[i];
-		engine->stats.bytes += packets[i].len;
 		slot->packet.ts_us = packets[i].ts_us;
 		slot->result = sense_packet_decode(&packets[i], &slot->packet);
 		if (slot->result == SENSE_DECODE_UNKNOWN_LINK)
@@ -246,8 +246,10 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 			capture_begin(engine, packets[0].ts_us);
 		begun = begun || count;
 		engine->stats.packets += count;
+		for (unsigned i = 0; i < count; i++)
+			engine->stats.bytes += packets[i].len;
 		if (sink->batch)
-			go_on = sink->batch(sink->self, engine->stats.packets);
+			go_on = sink->batch(sink->self, sense_engine_stats(engine));
 		batch_take(engine, packets, count);
 		if (idle && engine->now > idle)
 			sense_flow_table_expire(engine->table, engine->now - idle);
@@ -332,16 +334,17 @@ fail:
 	return NULL;
 }
 
-void sense_engine_stats(const sense_engine *engine, struct sense_engine_stats *out)
+const struct sense_engine_stats *sense_engine_stats(sense_engine *engine)
 {
 	const struct sense_flow_table_stats *table = sense_flow_table_stats(engine->table);
-	*out = engine->stats;
+	struct sense_engine_stats *out = &engine->stats;
 	out->flows_evicted = table->evicted;
 	out->flows_expired = table->expired;
 	out->flows_live = table->live;
 	out->flows_peak = table->peak;
 	out->fragments_lost = sense_frag_stats(engine->frag)->dropped;
 	out->last_ts = engine->now;
+	return out;
 }
 
 uint64_t sense_engine_rule_errors(const sense_engine *engine, unsigned rule)

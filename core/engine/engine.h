@@ -16,20 +16,21 @@
 #include "proto/flowrecord.h"
 
 typedef struct sense_engine sense_engine;
+struct sense_engine_stats;
 
 /* Where results go. Structs and strings are borrowed for the call. Members may be NULL. */
 struct sense_sink {
 	void *self;
 	void (*finding)(void *self, const struct sense_finding *finding);
-	void (*flow)(void *self, const struct sense_flowrecord *record);
+	void (*flow)(void *self, const struct sense_flowrecord *record); /* as it leaves */
 	/* A rule's script failed; told once for each rule and kind of failure. */
 	void (*script_error)(void *self, const struct sense_rule *rule, const sense_error *err);
 	/* Brackets every call of a script, for the watchdog (core/proc/shared.h). */
 	void (*script_enter)(void *self, unsigned rule);
 	void (*script_leave)(void *self);
-	/* A batch was read and is about to be worked through: packets read so far, these included.
+	/* A batch was read and is about to be worked through; its packets and bytes are counted.
 	   False stops the run after it. */
-	bool (*batch)(void *self, uint64_t packets);
+	bool (*batch)(void *self, const struct sense_engine_stats *stats);
 };
 
 struct sense_engine_config {
@@ -40,6 +41,7 @@ struct sense_engine_config {
 	struct sense_throttle *throttle;    /* NULL: nothing is throttled */
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
+	bool hit_flows_only; /* sink.flow is told of flows that some rule held for, and no others */
 	uint32_t max_flows;
 	uint32_t max_names;        /* entries of the DNS name cache */
 	uint64_t idle_timeout_us;  /* 0: flows leave at the end or when room is needed */
@@ -77,7 +79,8 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 /* Ends all flows: classifies what is undecided, raises flow.end. */
 void sense_engine_finish(sense_engine *engine);
 
-void sense_engine_stats(const sense_engine *engine, struct sense_engine_stats *out);
+/* Up to date when it returns; the pointer is good as long as the engine. */
+const struct sense_engine_stats *sense_engine_stats(sense_engine *engine);
 /* Failures and time of one rule, for --stats. */
 uint64_t sense_engine_rule_errors(const sense_engine *engine, unsigned rule);
 

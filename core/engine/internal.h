@@ -71,6 +71,7 @@ struct sense_engine {
 	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards within one capture */
+	bool hit;          /* some rule held for the event in hand */
 	uint16_t unknown_link; /* link type of the latest packet that could not be read for it */
 	struct sense_engine_stats stats;
 };
@@ -105,8 +106,9 @@ static inline uint16_t sense_flow_port(const struct sense_flow *flow, unsigned s
 }
 
 /* ---- raise.c: events to findings ---- */
-void sense_raise(sense_engine *engine, struct sense_event *event);
-void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, const struct sense_flow *flow);
+/* Fills in the event what all events have, and matches it. */
+void sense_raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event);
+void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, struct sense_flow *flow);
 
 /* ---- record.c ---- */
 void sense_flow_report(sense_engine *engine, const struct sense_flow *flow);

@@ -94,6 +94,7 @@ static void on_hit(void *context, const struct sense_rule *rule, const struct se
 		return;
 	if (rule->has_when && !when_holds(engine, rule, event))
 		return;
+	engine->hit = true;
 	if (engine->config.throttle &&
 	    !sense_throttle_pass(engine->config.throttle, rule, event, &suppressed)) {
 		engine->stats.suppressed++;
@@ -102,22 +103,26 @@ static void on_hit(void *context, const struct sense_rule *rule, const struct se
 	report(engine, rule, event, suppressed);
 }
 
-void sense_raise(sense_engine *engine, struct sense_event *event)
+void sense_raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event)
 {
 	const sense_ruleset *rules = engine->config.rules;
-	const struct sense_flow_meta *meta = event->flow->meta;
+	const struct sense_flow_meta *meta = flow->meta;
 	if (!rules || !sense_ruleset_wants(rules, event->kind))
 		return;
 	engine->stats.events++;
+	engine->hit = false;
+	event->flow = flow;
 	event->ts_us = engine->now;
 	event->names = &engine->names;
 	if (!event->host_row && meta && meta->host_row)
 		event->host_row = sense_catalogue_row(engine->config.catalogue, meta->host_row - 1u);
 	sense_ruleset_match(rules, event, on_hit, engine);
+	if (engine->hit)
+		flow->flags |= SENSE_FLOW_HIT;
 }
 
-void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, const struct sense_flow *flow)
+void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, struct sense_flow *flow)
 {
-	struct sense_event event = {.kind = kind, .flow = flow};
-	sense_raise(engine, &event);
+	struct sense_event event = {.kind = kind};
+	sense_raise(engine, flow, &event);
 }

@@ -51,7 +51,8 @@ enum {
 	SENSE_FLOW_QUIC = 16,
 	SENSE_FLOW_FINISHED_A = 32,  /* FIN or RST seen from a */
 	SENSE_FLOW_FINISHED_B = 64,
-	SENSE_FLOW_CLASS_GUESSED = 128
+	SENSE_FLOW_CLASS_GUESSED = 128,
+	SENSE_FLOW_HIT = 256 /* some rule held, even if its throttle kept the finding back */
 };
 
 /* Metadata found by the dissectors; NULL members were not seen. */

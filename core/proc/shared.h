@@ -51,6 +51,7 @@ enum sense_phase {
 	X(SCRIPT_ERRORS, "script_errors", "calls that failed")                                     \
 	X(FINDINGS, "findings", "findings reported")                                               \
 	X(SUPPRESSED, "suppressed", "findings held back by a throttle")                            \
+	X(ASSEMBLIES_DROPPED, "client_hellos_dropped", "hellos given up: too many were half read")   \
 	X(OUT_OF_MEMORY, "out_of_memory", "flows or metadata given up for want of memory")         \
 	X(DROPPED, "dropped", "results too large to send")
 
@@ -84,7 +85,7 @@ struct sense_shared_page {
 		_Atomic uint32_t source;
 		_Atomic uint64_t position; /* SENSE_POSITION_NONE: the source cannot be resumed */
 	} place[2];
-	_Atomic uint64_t progress_done, progress_total; /* bytes of all sources; total 0: not known */
+	_Atomic uint64_t progress_done; /* bytes of all sources */
 	_Atomic uint64_t counter[SENSE_COUNTER_COUNT];
 	_Alignas(64) _Atomic uint32_t stop; /* set by the supervisor: end early, report what there is */
 	_Atomic uint32_t rule_count;        /* rules that have an entry in sense_shared.rules */

@@ -55,10 +55,9 @@ void sense_worker_taken(struct sense_worker *worker, uint64_t taken, uint64_t po
 	store(page->taken, worker->base_taken + taken);
 }
 
-void sense_worker_progress(struct sense_worker *worker, uint64_t done, uint64_t total)
+void sense_worker_progress(struct sense_worker *worker, uint64_t done)
 {
 	store(worker->shared->page->progress_done, done);
-	store(worker->shared->page->progress_total, total);
 }
 
 void sense_worker_count(struct sense_worker *worker, enum sense_counter counter, uint64_t value)

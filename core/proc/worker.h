@@ -52,7 +52,7 @@ void sense_worker_rule_errors(struct sense_worker *worker, unsigned rule, uint64
  */
 void sense_worker_source(struct sense_worker *worker, unsigned source, uint64_t position);
 void sense_worker_taken(struct sense_worker *worker, uint64_t taken, uint64_t position);
-void sense_worker_progress(struct sense_worker *worker, uint64_t done, uint64_t total);
+void sense_worker_progress(struct sense_worker *worker, uint64_t done); /* bytes of all sources */
 /* A counter's value since this worker began; added to what the workers before it counted. */
 void sense_worker_count(struct sense_worker *worker, enum sense_counter counter, uint64_t value);
 void sense_worker_flows_live(struct sense_worker *worker, uint32_t flows);

@@ -8,11 +8,11 @@ use Sense;
 use Socket qw(inet_aton inet_pton AF_INET6);
 
 our @EXPORT = qw(pcap_write pcap_read pcap_bytes ether vlan sll2 ipv4 ipv6 gre tcp udp tcp_stream
-    http_get dns_query dns_answer client_hello payload_of fragments in_pieces);
+    http_get dns_query dns_answer client_hello client_hello_for payload_of fragments in_pieces);
 
 use constant { ETHERNET => 1, SLL2 => 276 };
 use constant { SYN => 2, PSH => 8, ACK => 16, FIN => 1 };
-use constant BEGIN => 1_700_000_000;
+use constant EPOCH => 1_700_000_000;
 
 # ---- files -----------------------------------------------------------------------------------------
 
@@ -21,7 +21,7 @@ use constant BEGIN => 1_700_000_000;
 sub pcap_bytes {
 	my ($frames, %with) = @_;
 	my $bytes = pack 'V v v V V V V', 0xa1b2c3d4, 2, 4, 0, 0, 262144, $with{link} // ETHERNET;
-	my $now = $with{begin} // BEGIN * 1_000_000;
+	my $now = $with{begin} // EPOCH * 1_000_000;
 	for (@$frames) {
 		my $frame = ref $_ ? $_ : { data => $_ };
 		$now = $frame->{ts} // $now + 1000;
@@ -37,7 +37,7 @@ sub pcap_write {
 	return spew($file, pcap_bytes($frames, %with));
 }
 
-# The frames of a little-endian capture in microseconds, as the samples are.
+# The whole frames of a little-endian capture in microseconds, as the samples are.
 sub pcap_read {
 	my ($file) = @_;
 	my $bytes = slurp($file);
@@ -45,6 +45,7 @@ sub pcap_read {
 	die "$file: not a little-endian pcap\n" unless unpack('V', $bytes) == 0xa1b2c3d4;
 	for (my $at = 24; $at + 16 <= length $bytes;) {
 		my ($s, $us, $caplen, $len) = unpack 'V4', substr $bytes, $at, 16;
+		last if $at + 16 + $caplen > length $bytes;
 		push @frames, { data => substr($bytes, $at + 16, $caplen), len => $len, ts => $s * 1_000_000 + $us };
 		$at += 16 + $caplen;
 	}
@@ -166,6 +167,26 @@ sub client_hello {
 		return $payload if defined $payload && $payload =~ /\A\x16\x03[\x00-\x03]..\x01/s;
 	}
 	die "$capture: no ClientHello\n";
+}
+
+# The same with another server name, all lengths set right (RFC 8446 section 4.1.2, RFC 6066 section 3).
+sub client_hello_for {
+	my ($name, $capture) = @_;
+	my $record = client_hello($capture // captures() . '/tls_api.openai.com_curl.pcap');
+	my $at = 43; # behind record head, handshake head, version and random
+	$at += 1 + ord substr $record, $at, 1;
+	$at += 2 + unpack 'n', substr $record, $at, 2;
+	$at += 1 + ord substr $record, $at, 1;
+	my ($extensions, $out) = (substr($record, $at + 2), '');
+	while (length $extensions) {
+		my ($type, $value) = unpack 'n n/a*', $extensions;
+		substr $extensions, 0, 4 + length $value, '';
+		$value = pack 'n/a*', pack 'C n/a*', 0, $name if $type == 0;
+		$out .= pack 'n n/a*', $type, $value unless $type == 0 && $name eq '';
+	}
+	my $body = substr($record, 9, $at - 9) . pack 'n/a*', $out;
+	my $message = pack 'C a3 a*', 1, substr(pack('N', length $body), 1), $body;
+	return substr($record, 0, 3) . pack 'n/a*', $message;
 }
 
 sub http_get {
