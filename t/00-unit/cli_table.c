@@ -67,12 +67,17 @@ static void test_rows(void)
 	ok(!strchr(text, '\033'), "no colour was asked for");
 	ok(strstr(print(table, 0, true), "\033[31mhigh\033[0m"), "and here it was");
 
-	struct sense_flowrecord flow = {
-	    .src_ip = "10.0.0.7", .host = "claude.ai", .bytes_up = 3072, .bytes_down = 1};
+	struct sense_flowrecord flow = {.src_ip = "10.0.0.7",
+	                                .host = "claude.ai",
+	                                .dst_port = 443,
+	                                .bytes_up = 3072,
+	                                .bytes_down = 1};
 	sense_table_flow(table, &flow);
 	sense_table_flow(table, &flow);
 	flow.user_agent = "claude-cli/1.0";
 	sense_table_flow(table, &flow);
+	flow.dst_port = 53;
+	sense_table_flow(table, &flow); /* looked up, not talked to */
 	flow.host = "unknown.example";
 	sense_table_flow(table, &flow);
 	ok(strstr(print(table, 0, false), "9.0 KiB"), "bytes of whole flows are added up");
