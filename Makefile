@@ -47,7 +47,7 @@ PLUGIN_LIBS_ndpi := -lndpi
 .DELETE_ON_ERROR:
 .SECONDARY: $(UNIT_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(FUZZ_NAMES:%=$(B)/t/fuzz/%.o)
 
-all: $(AGENT) $(PLUGIN_SO) ## build the agent and its plugins
+all: $(AGENT) $(PLUGIN_SO) $(B)/policies ## build the agent and its plugins
 
 $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 	$(call say,LD,$@)
@@ -78,6 +78,11 @@ $(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) cor
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.c,$^) $(PLUGIN_LIBS_$*)
+
+# What the agent looks for beside itself.
+$(B)/policies:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn $(CURDIR)/policies $@
 
 # ---- tests ------------------------------------------------------------------------------------
 $(B)/t/00-unit/%: $(B)/t/00-unit/%.o $(LIB_OBJ)
@@ -135,12 +140,21 @@ bench: all $(BENCH_BIN) ## CPU and memory beside libpcap and ndpiReader, as rati
 	$(Q)B=$(B) t/bench/run
 
 # ---- care -----------------------------------------------------------------------------------------
+TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c))
+.PHONY: $(TIDY)
+$(TIDY): tidy/%: %
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- $(CFLAGS) -DSENSE_VERSION='""' 2>/dev/null
+
 lint: ## clang build, clang-tidy, cppcheck, man page
 	$(Q)contrib/deps/install build test lint
 	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang all
-	$(Q)clang-tidy --quiet $(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c) -- -std=gnu11 -I. -D_GNU_SOURCE -DSENSE_VERSION='""' $(PKG_CFLAGS) 2>/dev/null
-	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -I. -D_GNU_SOURCE \
-	  --suppress=missingIncludeSystem core lua plugins proto
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) $(TIDY)
+	$(call say,CHECK,core lua plugins proto)
+	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr $(INCLUDE) \
+	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=pointerOutOfBounds:core/base/hash.h \
+	  core lua plugins proto
+	$(call say,MANDOC,contrib/man)
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 
 format: ## clang-format all C files in place

@@ -29,8 +29,6 @@
 #define WORKER_MEMORY_BYTES ((uint64_t)4 << 30)
 #define DEFAULT_CONFIG "/etc/sense/agent.lua"
 
-extern char **environ;
-
 /* ---- where things are ------------------------------------------------------------------------------ */
 
 /*
@@ -62,7 +60,7 @@ static const char *plugins_dir(const struct sense_conf *conf, char out[PATH_MAX]
 static const char *catalogue_dir(const struct sense_conf *conf, char out[PATH_MAX])
 {
 	const char *set = sense_conf_text(conf, SENSE_CONF_CATALOGUE_DIR);
-	return *set ? set : beside_program(out, "../policies/catalogue", "../share/sense/policies/catalogue");
+	return *set ? set : beside_program(out, "policies/catalogue", "../share/sense/policies/catalogue");
 }
 
 /* ---- configuration ---------------------------------------------------------------------------------- */
@@ -110,7 +108,7 @@ static enum sense_status policies_read(const struct sense_conf *conf, const char
 		dirs = sense_conf_list(conf, SENSE_CONF_POLICIES_DIRS, &count);
 	if (!count)
 		return sense_policy_read(
-		    sources, beside_program(path, "../policies", "../share/sense/policies"), err);
+		    sources, beside_program(path, "policies", "../share/sense/policies"), err);
 	for (unsigned i = 0; i < count && !status; i++)
 		status = sense_policy_read(sources, dirs[i], err);
 	return status;

@@ -42,9 +42,15 @@ static void *capped(void *self, void *ptr, size_t old, size_t size)
 		lua->stats.over_memory++;
 		return NULL;
 	}
-	void *grown = realloc(ptr, size);
-	if (!grown || too_high(grown))
+	/* Moved by hand: a realloc that lands too high could not be taken back. */
+	void *grown = malloc(size);
+	if (!grown || too_high(grown)) {
+		free(grown);
 		return size <= old ? ptr : NULL;
+	}
+	if (ptr)
+		memcpy(grown, ptr, size < old ? size : old);
+	free(ptr);
 	lua->stats.held = lua->stats.held - old + size;
 	if (lua->stats.held > lua->stats.peak)
 		lua->stats.peak = lua->stats.held;

@@ -191,6 +191,7 @@ static bool take_length(struct sense_wire_reader *reader, uint8_t fix, uint8_t m
 {
 	uint8_t first = head(reader);
 
+	*length = 0;
 	if (mask && (first & ~mask) == fix) {
 		*length = first & mask;
 		reader->at++;
@@ -279,6 +280,7 @@ static bool take_integer(struct sense_wire_reader *reader, bool *negative, uint6
 	uint8_t first = head(reader);
 
 	*negative = false;
+	*number = 0;
 	if (first <= 0x7f || first >= 0xe0) {
 		*negative = first >= 0xe0;
 		*number = (uint64_t)(int8_t)first;

@@ -11,7 +11,7 @@
 
 enum sense_log_format { SENSE_LOG_AUTO, SENSE_LOG_TEXT, SENSE_LOG_JSON };
 
-void sense_log_setup(enum sense_log_level level, enum sense_log_format format);
+void sense_log_setup(enum sense_log_level level, enum sense_log_format wanted);
 void sense_log(enum sense_log_level level, const char *subsystem, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void sense_vlog(enum sense_log_level level, const char *subsystem, const char *fmt, va_list args)

@@ -11,6 +11,7 @@
 #include "core/engine/internal.h"
 
 #define PAYLOAD_PACKETS_MAX 24 /* looked at before a flow is given up as something else */
+#define HELLO_PACKETS_MAX 2048 /* as many when a hello is half read: 16 kB in pieces of 8 bytes */
 #define STRIKES_MAX 3          /* DNS messages that do not parse before a port is taken for another use */
 #define HTTP_REQUESTS_MAX 1000 /* looked at on one connection */
 #define ASSEMBLIES_MAX 4096    /* hellos half read at one time, of at most 28 kB each */
@@ -303,8 +304,10 @@ void sense_dissect_packet(sense_engine *engine, struct sense_flow *flow,
 	else
 		quic_datagram(engine, flow, packet);
 	bool lasting = work->speech == SENSE_SPEECH_HTTP || work->speech == SENSE_SPEECH_DNS;
-	if (!lasting && !(flow->flags & SENSE_FLOW_NAMES_DONE) &&
-	    ++work->payload_packets >= PAYLOAD_PACKETS_MAX)
+	if (lasting || flow->flags & SENSE_FLOW_NAMES_DONE)
+		return;
+	bool begun = sense_tls_begun(work->side[0].tls) || sense_tls_begun(work->side[1].tls);
+	if (++work->payload_packets >= (begun ? HELLO_PACKETS_MAX : PAYLOAD_PACKETS_MAX))
 		sense_dissect_end(engine, flow);
 }
 

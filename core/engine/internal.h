@@ -39,7 +39,7 @@ struct sense_flow_work {
 	sense_quic *quic;
 	struct sense_direction side[2]; /* [0] the first sender */
 	uint8_t speech;                 /* enum sense_speech */
-	uint8_t payload_packets;        /* looked at so far, saturating */
+	uint16_t payload_packets;       /* looked at so far */
 	uint8_t strikes;                /* datagrams that did not parse */
 	bool settled;                   /* names have said what they can before classification */
 };

@@ -30,6 +30,8 @@ static size_t message_len(const uint8_t *prefix)
 static bool keep(sense_dns_tcp *state, const uint8_t *data, size_t len)
 {
 	size_t need = state->have + len;
+	if (!len)
+		return true;
 	if (need > state->cap) {
 		size_t cap = need < 512 ? 512 : need * 2;
 		uint8_t *bytes = realloc(state->bytes, cap);

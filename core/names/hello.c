@@ -127,7 +127,9 @@ static struct sense_bytes list_of(struct sense_bytes body, unsigned width)
 {
 	struct sense_cursor c = sense_cursor_of(body.at, body.len);
 	struct sense_bytes list = sense_cursor_vector(&c, width);
-	return c.failed ? (struct sense_bytes){.at = body.at} : list;
+	if (c.failed)
+		list = (struct sense_bytes){.at = body.at};
+	return list;
 }
 
 static void read_extension(uint16_t type, struct sense_bytes body, struct sense_hello_lists *lists,

@@ -124,8 +124,10 @@ static size_t segment_normal(char *to, size_t cap, struct text from)
 	for (size_t i = 0; i < from.n && cap - at >= 3; i++) {
 		int c = (unsigned char)from.p[i];
 		bool escape = c <= ' ' || c > '~';
-		if (c == '%' && from.n - i > 2 && hex_value(from.p[i + 1]) >= 0 && hex_value(from.p[i + 2]) >= 0) {
-			c = hex_value(from.p[i + 1]) << 4 | hex_value(from.p[i + 2]);
+		int high = from.n - i > 2 ? hex_value(from.p[i + 1]) : -1;
+		int low = from.n - i > 2 ? hex_value(from.p[i + 2]) : -1;
+		if (c == '%' && high >= 0 && low >= 0) {
+			c = high << 4 | low;
 			escape = !is_unreserved(c);
 			i += 2;
 		}

@@ -154,6 +154,11 @@ void sense_tls_free(sense_tls *state)
 	free(state);
 }
 
+bool sense_tls_begun(const sense_tls *state)
+{
+	return state && (state->records || !state->floating);
+}
+
 static sense_tls *state_new(uint32_t seq, bool start_known, uint32_t start)
 {
 	sense_tls *tls = malloc(sizeof *tls);

@@ -38,6 +38,8 @@ enum sense_tls_result sense_tls_segment(sense_tls **state, uint32_t seq, bool st
                                         uint32_t start, const uint8_t *data, size_t len,
                                         struct sense_hello *hello);
 void sense_tls_free(sense_tls *state);
+/* Whether what is half read (NULL: nothing is) began like TLS, so that the rest is worth waiting for. */
+bool sense_tls_begun(const sense_tls *state);
 
 /*
  * Cheap test on the first bytes: a handshake record that begins with a ClientHello. For TLS that

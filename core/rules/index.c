@@ -16,7 +16,7 @@ struct match {
 _Static_assert(SENSE_FIELD_COUNT <= 64, "fields are counted in the bits of 64");
 _Static_assert(SENSE_RULE_CONDITIONS_MAX <= 32, "conditions are counted in the bits of 32");
 
-static void visit(struct match *match, uint32_t node);
+static void visit(struct match *match, uint32_t number);
 
 static const struct sense_value *value_of(struct match *match, unsigned field)
 {

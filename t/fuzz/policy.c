@@ -39,7 +39,7 @@ static void hit(void *context, const struct sense_rule *rule, const struct sense
 	sense_arena_fini(&arena);
 }
 
-static void raise(sense_lua *lua, sense_ruleset *set)
+static void stand(sense_lua *lua, sense_ruleset *set)
 {
 	static struct world world;
 	struct sense_script script = sense_lua_script(lua);
@@ -70,7 +70,7 @@ static void load(sense_lua *lua, sense_ruleset *set, const char *text, size_t le
 	for (unsigned i = 0; i < report.count && i < SENSE_REPORT_MAX; i++)
 		check(report.items[i].message[0]);
 	if (!status)
-		raise(lua, set);
+		stand(lua, set);
 	sense_policy_sources_fini(&sources);
 	sense_report_fini(&report);
 }

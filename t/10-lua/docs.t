@@ -1,0 +1,91 @@
+#!/usr/bin/perl
+# The documentation says what the program does: its tables are those of the sources, its Lua loads, its
+# commands print what stands below them, its objects have the members they have, its links lead somewhere.
+use strict;
+use warnings;
+use Cwd qw(abs_path getcwd);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use JSON::PP;
+use Test::More;
+
+my @pages = (glob('*.md'), glob('docs/*.md'), glob('policies/*.md'), glob('policies/*/*.md'),
+	glob('plugins/*/*.md'), glob('contrib/*/*.md'), glob('proto/*.md'));
+my $root = getcwd;
+my $build = $ENV{SENSE_BUILD} // 'build';
+delete @ENV{qw(COLUMNS NO_COLOR SENSE_LOG_LEVEL)};
+
+sub slurp {
+	my ($path) = @_;
+	open my $in, '<', $path or die "$path: $!";
+	local $/;
+	return scalar <$in>;
+}
+
+is(qx(contrib/doc/tables --check @pages), '', 'tables are those of the sources');
+
+for my $page (@pages) {
+	my $text = slurp($page);
+	my $here = dirname($page);
+	my @lost = grep { !/^[a-z]+:/ && !-e "$here/" . s/#.*//r } $text =~ /\]\(([^)#][^)]*)\)/g;
+	is_deeply(\@lost, [], "$page: links lead somewhere");
+	my %anchor = map { lc(s/[^\w\s-]//gr =~ s/\s/-/gr) => 1 } $text =~ /^#+ (.*)$/mg;
+	is_deeply([grep { !$anchor{$_} } $text =~ /\]\(#([^)]+)\)/g], [], "$page: so do those within it");
+	@lost = grep { !-e $_ && !/NAME/ } $text =~ m{`((?:core|lua|proto|plugins|policies|contrib|docs|t)/[\w./-]+\w)`}g;
+	is_deeply([grep { !-e "$here/$_" } @lost], [], "$page: files that it names are there");
+}
+
+my $agent = "$build/sense-agent";
+SKIP: {
+	skip "$agent is not built", 1 unless -x $agent;
+	my $dir = tempdir(CLEANUP => 1);
+	symlink abs_path($build), "$dir/build" or die $!;
+	symlink "$root/$_", "$dir/$_" or die $! for qw(t policies core contrib);
+	$ENV{SENSE_CATALOGUE_DIR} = "$root/policies/catalogue";
+	$ENV{SENSE_POLICIES_DIRS} = "$root/policies";
+
+	# Files and commands of a page belong together, in their order.
+	sub page_try {
+		my ($page) = @_;
+		my $number = 0;
+		my $text = slurp($page);
+		while ($text =~ /^```(lua|console)\n(.*?)^```$/msg) {
+			my ($kind, $body) = ($1, $2);
+			if ($kind eq 'console') {
+				for my $run (split /^(?=\$ )/m, $body) {
+					my ($command, $want) = $run =~ /^\$ (.*)\n((?s).*)\z/;
+					is(scalar qx(cd $dir && $command 2>&1), $want, "$page: $command");
+				}
+			} elsif ($body =~ /^-- (\S+\.lua)\n/) {
+				make_path(dirname("$dir/$1"));
+				open my $out, '>', "$dir/$1" or die "$1: $!";
+				print $out $body;
+			} elsif ($body =~ /^(?:rule|policy) /) {
+				my $file = "$dir/example" . ++$number . '.lua';
+				open my $out, '>', $file or die "$file: $!";
+				print $out $body;
+				close $out;
+				like(scalar qx($agent check $file 2>&1), qr/ good$/, "$page: example $number loads");
+			}
+		}
+	}
+	page_try($_) for qw(README.md docs/rules.md docs/plugins.md docs/output.md);
+
+	my @json = slurp('docs/output.md') =~ /^```json\n(.*?)^```$/msg;
+	my @tables = slurp('docs/output.md') =~ /^\| member \|.*\n\|[-|]+\n((?:\|.*\n)+)/mg;
+	my @from = ('--json t/captures/ollama_chat.pcap', '--flows t/captures/tls_claude.ai_node.pcap');
+	is(scalar @json, 2, 'docs/output.md shows a finding and a flow');
+	for my $i (0 .. 1) {
+		my ($first) = split /\n/, qx($agent replay $from[$i]);
+		is_deeply(decode_json($json[$i]), decode_json($first), "docs/output.md: what replay $from[$i] prints");
+		my @members = map { /`(\w+)`/g } map { (split /\|/)[1] } split /\n/, $tables[$i];
+		is_deeply(\@members, [$first =~ s{"details":\{[^{}]*\}}{"details":0}r =~ /[{,]"(\w+)":/g], "docs/output.md: its members in order");
+	}
+	my @known = slurp('docs/output.md') =~ /^\| `(\w+)` \|/mg;
+	my %known = map { $_ => 1 } @known;
+	my $stats = qx($agent replay --json --stats t/captures/dns_ai.pcap 2>&1 >/dev/null);
+	is_deeply([grep { !$known{$_} } $stats =~ /^(\w+):/mg], [], 'docs/output.md: each key of --stats');
+}
+
+done_testing;
