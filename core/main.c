@@ -109,8 +109,12 @@ static enum sense_status policies_read(const struct sense_conf *conf, const char
 	if (!count)
 		return sense_policy_read(
 		    sources, beside_program(path, "policies", "../share/sense/policies"), err);
-	for (unsigned i = 0; i < count && !status; i++)
+	for (unsigned i = 0; i < count && !status; i++) {
+		unsigned before = sources->count;
 		status = sense_policy_read(sources, dirs[i], err);
+		if (!status && sources->count == before)
+			status = sense_fail(err, SENSE_E_CONFIG, "policy", "%s: no policies (*.lua) there", dirs[i]);
+	}
 	return status;
 }
 
@@ -181,8 +185,8 @@ static void on_flow(void *self, const struct sense_flowrecord *record)
 
 static void on_script_error(void *self, const struct sense_rule *rule, const sense_error *err)
 {
-	sense_worker_log(((struct station *)self)->worker, SENSE_LOG_WARN, "rules", "rule \"%s\": %s",
-	                 rule->id, err->message);
+	(void)rule; /* the message names it, with file and line */
+	sense_worker_log(((struct station *)self)->worker, SENSE_LOG_WARN, "rules", "%s", err->message);
 }
 
 static void on_script_enter(void *self, unsigned rule)
@@ -222,6 +226,7 @@ static void counters_publish(struct station *station, const struct sense_engine_
 	    [SENSE_COUNT_SCRIPT_ERRORS] = s->script_errors,
 	    [SENSE_COUNT_FINDINGS] = s->findings,
 	    [SENSE_COUNT_SUPPRESSED] = s->suppressed,
+	    [SENSE_COUNT_OBSERVED] = s->observed,
 	    [SENSE_COUNT_ASSEMBLIES_DROPPED] = s->assemblies_dropped,
 	    [SENSE_COUNT_OUT_OF_MEMORY] = s->out_of_memory,
 	};
@@ -315,6 +320,7 @@ static enum sense_status engine_start(struct station *station, struct sense_thro
 	             .script_enter = on_script_enter,
 	             .script_leave = on_script_leave,
 	             .batch = on_batch},
+	    .observed_too = station->cli->observed,
 	    .max_flows = (uint32_t)sense_conf_number(conf, SENSE_CONF_FLOW_MAX),
 	    .max_names = (uint32_t)sense_conf_number(conf, SENSE_CONF_NAMES_CACHE),
 	    .idle_timeout_us = sense_conf_number(conf, SENSE_CONF_FLOW_IDLE_TIMEOUT),

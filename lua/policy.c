@@ -249,11 +249,13 @@ enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_so
 	struct load load = {.set = set, .report = report, .err = err};
 	enum sense_status status;
 	unsigned before = report->count;
+	sense_lua_compiled(lua, false);
 	for (unsigned i = 0; i < sources->count; i++) {
 		load.source = &sources->items[i];
 		if (sense_lua_protect(lua, run_source, &load, lua->limits.load_us, &why))
 			report_failure(&load, &why);
 	}
+	sense_lua_compiled(lua, true);
 	uint64_t collect_us = lua->limits.load_us * (sources->count + 1);
 	status = sense_lua_protect(lua, collect_problems, &load, collect_us, err);
 	if (status)

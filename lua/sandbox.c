@@ -1,5 +1,6 @@
 #include "lua/sandbox.h"
 
+#include <luajit.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,11 @@ static void run_end(sense_lua *lua)
 		return;
 	lua_sethook(lua->L, NULL, 0, 0);
 	lua->over = 0;
+}
+
+void sense_lua_compiled(sense_lua *lua, bool on)
+{
+	luaJIT_setmode(lua->L, 0, LUAJIT_MODE_ENGINE | (on ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
 }
 
 /* ---- protected calls ------------------------------------------------------------------------- */

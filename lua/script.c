@@ -10,7 +10,7 @@
 #define SUMMARY_MAX 512
 #define EVIDENCE_MAX 256
 #define DETAIL_KEY_MAX 64
-#define DETAIL_TEXT_MAX 1024
+#define DETAIL_TEXT_MAX 512
 
 struct answer {
 	const struct sense_rule *rule;

@@ -66,6 +66,12 @@ enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint6
 enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *arg, uint64_t budget_us,
 				    sense_error *err);
 
+/*
+ * Whether loops may be compiled (they are, at first). Off while a file is loaded: it runs once, and
+ * only the interpreter sees the hook that ends a loop without end.
+ */
+void sense_lua_compiled(sense_lua *lua, bool on);
+
 /* Within a body: the sense_lua of L, and pushing host[module][name]. */
 sense_lua *sense_lua_of(lua_State *L);
 void sense_lua_module(lua_State *L, const char *module, const char *name);

@@ -22,7 +22,7 @@ struct sense_flowrecord {
 	uint64_t packets_up, packets_down;
 	uint64_t bytes_up, bytes_down;
 	const char *ndpi_master; /* NULL: none */
-	const char *ndpi_app;
+	const char *ndpi_app; /* "Unknown": not recognised */
 	const char *host;
 	const char *host_source;
 	const char *alpn;

@@ -91,6 +91,9 @@ static int option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_NO_POLICIES:
 		cli->no_policies = true;
 		break;
+	case SENSE_OPTION_OBSERVED:
+		cli->observed = true;
+		break;
 	case SENSE_OPTION_JSON:
 		cli->json = true;
 		break;

@@ -23,6 +23,7 @@ struct sense_cli {
 	const char **policies;     /* --policies DIR, in order; none: the default directory */
 	unsigned policy_count;
 	bool no_policies;
+	bool observed;
 	bool json;
 	bool flows;
 	bool stats;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -93,15 +94,40 @@ void sense_json_string(struct sense_json *json, const char *text)
 		sense_buf_adds(json->out, "null");
 }
 
-void sense_json_uint(struct sense_json *json, uint64_t number)
+static void decimal(struct sense_buf *out, uint64_t number)
 {
 	char digits[20];
 	size_t at = sizeof digits;
-	value_begin(json);
 	do
 		digits[--at] = (char)('0' + number % 10);
 	while (number /= 10);
-	sense_buf_add(json->out, digits + at, sizeof digits - at);
+	sense_buf_add(out, digits + at, sizeof digits - at);
+}
+
+void sense_json_uint(struct sense_json *json, uint64_t number)
+{
+	value_begin(json);
+	decimal(json->out, number);
+}
+
+/* The shortest of the forms that read back as the same number. */
+static void real(struct sense_buf *out, double number)
+{
+	char text[32];
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, number);
+		if (strtod(text, NULL) == number)
+			break;
+	}
+	sense_buf_adds(out, text);
+}
+
+/* Whole numbers are most of all numbers, and printf takes its time for a double. */
+static void whole(struct sense_buf *out, int64_t number)
+{
+	if (number < 0)
+		sense_buf_addc(out, '-');
+	decimal(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
 }
 
 void sense_json_number(struct sense_json *json, double number)
@@ -110,9 +136,9 @@ void sense_json_number(struct sense_json *json, double number)
 	if (!isfinite(number))
 		sense_buf_adds(json->out, "null");
 	else if (number == floor(number) && fabs(number) <= 9007199254740992.0)
-		sense_buf_printf(json->out, "%.0f", number);
+		whole(json->out, (int64_t)number);
 	else
-		sense_buf_printf(json->out, "%.17g", number);
+		real(json->out, number);
 }
 
 void sense_json_bool(struct sense_json *json, bool value)
@@ -245,6 +271,8 @@ void sense_json_flow(struct sense_buf *out, const struct sense_flowrecord *r)
 	member(&json, "service", r->service);
 	member(&json, "service_category", r->service_category);
 	member(&json, "process", r->process);
+	member(&json, "host_source", r->host_source);
+	member(&json, "hello", r->hello);
 	sense_json_close(&json, '}');
 	sense_buf_addc(out, '\n');
 }

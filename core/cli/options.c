@@ -9,6 +9,8 @@ const struct sense_cli_option sense_cli_options[] = {
     {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", REPLAY,
      SENSE_OPTION_POLICIES},
     {"no-policies", 0, NULL, "evaluate no rules at all", REPLAY, SENSE_OPTION_NO_POLICIES},
+    {"observed", 0, NULL, "also print what rules with action \"observe\" find", REPLAY,
+     SENSE_OPTION_OBSERVED},
     {"json", 0, NULL, "print findings as JSON, one object a line", REPLAY, SENSE_OPTION_JSON},
     {"flows", 0, NULL, "print flows instead of findings, one JSON object a line", REPLAY,
      SENSE_OPTION_FLOWS},

@@ -293,7 +293,8 @@ int sense_replay_run(const struct sense_replay *replay)
 	session.total_bytes = sources_size(&session);
 	sense_progress_init(&session.progress, !replay->cli->no_progress);
 	enum sense_status status = supervise(&session, replay, &outcome);
-	if (session.table)
+	/* When nothing could even be loaded, a count of zero findings would read like an answer. */
+	if (session.table && atomic_load(&replay->shared->page->phase) >= SENSE_PHASE_RUN)
 		table_show(&session, replay->shared);
 	out_flush(&session);
 	if (replay->cli->stats)

@@ -41,6 +41,7 @@ struct sense_engine_config {
 	struct sense_throttle *throttle;    /* NULL: nothing is throttled */
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
+	bool observed_too; /* tell findings of rules that only observe */
 	bool hit_flows_only; /* sink.flow is told of flows that some rule held for, and no others */
 	uint32_t max_flows;
 	uint32_t max_names;        /* entries of the DNS name cache */
@@ -60,6 +61,7 @@ struct sense_engine_stats {
 	uint64_t classified, hellos, hellos_missed, http_requests, dns_messages;
 	uint64_t events, script_calls, script_errors;
 	uint64_t findings, suppressed;
+	uint64_t observed; /* findings of rules with action "observe", which are not told unless asked for */
 	uint64_t assemblies_dropped; /* hellos given up because too many were half read */
 	uint64_t out_of_memory; /* flows or metadata given up for want of memory */
 	uint64_t first_ts, last_ts; /* of the capture, microseconds */

@@ -94,12 +94,15 @@ static void on_hit(void *context, const struct sense_rule *rule, const struct se
 		return;
 	if (rule->has_when && !when_holds(engine, rule, event))
 		return;
-	engine->hit = true;
+	engine->hit = engine->hit || !rule->observes || engine->config.observed_too;
 	if (engine->config.throttle &&
 	    !sense_throttle_pass(engine->config.throttle, rule, event, &suppressed)) {
 		engine->stats.suppressed++;
 		return;
 	}
+	engine->stats.observed += rule->observes;
+	if (rule->observes && !engine->config.observed_too)
+		return;
 	report(engine, rule, event, suppressed);
 }
 

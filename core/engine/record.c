@@ -37,6 +37,8 @@ void sense_flow_report(sense_engine *engine, const struct sense_flow *flow)
 	    .ndpi_app = text_of(&event, SENSE_FIELD_NDPI_APP),
 	    .quic = flow->flags & SENSE_FLOW_QUIC,
 	};
+	if (!record.ndpi_app)
+		record.ndpi_app = "Unknown"; /* as nDPI says it */
 	if (meta) {
 		record.host = text_of(&event, SENSE_FIELD_HOST);
 		record.host_source = text_of(&event, SENSE_FIELD_HOST_SOURCE);

@@ -14,7 +14,7 @@
 
 #include "core/base/status.h"
 
-#define SENSE_SHARED_RULE_ID_MAX 96
+#define SENSE_SHARED_RULE_ID_MAX 104 /* ids have 100 bytes at most (lua/sense/policy.lua) */
 #define SENSE_SHARED_BATCH_BYTES 49152u
 
 enum sense_phase {
@@ -51,6 +51,7 @@ enum sense_phase {
 	X(SCRIPT_ERRORS, "script_errors", "calls that failed")                                     \
 	X(FINDINGS, "findings", "findings reported")                                               \
 	X(SUPPRESSED, "suppressed", "findings held back by a throttle")                            \
+	X(OBSERVED, "observed", "hits of rules that only observe, throttled like findings")         \
 	X(ASSEMBLIES_DROPPED, "client_hellos_dropped", "hellos given up: too many were half read")   \
 	X(OUT_OF_MEMORY, "out_of_memory", "flows or metadata given up for want of memory")         \
 	X(DROPPED, "dropped", "results too large to send")

@@ -60,8 +60,8 @@ struct sense_value {
 };
 
 /*
- * Name, type, events in which it can be set (bits 1 << kind), documentation. The X list is the one
- * description: matcher, Lua binding, --flows, docs and 'did you mean' are all made from it.
+ * Identifier, name, type, documentation. The X list is the one description: matcher, Lua binding,
+ * docs and 'did you mean' are all made from it. In which events a field is set: docs/rules.md.
  */
 #define SENSE_ANY_EVENT ((1u << SENSE_EVENT_KINDS) - 1)
 #define SENSE_FIELDS(X)                                                                            \

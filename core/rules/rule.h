@@ -57,6 +57,7 @@ struct sense_rule {
 	enum sense_severity severity;
 	uint8_t confidence; /* 0-100 */
 	const char *action; /* "alert" or "observe" */
+	bool observes;      /* given by sense_ruleset_add: the action is "observe" */
 	uint32_t events;    /* bits 1 << enum sense_event_kind */
 	unsigned condition_count;
 	const struct sense_condition *conditions; /* all must hold */

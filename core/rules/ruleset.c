@@ -300,6 +300,7 @@ enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule 
 	*copy = *rule;
 	copy->number = set->count;
 	copy->events &= SENSE_ANY_EVENT;
+	copy->observes = rule->action && !strcmp(rule->action, "observe");
 	if (!copy_rule(set, copy))
 		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for rule \"%s\"", rule->id);
 	*slot = ++set->count;

@@ -114,7 +114,7 @@ like($findings[0]{timestamp}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, 'tim
 my @flows = map { decode_json($_) } split /\n/, $out;
 @fields = qw(src_ip src_port dst_ip dst_port l4 vlan first_ts last_ts packets_up packets_down bytes_up
     bytes_down ndpi_master ndpi_app host alpn ja3 ja4 tls_version quic http_method http_path user_agent
-    service service_category process);
+    service service_category process host_source hello);
 is_deeply([sort keys %{$flows[0]}], [sort @fields], '--flows prints the fields of a flow');
 my ($packets, $bytes) = (0, 0);
 for (@flows) {

@@ -71,9 +71,10 @@ my %flow = (
 	src_ip => 'text', src_port => 'number', dst_ip => 'text', dst_port => 'number', l4 => 'number',
 	vlan => 'number', first_ts => 'number', last_ts => 'number', packets_up => 'number',
 	packets_down => 'number', bytes_up => 'number', bytes_down => 'number', ndpi_master => 'text|null',
-	ndpi_app => 'text|null', host => 'text|null', alpn => 'text|null', ja3 => 'text|null', ja4 => 'text|null',
+	ndpi_app => 'text', host => 'text|null', alpn => 'text|null', ja3 => 'text|null', ja4 => 'text|null',
 	tls_version => 'text|null', quic => 'bool', http_method => 'text|null', http_path => 'text|null',
 	user_agent => 'text|null', service => 'text|null', service_category => 'text|null', process => 'text|null',
+	host_source => 'text|null', hello => 'text|null',
 );
 $run = replay('--flows', $mix);
 my @flows = objects($run);

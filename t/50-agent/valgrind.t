@@ -27,15 +27,20 @@ policy(q(rule "test.http" { title = "t", severity = "high", on = { "http", "dns"
 policy(q(rule "test.wrong" { title = "t", severity = "low", on = "flow.end", when = function(f) return f.x.y end }
 ), 'wrong', $policies);
 
+sub watched {
+	my ($logs, @files) = @_;
+	return run([ '/usr/bin/env', 'valgrind', '--quiet', '--trace-children=yes', '--vgdb=no',
+		'--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite',
+		'--error-exitcode=99', "--log-file=$logs/%p", agent(), 'replay',
+		'--set', 'catalogue.dir=policies/catalogue', '--set', 'rules.soft_limit=1s',
+		'--set', 'rules.hard_limit=60s', '--policies', $policies, '--json', '--stats', @files ]);
+}
+
 sub clean {
 	my ($what, $code, @files) = @_;
 	my $logs = temp_dir();
-	my $run = run([ '/usr/bin/env', 'valgrind', '--quiet', '--trace-children=yes', '--vgdb=no', '--leak-check=full',
-		'--show-leak-kinds=definite', '--errors-for-leak-kinds=definite', '--error-exitcode=99',
-		"--log-file=$logs/%p", agent(), 'replay', '--set', 'catalogue.dir=policies/catalogue',
-		'--set', 'rules.soft_limit=1s', '--set', 'rules.hard_limit=60s', '--policies', $policies,
-		'--json', '--stats', @files ]);
-	is($run->{code}, $code, "$what: exit code $code");
+	my $run = watched($logs, @files);
+	is($run->{code}, $code, "$what: exit code $code") or diag($run->{err});
 	my @logs = glob "$logs/*";
 	cmp_ok(scalar @logs, '>=', 2, "$what: supervisor and worker were watched");
 	my $said = join '', map { slurp($_) } @logs;
@@ -43,6 +48,10 @@ sub clean {
 	is(stats($run)->{$_}, 0, "$what: $_ is 0") for qw(restarts out_of_memory rules_quarantined);
 	return $run;
 }
+
+# Only an agent that was built where valgrind's header is knows when it is being watched.
+plan skip_all => 'the agent was built without valgrind/valgrind.h'
+    if grep { /cannot set resource limits|seccomp/ } problems(watched(temp_dir(), captures() . '/neg_dns.pcap'));
 
 my $run = clean('TLS, DNS, HTTP, MCP and a model runtime', 0,
 	map { captures() . "/$_" } qw(mix_all.pcap mcp_http_3000.pcap ollama_chat.pcap));
