@@ -106,7 +106,7 @@ test: deps ## install what is missing, build, run all tests
 	$(Q)$(MAKE) --no-print-directory check
 
 asan: ## the whole test suite under AddressSanitizer and UBSan
-	$(Q)contrib/deps/install build test asan
+	$(Q)contrib/deps/install build test
 	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	  $(MAKE) --no-print-directory B=$(B)/asan SAN=address,undefined OPT='-O1 -g' check
 
@@ -158,7 +158,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 
 format: ## clang-format all C files in place
-	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.c t/*.h)
+	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
 
 # ---- installation ---------------------------------------------------------------------------------
 PREFIX  ?= /usr/local

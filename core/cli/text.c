@@ -3,29 +3,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "proto/wire.h"
+
 #define REPLACEMENT "\xef\xbf\xbd"
 #define ELLIPSIS "\xe2\x80\xa6"
 
 unsigned sense_utf8_length(const unsigned char *text)
 {
-	unsigned char lead = text[0], low = 0x80, high = 0xbf;
-	unsigned length = lead < 0x80 ? 1 : lead >= 0xc2 && lead <= 0xdf ? 2
-	                                : lead >= 0xe0 && lead <= 0xef   ? 3
-	                                : lead >= 0xf0 && lead <= 0xf4   ? 4
-	                                                                 : 0;
-	/* The second byte rules out overlong forms, surrogates and what is beyond U+10FFFF. */
-	if (lead == 0xe0)
-		low = 0xa0;
-	else if (lead == 0xed)
-		high = 0x9f;
-	else if (lead == 0xf0)
-		low = 0x90;
-	else if (lead == 0xf4)
-		high = 0x8f;
-	for (unsigned i = 1; i < length; i++, low = 0x80, high = 0xbf)
-		if (text[i] < low || text[i] > high)
-			return 0;
-	return length;
+	size_t left = strnlen((const char *)text, 4);
+	return left ? (unsigned)sense_utf8_char((const char *)text, left) : 1;
 }
 
 static uint32_t code_point(const unsigned char *text, unsigned length)

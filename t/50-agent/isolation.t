@@ -46,7 +46,8 @@ sub holds {
 	cmp_ok($stats->{packets_lost}, '<=', $batch * $stats->{restarts}, "$what: which is a batch a restart");
 	is($stats->{packets}, $requests, "$what: every packet was read once");
 	my $told = scalar objects($run);
-	cmp_ok(abs($told - $stats->{findings}), '<=', $batch * $stats->{restarts}, "$what: --stats survives a restart");
+	cmp_ok(abs($told - $stats->{findings}), '<=', $batch * $stats->{restarts},
+		"$what: --stats survives a restart");
 	return @missing;
 }
 
@@ -59,11 +60,12 @@ is(stats($run)->{$_}, 0, "$_ is 0") for qw(restarts rules_quarantined flows_lost
 # Compiled to machine code it never comes back; limits as shipped.
 my $loop = 'function() local n = 0 while true do n = n + 1 end end';
 my $limits = 'rules.hard_limit=50ms';
-$run = replay('--set', $limits, '--policies', policy($good . rule('test.loop', $loop, 'host = "n200.example"')),
-	'--json', '--stats', $capture);
+my $looping = policy($good . rule('test.loop', $loop, 'host = "n200.example"'));
+$run = replay('--set', $limits, '--policies', $looping, '--json', '--stats', $capture);
 my $stats = stats($run);
 SKIP: {
-	skip 'here the loop ends by its soft limit', 12 unless $stats->{rules_quarantined} || !$stats->{script_errors};
+	skip 'here the loop ends by its soft limit', 12
+	    unless $stats->{rules_quarantined} || !$stats->{script_errors};
 	is($run->{code}, 1, 'an endless loop: exit code 1, the answer is not whole');
 	is($stats->{restarts}, 1, 'one worker was replaced');
 	is($stats->{rules_quarantined}, 1, 'one rule is in quarantine');
@@ -108,25 +110,28 @@ is(stats($run)->{restarts}, 0, 'without a restart');
 like(join("\n", problems($run)), qr/test\.hoard.*memory/, 'and said why');
 is(scalar(grep { /test\.hoard/ } problems($run)), 1, 'once');
 
-$run = replay('--policies', policy($good . rule('test.bad', 'function(flow) return flow.host + {} end', 'dst_port = 80')),
-	'--json', '--stats', $capture);
+my $bad = rule('test.bad', 'function(flow) return flow.host + {} end', 'dst_port = 80');
+$run = replay('--policies', policy($good . $bad), '--json', '--stats', $capture);
 is(scalar keys %{ hosts($run) }, $requests, 'a rule that fails takes nothing from others');
 is(stats($run)->{'rule_errors.test.bad'}, $requests, 'each failure is counted');
 is(stats($run)->{script_errors}, $requests, 'in the sum too');
 is(scalar(grep { /test\.bad/ } problems($run)), 1, 'and said once');
-like(join("\n", problems($run)), qr/test\.bad.*test\.lua:\d+/, 'with file and line');
+my ($line) = grep { /test\.bad/ } problems($run);
+like($line, qr/test\.lua:\d+/, 'with file and line');
 is($run->{code}, 0, 'exit code 0: everything was examined'); # the failures stand in --stats and on stderr
 
 # ---- what a policy cannot reach ----
 for my $name (qw(os io ffi require package debug loadstring load dofile getmetatable setfenv coroutine jit)) {
 	my $at_load = replay('--policies', policy("local x = $name\n" . $good), $capture);
 	is($at_load->{code}, 1, "$name is out of reach at load");
-	like(join("\n", problems($at_load)), qr/test\.lua:1: .*'$name' is not available to policies/, "$name: said so");
+	like(join("\n", problems($at_load)), qr/test\.lua:1: .*'$name' is not available to policies/,
+		"$name: said so");
 }
 my @tries = ('os.execute("true")', 'io.open("/etc/passwd")', 'ffi.C.getpid()', '("x").dump(function() end)',
 	'require("ffi")', 'string.format.x.y()', 'error(setmetatable)');
 my $text = $good;
-$text .= rule("test.try$_", "function(flow) $tries[$_] return true end", 'host = "n001.example"') for 0 .. $#tries;
+$text .= rule("test.try$_", "function(flow) $tries[$_] return true end", 'host = "n001.example"')
+    for 0 .. $#tries;
 $run = replay('--policies', policy($text), '--json', '--stats', $capture);
 is_deeply([grep { $_->{rule} ne 'test.good' } objects($run)], [], 'nor when an event comes');
 is(stats($run)->{script_errors}, scalar @tries, 'each try is an error');
@@ -134,12 +139,14 @@ is(scalar keys %{ hosts($run) }, $requests, 'and nothing else');
 
 # ---- a worker killed from outside ----
 # The slow rule keeps it at work for long enough to be found; limits that do not end it.
-my $slow = rule('test.slow', 'function() local n = 0 for i = 1, 3e6 do n = n + i % 7 end return n < 0 end', 'dst_port = 80');
+my $busy = 'function() local n = 0 for i = 1, 3e6 do n = n + i % 7 end return n < 0 end';
+my $slow = rule('test.slow', $busy, 'dst_port = 80');
 my @slow = (agent(), 'replay', '--set', 'catalogue.dir=policies/catalogue', '--set', 'rules.soft_limit=1s',
 	'--set', 'rules.hard_limit=60s', '--policies', policy($good . $slow), '--json', '--stats');
 my $handle = start([@slow, $capture]);
 my $worker;
-ok(wait_until(sub { -s "$handle->{dir}/out" && ($worker = child_of($handle->{pid})) }), 'a worker is at work');
+ok(wait_until(sub { -s "$handle->{dir}/out" && ($worker = child_of($handle->{pid})) }),
+	'a worker is at work');
 kill 'SEGV', $worker if $worker;
 $run = finish($handle);
 $stats = stats($run);
@@ -175,6 +182,7 @@ kill 'SEGV', $worker;
 close $fifo;
 $run = finish($handle);
 is($run->{code}, 1, 'when it dies while it reads a pipe: exit code 1');
-like(join("\n", problems($run)), qr/fifo: cannot be read on from the middle/, 'the rest is said to be not examined');
+like(join("\n", problems($run)), qr/fifo: cannot be read on from the middle/,
+	'the rest is said to be not examined');
 
 done_testing;

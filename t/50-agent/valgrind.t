@@ -19,12 +19,15 @@ plan skip_all => 'a sanitizer is built in: it looks for the same' if is_sanitize
 my $dir = temp_dir();
 my $policies = policy(q(rule "test.host" { title = "t", severity = "low", on = "flow.classified",
   match = { host = { set = true } }, throttle = { by = { "src_ip", "host" }, every = "1m" },
-  finding = function(f) return { summary = ("%s %s"):format(f.host, f.dst_ip), details = { up = f.bytes_up } } end }
+  finding = function(f)
+    return { summary = ("%s %s"):format(f.host, f.dst_ip), details = { up = f.bytes_up } }
+  end }
 ), 'host');
 policy(q(rule "test.http" { title = "t", severity = "high", on = { "http", "dns" },
   when = function(f) return (f.host or ""):gsub("%d", function(d) return d + 1 end) ~= "" end }
 ), 'http', $policies);
-policy(q(rule "test.wrong" { title = "t", severity = "low", on = "flow.end", when = function(f) return f.x.y end }
+policy(q(rule "test.wrong" { title = "t", severity = "low", on = "flow.end",
+  when = function(f) return f.x.y end }
 ), 'wrong', $policies);
 
 sub watched {
@@ -50,8 +53,9 @@ sub clean {
 }
 
 # Only an agent that was built where valgrind's header is knows when it is being watched.
+my $trial = watched(temp_dir(), captures() . '/neg_dns.pcap');
 plan skip_all => 'the agent was built without valgrind/valgrind.h'
-    if grep { /cannot set resource limits|seccomp/ } problems(watched(temp_dir(), captures() . '/neg_dns.pcap'));
+    if grep { /cannot set resource limits|seccomp/ } problems($trial);
 
 my $run = clean('TLS, DNS, HTTP, MCP and a model runtime', 0,
 	map { captures() . "/$_" } qw(mix_all.pcap mcp_http_3000.pcap ollama_chat.pcap));

@@ -56,7 +56,7 @@ policy('bad', qq(rule "test.bad" { title = "bad", $match, when = function(flow) 
 ($code, $findings, $err) = replay();
 is(scalar(grep { $_->{rule} eq 'test.good' } @$findings), $all, 'a failing rule takes nothing from others');
 like($err, qr/^rule_errors\.test\.bad: $all$/m, 'each failure is counted');
-is(scalar(() = $err =~ /test\.bad.*bad\.lua:\d+/g), 1, 'and told once, with file and line');
+is(scalar(() = $err =~ /bad\.lua:\d+: rule \\?"test\.bad/g), 1, 'and told once, with file and line');
 like($err, qr/^restarts: 0$/m, 'no worker was replaced');
 
 done_testing;
