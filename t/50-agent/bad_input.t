@@ -96,6 +96,7 @@ bad_policy('a missing title', qq(rule "test.a" { severity = "low", on = "flow.en
 bad_policy('two errors', qq(rule "test.a" { $rule, tgas = {} }\nrule "test.b" { $rule, acton = "alert" }\n),
 	qr/wrong\.lua:1\b.*did you mean 'tags'/, qr/wrong\.lua:2\b.*did you mean 'action'/);
 bad_policy('bytecode', "\x1bLJ\x02\0\0", qr/wrong\.lua/);
+bad_policy('an endless loop among the declarations', qq(while true do end\n), qr/wrong\.lua: ran longer than its limit/);
 bad_policy('an error at load', qq(local t = nil\nlocal x = t.x\n), qr/wrong\.lua:2/);
 
 # Two files, an error in each.

@@ -120,7 +120,9 @@ sub unprivileged {
 	return $> if $>;
 	my $uid = getpwnam 'nobody';
 	return undef unless $uid;
-	return run([ agent(), '--version' ], user => $uid)->{code} ? undef : $uid;
+	# A whole replay: the plugins may lie in a folder that is closed to others.
+	my @try = (agent(), 'replay', '--no-policies', '--json', 't/captures/dns_ai.pcap');
+	return run(\@try, user => $uid)->{code} ? undef : $uid;
 }
 
 sub wait_until {
