@@ -147,7 +147,9 @@ static int check(const struct sense_conf *conf, const struct sense_cli *cli)
 	else if (bad)
 		fprintf(stderr, "sense-agent: %u problem%s\n", report.count, report.count == 1 ? "" : "s");
 	else
-		printf("%u rules in %u policies are good\n", sense_ruleset_count(rules), sources.count);
+		printf("no mistakes: %u rule%s in %u file%s\n", sense_ruleset_count(rules),
+		       sense_ruleset_count(rules) == 1 ? "" : "s", sources.count,
+		       sources.count == 1 ? "" : "s");
 	sense_lua_free(lua);
 	sense_ruleset_free(rules);
 	sense_policy_sources_fini(&sources);

@@ -8,6 +8,9 @@
 
 #include "core/base/log.h"
 
+/* A plugin may be older than this host: what 1.0 had is the least. */
+#define PLUGIN_SIZE_1_0 (offsetof(struct sense_plugin, classifier) + sizeof(void *))
+
 static void host_log(enum sense_log_level level, const char *plugin, const char *fmt, ...)
 {
 	va_list args;
@@ -66,10 +69,10 @@ const struct sense_plugin *sense_plugin_load(const char *dir, const char *name, 
 	if (abi_check(path, dlsym(object, "sense_plugin_abi"), err))
 		goto refuse;
 	const struct sense_plugin *plugin = dlsym(object, "sense_plugin");
-	if (!plugin || plugin->size < sizeof *plugin || !plugin->name || strcmp(plugin->name, name)) {
+	if (!plugin || plugin->size < PLUGIN_SIZE_1_0 || !plugin->name || strcmp(plugin->name, name)) {
 		sense_fail(err, SENSE_E_FORMAT, "plugin", "%s: its symbol sense_plugin %s", path,
 		           !plugin                        ? "is missing"
-		           : plugin->size < sizeof *plugin ? "is too small"
+		           : plugin->size < PLUGIN_SIZE_1_0 ? "is too small"
 		                                           : "bears another name");
 		goto refuse;
 	}
