@@ -3,8 +3,7 @@
 #
 # No suppressions are needed. The worker itself does without its filter of system calls and its bound
 # of memory when it runs under valgrind, whose own calls would pass through them. Everything is slower
-# by a factor of fifty there, so the limits of rules are raised, and the policies are small: the 200 ms
-# in which a policy file has to load are CPU time and no setting.
+# by a factor of fifty there, so the limits of rules are raised, and the policies are small.
 use strict;
 use warnings;
 use lib 't/lib';
@@ -36,7 +35,7 @@ sub watched {
 		'--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite',
 		'--error-exitcode=99', "--log-file=$logs/%p", agent(), 'replay',
 		'--set', 'catalogue.dir=policies/catalogue', '--set', 'rules.soft_limit=1s',
-		'--set', 'rules.hard_limit=60s', '--policies', $policies, '--json', '--stats', @files ]);
+		'--set', 'rules.hard_limit=60s', '--set', 'rules.load_limit=60s', '--policies', $policies, '--json', '--stats', @files ]);
 }
 
 sub clean {
