@@ -118,12 +118,14 @@ static enum sense_status policies_read(const struct sense_conf *conf, const char
 	return status;
 }
 
-static sense_lua *lua_new(const struct sense_conf *conf, sense_error *err)
+/* mark: where the watchdog looks; NULL: nobody watches. */
+static sense_lua *lua_new(const struct sense_conf *conf, union sense_mark *mark, sense_error *err)
 {
 	struct sense_lua_limits limits = {
 	    .memory = sense_conf_number(conf, SENSE_CONF_RULES_MEMORY),
 	    .soft_us = sense_conf_number(conf, SENSE_CONF_RULES_SOFT_LIMIT),
 	    .load_us = sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT),
+	    .mark = mark,
 	};
 	return sense_lua_new(&limits, err);
 }
@@ -137,7 +139,7 @@ static int check(const struct sense_conf *conf, const struct sense_cli *cli)
 	sense_report_init(&report);
 	sense_policy_sources_init(&sources);
 	sense_ruleset *rules = sense_ruleset_new();
-	sense_lua *lua = rules ? lua_new(conf, &err) : NULL;
+	sense_lua *lua = rules ? lua_new(conf, NULL, &err) : NULL;
 	bool bad = !lua || policies_read(conf, cli->paths, cli->path_count, &sources, &err) ||
 	           sense_policy_load(lua, &sources, rules, &report, &err) ||
 	           sense_ruleset_compile(rules, &err);
@@ -189,16 +191,6 @@ static void on_script_error(void *self, const struct sense_rule *rule, const sen
 {
 	(void)rule; /* the message names it, with file and line */
 	sense_worker_log(((struct station *)self)->worker, SENSE_LOG_WARN, "rules", "%s", err->message);
-}
-
-static void on_script_enter(void *self, unsigned rule)
-{
-	sense_shared_call_enter(((struct station *)self)->worker->shared->page, rule);
-}
-
-static void on_script_leave(void *self)
-{
-	sense_shared_call_leave(((struct station *)self)->worker->shared->page);
 }
 
 static void counters_publish(struct station *station, const struct sense_engine_stats *s)
@@ -319,8 +311,6 @@ static enum sense_status engine_start(struct station *station, struct sense_thro
 	             .finding = on_finding,
 	             .flow = on_flow,
 	             .script_error = on_script_error,
-	             .script_enter = on_script_enter,
-	             .script_leave = on_script_leave,
 	             .batch = on_batch},
 	    .observed_too = station->cli->observed,
 	    .max_flows = (uint32_t)sense_conf_number(conf, SENSE_CONF_FLOW_MAX),
@@ -348,7 +338,7 @@ static enum sense_status station_open(struct station *station, struct sense_thro
 	if (!station->catalogue)
 		return err->status;
 	station->rules = sense_ruleset_new();
-	station->lua = station->rules ? lua_new(station->conf, err) : NULL;
+	station->lua = station->rules ? lua_new(station->conf, &station->worker->shared->page->call, err) : NULL;
 	if (!station->lua)
 		return station->rules ? err->status
 		                      : sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for the rules");

@@ -8,29 +8,15 @@
 /* Called through ffi: fills the view with one field of the event at hand. */
 static void view_get(struct sense_view *view, int field)
 {
-	struct sense_value value = {.type = SENSE_VALUE_NONE};
+	struct sense_value *value = &view->value;
+	value->type = SENSE_VALUE_NONE;
 	if (view->event && field >= 0 && field < SENSE_FIELD_COUNT)
-		sense_event_get(view->event, (enum sense_field)field, &value);
-	view->type = value.type;
-	switch (value.type) {
-	case SENSE_VALUE_STRING:
-		view->text = value.string.text;
-		view->len = value.string.len;
-		break;
-	case SENSE_VALUE_NUMBER:
-		view->number = value.number;
-		break;
-	case SENSE_VALUE_BOOL:
-		view->number = value.boolean;
-		break;
-	case SENSE_VALUE_ADDR:
-		sense_addr_format(&value.addr, view->addr);
-		view->text = view->addr;
-		view->len = (uint32_t)strlen(view->addr);
-		view->type = SENSE_VALUE_STRING;
-		break;
-	case SENSE_VALUE_NONE:
-		break;
+		sense_event_get(view->event, (enum sense_field)field, value);
+	if (value->type == SENSE_VALUE_ADDR) {
+		sense_addr_format(&value->addr, view->addr);
+		value->type = SENSE_VALUE_STRING;
+		value->string.text = view->addr;
+		value->string.len = (uint32_t)strlen(view->addr);
 	}
 }
 
@@ -80,6 +66,10 @@ void sense_bind_event(sense_lua *lua, lua_State *L, int host)
 	lua_setfield(L, host, "view");
 	lua_pushnumber(L, (double)(uintptr_t)view_get);
 	lua_setfield(L, host, "event_get");
+	lua_pushnumber(L, (double)(uintptr_t)lua->view.holds);
+	lua_setfield(L, host, "holds");
+	lua_pushnumber(L, (double)(uintptr_t)&lua->mark->rule);
+	lua_setfield(L, host, "mark");
 
 	lua_newtable(L);
 	set_number(L, "string", SENSE_VALUE_STRING);

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lua/fuse.h"
 #include "lua/source.h"
 #include "lua/state.h"
 
@@ -92,8 +93,9 @@ static void tick(int sig, siginfo_t *info, void *context)
 	sense_lua *lua = info->si_value.sival_ptr;
 	if (!lua || lua != running || lua->over)
 		return;
-	uint64_t now = thread_ns();
-	if (!lua->tick_start) {
+	uint64_t now = thread_ns(), mark = sense_mark_read(lua->mark);
+	if (!lua->tick_start || mark != lua->tick_mark) {
+		lua->tick_mark = mark;
 		lua->tick_start = now;
 		return;
 	}
@@ -320,12 +322,19 @@ sense_lua *sense_lua_new(const struct sense_lua_limits *limits, sense_error *err
 	}
 	if (limits)
 		lua->limits = *limits;
+	lua->mark = lua->limits.mark ? lua->limits.mark : &lua->own_mark;
 	if (!lua->limits.memory)
 		lua->limits.memory = (size_t)64 << 20;
 	if (!lua->limits.soft_us)
 		lua->limits.soft_us = 5000;
 	if (!lua->limits.load_us)
 		lua->limits.load_us = 200000;
+	lua->fuse = sense_fuse_new();
+	if (!lua->fuse) {
+		sense_fail(err, SENSE_E_MEMORY, "lua", "no memory for a Lua state");
+		sense_lua_free(lua);
+		return NULL;
+	}
 	if (start(lua, err)) {
 		sense_lua_free(lua);
 		return NULL;
@@ -341,6 +350,7 @@ void sense_lua_free(sense_lua *lua)
 		timer_delete(lua->timer);
 	if (lua->L)
 		lua_close(lua->L);
+	sense_fuse_free(lua->fuse);
 	free(lua);
 }
 

@@ -15,6 +15,7 @@
 
 #include <signal.h>
 
+#include "core/base/mark.h"
 #include "core/base/status.h"
 
 struct lua_State;
@@ -26,6 +27,7 @@ struct sense_lua_limits {
 	size_t memory;    /* bytes; 0: 64 MiB */
 	uint64_t soft_us; /* one `when` or `finding`; 0: 5 ms */
 	uint64_t load_us; /* one policy or configuration file; 0: 200 ms */
+	union sense_mark *mark; /* told which rule runs; outlives the state; NULL: nobody watches */
 };
 
 struct sense_lua_stats {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/fuse.h"
 #include "lua/policy.h"
 #include "lua/state.h"
 #include "lua/utf8.h"
@@ -55,20 +56,83 @@ static enum sense_status blame(const struct sense_rule *rule, const char *functi
 			  line, rule->id, function, message);
 }
 
-static enum sense_status when(void *self, const struct sense_rule *rule, const struct sense_event *event,
-			      bool *holds, sense_error *err)
+static void tell(const struct sense_script_ask *ask, uint32_t number, enum sense_status status,
+		 sense_error *err)
+{
+	const struct sense_rule *rule = sense_ruleset_get(ask->rules, number);
+	blame(rule, "when", status, err);
+	if (ask->failed)
+		ask->failed(ask->context, rule, err);
+}
+
+/* ---- one rule by itself ---------------------------------------------------------------------- */
+
+static bool when_one(sense_lua *lua, const struct sense_script_ask *ask, uint32_t number)
+{
+	sense_error err;
+	bool holds = false;
+	sense_mark_enter(lua->mark, number);
+	lua_rawgeti(lua->L, SENSE_SLOT_WHEN, (int)number + 1);
+	enum sense_status status = sense_lua_pcall(lua, 0, 1, lua->limits.soft_us, &err);
+	sense_mark_leave(lua->mark);
+	if (status) {
+		tell(ask, number, status, &err);
+	} else {
+		holds = lua_toboolean(lua->L, -1);
+		lua_settop(lua->L, SENSE_SLOT_TOP);
+	}
+	return holds;
+}
+
+/* ---- several in one call --------------------------------------------------------------------- */
+
+/*
+ * Where a fused call came to an end, and whose fault that was: the time limit may name a rule that
+ * has just answered, and then the one that it stopped is not done.
+ */
+static unsigned when_failed(sense_lua *lua, const struct sense_script_ask *ask, enum sense_status status,
+			    sense_error *err)
+{
+	uint32_t at = lua->mark->rule, guilty = at;
+	unsigned i = 0;
+	if (status == SENSE_E_LIMIT)
+		guilty = sense_mark_rule(lua->tick_mark);
+	tell(ask, guilty - 1, status, err);
+	while (i < ask->count && ask->numbers[i] + 1 != at)
+		i++;
+	return i + (guilty == at);
+}
+
+/* How many of the rules are done; the others have to be asked one by one. */
+static unsigned when_fused(sense_lua *lua, const struct sense_script_ask *ask, int place, uint32_t *holds)
+{
+	sense_error err;
+	unsigned done = ask->count;
+	memset(lua->view.holds, 0, sizeof lua->view.holds);
+	sense_mark_enter(lua->mark, ask->numbers[0]);
+	lua_rawgeti(lua->L, SENSE_SLOT_FUSED, place);
+	enum sense_status status = sense_lua_pcall(lua, 0, 0, lua->limits.soft_us, &err);
+	if (status)
+		done = when_failed(lua, ask, status, &err);
+	sense_mark_leave(lua->mark);
+	for (unsigned i = 0; i < done; i++)
+		*holds |= (uint32_t)lua->view.holds[i] << i;
+	return done;
+}
+
+static uint32_t when(void *self, const struct sense_script_ask *ask)
 {
 	sense_lua *lua = self;
-	*holds = false;
-	view_open(lua, event);
-	lua_rawgeti(lua->L, SENSE_SLOT_WHEN, (int)rule->number + 1);
-	enum sense_status status = sense_lua_pcall(lua, 0, 1, lua->limits.soft_us, err);
+	uint32_t holds = 0;
+	unsigned done = 0;
+	int place = ask->count > 1 ? sense_fuse_find(lua, ask->numbers, ask->count) : 0;
+	view_open(lua, ask->event);
+	if (place)
+		done = when_fused(lua, ask, place, &holds);
+	for (; done < ask->count; done++)
+		holds |= (uint32_t)when_one(lua, ask, ask->numbers[done]) << done;
 	view_close(lua);
-	if (status)
-		return blame(rule, "when", status, err);
-	*holds = lua_toboolean(lua->L, -1);
-	lua_settop(lua->L, SENSE_SLOT_TOP);
-	return SENSE_OK;
+	return holds;
 }
 
 /* ---- what `finding` returned ----------------------------------------------------------------- */
@@ -238,7 +302,9 @@ static enum sense_status finding(void *self, const struct sense_rule *rule, cons
 	struct sense_finding draft = *out; /* a failure half way must leave *out as it was */
 	struct answer answer = {rule, arena, &draft};
 	view_open(lua, event);
+	sense_mark_enter(lua->mark, rule->number);
 	enum sense_status status = sense_lua_protect(lua, finding_body, &answer, lua->limits.soft_us, err);
+	sense_mark_leave(lua->mark);
 	view_close(lua);
 	if (status)
 		return blame(rule, "finding", status, err);

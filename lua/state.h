@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/rules/event.h"
+#include "core/rules/script.h"
 #include "lua/sandbox.h"
 
 /* What stays at the bottom of the main stack. */
@@ -23,7 +24,8 @@ enum {
 	SENSE_SLOT_BUDGET,         /* the error value of the soft limit */
 	SENSE_SLOT_WHEN,           /* array: rule number + 1 -> function without arguments */
 	SENSE_SLOT_FINDING,
-	SENSE_SLOT_LAST = SENSE_SLOT_FINDING,
+	SENSE_SLOT_FUSED, /* array: place in lua->fuse + 1 -> function without arguments */
+	SENSE_SLOT_LAST = SENSE_SLOT_FUSED,
 	/*
 	 * Empty slots above keep the collector from shrinking the stack: compiled code wants room
 	 * for all that it inlined, and falls back to the interpreter, call after call, without it.
@@ -31,15 +33,13 @@ enum {
 	SENSE_SLOT_TOP = 128
 };
 
-/* lua/sense/event.lua declares the members up to `type` to ffi: keep both alike. */
+/* lua/sense/event.lua declares the members up to `value` to ffi: keep both alike. */
 struct sense_view {
 	double generation; /* of the event that handles may be used for */
-	double number;
-	const char *text;
-	uint32_t len;
-	int32_t type; /* enum sense_value_type */
+	struct sense_value value;
 	const struct sense_event *event;
 	char addr[46];
+	uint8_t holds[SENSE_SCRIPT_ASK_MAX]; /* what fused rules answered */
 };
 
 typedef void sense_lua_body(sense_lua *lua, lua_State *L, void *arg);
@@ -52,10 +52,13 @@ struct sense_lua {
 	sense_lua_body *body;
 	void *arg;
 	int refs[SENSE_SLOT_LAST + 1]; /* registry: a hook does not see the main stack's slots */
+	struct sense_fuse *fuse;
+	union sense_mark *mark, own_mark;
 	timer_t timer;
 	bool has_timer;
 	volatile uint64_t budget_ns;
-	volatile uint64_t tick_start; /* thread CPU time at the first tick of this run; 0: none yet */
+	volatile uint64_t tick_mark;  /* the rule that the latest tick found running */
+	volatile uint64_t tick_start; /* thread CPU time when a tick found it first; 0: none did yet */
 	volatile sig_atomic_t over;   /* the hook is armed */
 };
 

@@ -11,7 +11,7 @@
 
 struct sense_str {
 	uint32_t refs;
-	uint32_t hash;
+	uint32_t hash; /* low half of sense_hash(text, len, sense_hash_seed()) */
 	uint32_t len;
 	char text[]; /* NUL-terminated; may hold any bytes */
 };

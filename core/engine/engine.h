@@ -25,9 +25,6 @@ struct sense_sink {
 	void (*flow)(void *self, const struct sense_flowrecord *record); /* as it leaves */
 	/* A rule's script failed; told once for each rule and kind of failure. */
 	void (*script_error)(void *self, const struct sense_rule *rule, const sense_error *err);
-	/* Brackets every call of a script, for the watchdog (core/proc/shared.h). */
-	void (*script_enter)(void *self, unsigned rule);
-	void (*script_leave)(void *self);
 	/* A batch was read and is about to be worked through; its packets and bytes are counted.
 	   False stops the run after it. */
 	bool (*batch)(void *self, const struct sense_engine_stats *stats);

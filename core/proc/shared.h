@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "core/base/mark.h"
 #include "core/base/status.h"
 
 #define SENSE_SHARED_RULE_ID_MAX 104 /* ids have 100 bytes at most (lua/sense/policy.lua) */
@@ -73,8 +74,8 @@ struct sense_shared_batch {
 };
 
 struct sense_shared_page {
-	/* Written around every scripted call: a line of its own. */
-	_Alignas(64) _Atomic uint64_t call; /* call sequence << 32 | rule number + 1, 0: in no call */
+	/* Written for every scripted call: a line of its own. */
+	_Alignas(64) union sense_mark call;
 	_Atomic uint64_t taken;   /* packets taken from the capture, counted when a batch is read */
 	_Atomic uint64_t done;    /* packets of them that were worked through */
 	_Atomic uint32_t live;    /* flows in the table */
@@ -118,21 +119,6 @@ void sense_shared_free(struct sense_shared *shared);
 
 void sense_shared_quarantine(struct sense_shared *shared, unsigned rule);
 bool sense_shared_quarantined(const struct sense_shared *shared, unsigned rule);
-
-/* ---- worker: the only writer of these, so a store needs no locked instruction ---- */
-
-static inline void sense_shared_call_enter(struct sense_shared_page *page, unsigned rule)
-{
-	uint64_t last = atomic_load_explicit(&page->call, memory_order_relaxed);
-	uint64_t next = ((last >> 32) + 1) << 32 | (uint32_t)(rule + 1);
-	atomic_store_explicit(&page->call, next, memory_order_relaxed);
-}
-
-static inline void sense_shared_call_leave(struct sense_shared_page *page)
-{
-	uint64_t last = atomic_load_explicit(&page->call, memory_order_relaxed);
-	atomic_store_explicit(&page->call, last & ~(uint64_t)UINT32_MAX, memory_order_relaxed);
-}
 
 /* ---- supervisor ---- */
 

@@ -240,7 +240,7 @@ static enum sense_status worker_start(struct run *run)
 	store(page->live, 0);
 	store(page->denied, 0);
 	store(page->phase, SENSE_PHASE_START);
-	store(page->call, load(page->call) & ~(uint64_t)UINT32_MAX);
+	sense_mark_leave(&page->call);
 	store(page->place[0].source, run->first_source);
 	store(page->place[0].position, run->first_position);
 	store(page->place_now, 0);
@@ -278,7 +278,7 @@ static void worker_reap(struct run *run, struct death *death)
 	run->pid = 0;
 	run->outcome->worker_cpu_s += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	                              (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-	death->rule = (uint32_t)load(page->call);
+	death->rule = sense_mark_rule(sense_mark_read(&page->call));
 	if (death->rule > run->job->shared->rule_max)
 		death->rule = 0;
 	death->phase = load(page->phase);

@@ -45,15 +45,16 @@ static uint64_t sign_of(const struct sense_shared_page *page)
 {
 	return load(page->taken) + load(page->counter[SENSE_COUNT_PACKETS]) +
 	       load(page->counter[SENSE_COUNT_FINDINGS]) + load(page->progress_done) +
-	       ((uint64_t)load(page->phase) << 56) + (load(page->call) >> 32 << 24) +
+	       ((uint64_t)load(page->phase) << 56) + (sense_mark_read(&page->call) >> 32 << 24) +
 	       __atomic_load_n(&page->batch.number, __ATOMIC_RELAXED) + load(page->live);
 }
 
 enum sense_watch_verdict sense_watch_look(struct sense_watch *watch,
                                           const struct sense_shared *shared, unsigned elapsed_ms)
 {
-	uint64_t call = load(shared->page->call), sign = sign_of(shared->page), now = cpu_us(watch);
-	bool in_call = (uint32_t)call != 0;
+	uint64_t call = sense_mark_read(&shared->page->call), sign = sign_of(shared->page);
+	uint64_t now = cpu_us(watch);
+	bool in_call = sense_mark_rule(call) != 0;
 	if (call != watch->call || !in_call) {
 		watch->call = call;
 		watch->call_cpu_us = now;

@@ -146,12 +146,15 @@ static void set_text(struct sense_value *out, const char *text, size_t len)
 	out->type = SENSE_VALUE_STRING;
 	out->string.text = text;
 	out->string.len = (uint32_t)len;
+	out->string.hash = 0;
 }
 
 static void set_str(struct sense_value *out, const struct sense_str *str)
 {
-	if (str)
-		set_text(out, str->text, str->len);
+	if (!str)
+		return;
+	set_text(out, str->text, str->len);
+	out->string.hash = str->hash;
 }
 
 static void set_word(struct sense_value *out, const char *word)
@@ -181,8 +184,9 @@ static void set_addr(struct sense_value *out, const struct sense_addr *addr)
 /* Of the event's own text, or of what the flow remembers when the event has none. */
 static void set_either(struct sense_value *out, const char *own, const struct sense_str *kept)
 {
-	set_word(out, own);
-	if (out->type == SENSE_VALUE_NONE)
+	if (own && *own)
+		set_word(out, own);
+	else
 		set_str(out, kept);
 }
 

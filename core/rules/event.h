@@ -52,6 +52,7 @@ struct sense_value {
 		struct {
 			const char *text; /* NUL-terminated, borrowed */
 			uint32_t len;
+			uint32_t hash; /* of the intern table (core/base/intern.h); 0: not known */
 		} string;
 		double number;
 		bool boolean;

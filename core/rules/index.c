@@ -10,7 +10,7 @@ struct match {
 	uint64_t read;   /* bit per field */
 	uint64_t hashed; /* bit per field */
 	struct sense_value values[SENSE_FIELD_COUNT];
-	uint64_t hashes[SENSE_FIELD_COUNT];
+	uint32_t hashes[SENSE_FIELD_COUNT];
 };
 
 _Static_assert(SENSE_FIELD_COUNT <= 64, "fields are counted in the bits of 64");
@@ -43,14 +43,25 @@ static const void *key_of(const struct sense_value *value, size_t *len)
 	}
 }
 
-static void lookup(struct match *match, uint32_t probe, const void *key, size_t len, uint64_t hash)
+/*
+ * Neither of these two is inlined, though small: events come between packets, whose code has pushed
+ * this one out of the cache, so what counts is how many lines of it have to come back.
+ */
+static __attribute__((noinline)) uint32_t hash_of(const struct match *match, const void *key, size_t len)
+{
+	return (uint32_t)sense_hash(key, len, match->index->seed);
+}
+
+static __attribute__((noinline)) void lookup(struct match *match, uint32_t probe, const void *key, size_t len,
+					     uint32_t value_hash)
 {
 	const sense_index *index = match->index;
-	hash = sense_index_mix(hash, probe);
-	for (uint64_t at = hash & index->table_mask;; at = (at + 1) & index->table_mask) {
+	uint64_t hash = sense_index_mix(value_hash, probe);
+	uint8_t tag = sense_index_tag(hash);
+	for (uint64_t at = hash & index->table_mask; index->tags[at]; at = (at + 1) & index->table_mask) {
 		const struct sense_index_entry *entry = &index->table[at];
-		if (!entry->used)
-			return;
+		if (index->tags[at] != tag)
+			continue;
 		if (entry->hash == hash && entry->probe == probe && entry->len == len &&
 		    !memcmp(entry->key, key, len)) {
 			visit(match, entry->node);
@@ -65,7 +76,8 @@ static void probe_equal(struct match *match, const struct sense_probe *probe, ui
 	size_t len;
 	const void *key = key_of(value, &len);
 	if (!(match->hashed >> probe->field & 1)) {
-		match->hashes[probe->field] = sense_hash(key, len, match->index->seed);
+		bool known = value->type == SENSE_VALUE_STRING && value->string.hash;
+		match->hashes[probe->field] = known ? value->string.hash : hash_of(match, key, len);
 		match->hashed |= UINT64_C(1) << probe->field;
 	}
 	lookup(match, number, key, len, match->hashes[probe->field]);
@@ -85,7 +97,9 @@ static void probe_suffix(struct match *match, const struct sense_probe *probe, u
 			continue;
 		const char *suffix = dot ? dot + 1 : text;
 		size_t size = (size_t)(text + len - suffix);
-		lookup(match, number, suffix, size, sense_hash(suffix, size, match->index->seed));
+		bool known = suffix == text && value->string.hash;
+		lookup(match, number, suffix, size,
+		       known ? value->string.hash : hash_of(match, suffix, size));
 	}
 }
 
@@ -95,7 +109,7 @@ static void probe_prefix(struct match *match, const struct sense_probe *probe, u
 	const uint8_t *lengths = match->index->lengths + probe->start;
 	for (uint32_t i = 0; i < probe->count && lengths[i] <= value->string.len; i++)
 		lookup(match, number, value->string.text, lengths[i],
-		       sense_hash(value->string.text, lengths[i], match->index->seed));
+		       hash_of(match, value->string.text, lengths[i]));
 }
 
 static void probe_cidr(struct match *match, const struct sense_probe *probe, uint32_t number,
@@ -105,7 +119,7 @@ static void probe_cidr(struct match *match, const struct sense_probe *probe, uin
 	uint8_t key[17];
 	for (uint32_t i = 0; i < probe->count; i++) {
 		sense_index_network(&value->addr, lengths[i], key);
-		lookup(match, number, key, sizeof(key), sense_hash(key, sizeof(key), match->index->seed));
+		lookup(match, number, key, sizeof(key), hash_of(match, key, sizeof(key)));
 	}
 }
 

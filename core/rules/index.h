@@ -3,7 +3,7 @@
  *
  * A tree of nodes for each kind of event. A node lists the rules that can only be found by testing
  * what is left of their conditions, and probes: 'read this field, and go on to the node that its value
- * leads to'. A rule is filed under its most selective condition; where more than a few rules share
+ * leads to'. A rule is filed under its most selective condition (index_choose.c); where more than a few rules share
  * that value, the node there splits them again by their next one. So an event meets only rules with
  * which it shares values, whichever way the rules of a set resemble each other.
  *
@@ -58,7 +58,6 @@ struct sense_index_entry {
 	uint32_t len;
 	uint32_t probe;
 	uint32_t node;
-	bool used;
 };
 
 /* One node of a segment tree; node 1 is the root, and n / 2 above n. */
@@ -79,6 +78,7 @@ typedef struct sense_index {
 	struct sense_probe *probes;
 	struct sense_candidate *candidates;
 	struct sense_index_entry *table;
+	uint8_t *tags; /* of the table's entries, 0: free; most lookups end here, and 64 fit a cache line */
 	uint64_t table_mask;
 	uint8_t *lengths;
 	double *points;
@@ -96,9 +96,14 @@ void sense_index_match(const sense_index *index, const struct sense_event *event
 		       const struct sense_hits *hits);
 
 /* Where a key is looked up first; shared by the builder and the matcher. */
-static inline uint64_t sense_index_mix(uint64_t value_hash, uint32_t probe)
+static inline uint64_t sense_index_mix(uint32_t value_hash, uint32_t probe)
 {
 	return sense_hash_fold(value_hash ^ SENSE_HASH_K0, SENSE_HASH_K1 + probe);
+}
+
+static inline uint8_t sense_index_tag(uint64_t hash)
+{
+	return (uint8_t)(hash >> 56 | 1);
 }
 
 /* A network as a key: the address with its host bits cleared, and the number of its bits. */

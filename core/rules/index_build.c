@@ -1,30 +1,14 @@
 /* Builds the match index (index.h says what it is). Done once for a rule set, so clarity before speed. */
 #include <stdlib.h>
 
-#include "core/rules/index.h"
-
-#define LEAF_MAX 4     /* rules that are tested one by one rather than split again */
-#define DEPTH_MAX 6    /* nodes from the root to any rule */
-#define COPIES_MAX 512 /* places at which splitting may file one rule; the first split has no bound */
-
-#define NO_GROUP UINT16_MAX
-
-/* A rule on its way down the tree. */
-struct member {
-	uint32_t rule;
-	uint32_t todo;   /* conditions that the way here has not proved, as bits */
-	uint32_t used;   /* conditions that chose the way here */
-	uint32_t copies; /* at how many places the rule is filed, roughly */
-	uint16_t group;  /* how << 8 | field of the chosen condition, or NO_GROUP */
-	uint8_t choice;  /* the chosen condition */
-};
+#include "core/rules/index_choose.h"
 
 /* A member under one value of its chosen condition. */
 struct filing {
 	const void *key;
 	uint32_t len;
 	uint32_t place; /* of a range in its tree; else 0 */
-	struct member member;
+	struct sense_index_member member;
 };
 
 struct vector {
@@ -40,7 +24,7 @@ struct builder {
 	bool failed;
 };
 
-static uint32_t build_node(struct builder *b, struct member *members, uint32_t count, unsigned depth);
+static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count, unsigned depth);
 
 /* Room for `more` at the end of base: they begin at the old vector->used. */
 static void *grow(struct builder *b, void *base, struct vector *vector, size_t more, size_t size)
@@ -58,127 +42,6 @@ static void *grow(struct builder *b, void *base, struct vector *vector, size_t m
 	}
 	vector->used = (uint32_t)wanted;
 	return base;
-}
-
-/* ---- which condition a rule is filed under ------------------------------------------------------ */
-
-/* The fewer events have one given value of the field, the lower. Others stand between these. */
-static unsigned rank_equal(enum sense_field field)
-{
-	switch (field) {
-	case SENSE_FIELD_SERVICE_ID:
-	case SENSE_FIELD_SERVICE_NAME:
-	case SENSE_FIELD_SIGNAL:
-	case SENSE_FIELD_CLIENT:
-	case SENSE_FIELD_CREDENTIAL:
-	case SENSE_FIELD_HOST:
-	case SENSE_FIELD_DNS_NAME:
-		return 1;
-	case SENSE_FIELD_HTTP_PATH:
-	case SENSE_FIELD_USER_AGENT:
-	case SENSE_FIELD_PROCESS_NAME:
-	case SENSE_FIELD_USER:
-	case SENSE_FIELD_JA3:
-	case SENSE_FIELD_JA4:
-		return 2;
-	case SENSE_FIELD_SERVICE_VENDOR:
-		return 4;
-	case SENSE_FIELD_SERVICE_CATEGORY:
-		return 7;
-	case SENSE_FIELD_NDPI_APP:
-		return 8;
-	case SENSE_FIELD_DST_PORT:
-	case SENSE_FIELD_SRC_PORT:
-		return 9;
-	default:
-		return sense_field_type(field) == SENSE_VALUE_BOOL ? 13 : 11;
-	}
-}
-
-static unsigned rank(const struct sense_condition *condition)
-{
-	switch (condition->op) {
-	case SENSE_OP_IN:
-		return rank_equal(condition->field);
-	case SENSE_OP_SUFFIX:
-		return 3;
-	case SENSE_OP_CIDR:
-		return 5;
-	case SENSE_OP_PREFIX:
-		return 6;
-	case SENSE_OP_RANGE:
-		return 10;
-	default:
-		return 12;
-	}
-}
-
-static bool can_index(const struct sense_condition *condition)
-{
-	if (condition->negate)
-		return false;
-	if (condition->op == SENSE_OP_SET)
-		return condition->boolean;
-	for (unsigned i = 0; condition->op == SENSE_OP_PREFIX && i < condition->count; i++)
-		if (!*condition->strings[i])
-			return false;
-	return true;
-}
-
-/* At how many places a condition files its rule; a range at most at two of each level of its tree. */
-static uint32_t spread(const struct sense_condition *condition)
-{
-	if (condition->op == SENSE_OP_RANGE)
-		return 32;
-	return condition->op == SENSE_OP_SET || !condition->count ? 1 : condition->count;
-}
-
-static unsigned how_of(enum sense_op op)
-{
-	switch (op) {
-	case SENSE_OP_PREFIX:
-		return SENSE_PROBE_PREFIX;
-	case SENSE_OP_SUFFIX:
-		return SENSE_PROBE_SUFFIX;
-	case SENSE_OP_RANGE:
-		return SENSE_PROBE_RANGE;
-	case SENSE_OP_CIDR:
-		return SENSE_PROBE_CIDR;
-	case SENSE_OP_SET:
-		return SENSE_PROBE_SET;
-	default:
-		return SENSE_PROBE_EQUAL;
-	}
-}
-
-static void choose(const struct builder *b, struct member *member, unsigned depth)
-{
-	const struct sense_rule *rule = &b->rules[member->rule];
-	const struct sense_condition *best = NULL;
-
-	member->group = NO_GROUP;
-	for (unsigned i = 0; i < rule->condition_count; i++) {
-		const struct sense_condition *condition = &rule->conditions[i];
-		if (member->used >> i & 1 || !can_index(condition))
-			continue;
-		if (depth && (uint64_t)member->copies * spread(condition) > COPIES_MAX)
-			continue;
-		if (best && (rank(condition) > rank(best) ||
-			     (rank(condition) == rank(best) && spread(condition) >= spread(best))))
-			continue;
-		best = condition;
-		member->choice = (uint8_t)i;
-	}
-	if (best)
-		member->group = (uint16_t)(how_of(best->op) << 8 | best->field);
-}
-
-static int by_group(const void *left, const void *right)
-{
-	const struct member *a = left, *b = right;
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	return (a->rule > b->rule) - (a->rule < b->rule);
 }
 
 /* ---- from the values of a group to its child nodes ----------------------------------------------- */
@@ -206,20 +69,19 @@ static void add_entry(struct builder *b, const struct filing *filing, uint32_t p
 	if (b->failed)
 		return;
 	/* SENSE_PROBE_SET has no value; its hash is that of nothing. */
-	uint64_t hash = filing->len ? sense_hash(filing->key, filing->len, b->index->seed) : 0;
+	uint32_t hash = filing->len ? (uint32_t)sense_hash(filing->key, filing->len, b->index->seed) : 0;
 	b->entries[at] = (struct sense_index_entry){.hash = sense_index_mix(hash, probe),
 						    .key = filing->key,
 						    .len = filing->len,
 						    .probe = probe,
-						    .node = node,
-						    .used = true};
+						    .node = node};
 }
 
 /* One child node for each value; what leads to it is an entry of the table, or a place of the tree. */
 static void file_all(struct builder *b, uint32_t probe, struct filing *filings, uint32_t count,
 		     unsigned depth)
 {
-	struct member *members = count ? malloc(count * sizeof(*members)) : NULL;
+	struct sense_index_member *members = count ? malloc(count * sizeof(*members)) : NULL;
 
 	if (count && !members)
 		b->failed = true;
@@ -242,20 +104,20 @@ static void file_all(struct builder *b, uint32_t probe, struct filing *filings, 
 	free(members);
 }
 
-static const struct sense_condition *chosen(const struct builder *b, const struct member *member)
+static const struct sense_condition *chosen(const struct builder *b, const struct sense_index_member *member)
 {
 	return &b->rules[member->rule].conditions[member->choice];
 }
 
-/* The member as it goes on below a value of its chosen condition. */
-static struct member below(const struct member *member, const struct sense_condition *condition)
+/* The member as it goes on below its chosen condition, which files it at so many places. */
+static struct sense_index_member below(const struct sense_index_member *member, uint32_t places)
 {
 	uint32_t bit = UINT32_C(1) << member->choice;
-	struct member child = *member;
+	struct sense_index_member child = *member;
 	child.todo &= ~bit;
 	child.used |= bit;
-	uint64_t copies = (uint64_t)member->copies * spread(condition);
-	child.copies = copies > COPIES_MAX ? COPIES_MAX : (uint32_t)copies;
+	uint64_t copies = (uint64_t)member->copies * places;
+	child.copies = copies > SENSE_INDEX_COPIES_MAX ? SENSE_INDEX_COPIES_MAX : (uint32_t)copies;
 	return child;
 }
 
@@ -339,7 +201,7 @@ static void add_lengths(struct builder *b, struct sense_probe *probe, const stru
 	}
 }
 
-static void build_values(struct builder *b, uint32_t number, const struct member *members, uint32_t count,
+static void build_values(struct builder *b, uint32_t number, const struct sense_index_member *members, uint32_t count,
 			 unsigned depth)
 {
 	struct sense_probe probe = b->index->probes[number];
@@ -347,7 +209,7 @@ static void build_values(struct builder *b, uint32_t number, const struct member
 	uint32_t used = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		total += spread(chosen(b, &members[i]));
+		total += sense_index_spread(chosen(b, &members[i]));
 	struct filing *filings = total < SENSE_INDEX_NONE ? malloc(total * sizeof(*filings)) : NULL;
 	if (!filings) {
 		b->failed = true;
@@ -355,8 +217,8 @@ static void build_values(struct builder *b, uint32_t number, const struct member
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct sense_condition *condition = chosen(b, &members[i]);
-		for (unsigned at = 0; at < spread(condition); at++, used++) {
-			filings[used].member = below(&members[i], condition);
+		for (unsigned at = 0; at < sense_index_spread(condition); at++, used++) {
+			filings[used].member = below(&members[i], sense_index_spread(condition));
 			key_of(b, condition, at, &probe, &filings[used], members[i].choice);
 		}
 	}
@@ -383,7 +245,7 @@ static void add_point(double *points, uint32_t *count, double number)
 }
 
 /* The ends of all ranges, sorted, each once, and an empty tree over the places between them. */
-static void add_points(struct builder *b, struct sense_probe *probe, const struct member *members,
+static void add_points(struct builder *b, struct sense_probe *probe, const struct sense_index_member *members,
 		       uint32_t count)
 {
 	sense_index *index = b->index;
@@ -430,7 +292,7 @@ static uint32_t cover(const double *points, uint32_t count, double min, double m
 	return used;
 }
 
-static void build_ranges(struct builder *b, uint32_t number, const struct member *members, uint32_t count,
+static void build_ranges(struct builder *b, uint32_t number, const struct sense_index_member *members, uint32_t count,
 			 unsigned depth)
 {
 	struct sense_probe probe = b->index->probes[number];
@@ -448,7 +310,7 @@ static void build_ranges(struct builder *b, uint32_t number, const struct member
 		filings = grow(b, filings, &filing_count, used, sizeof(*filings));
 		for (uint32_t j = 0; !b->failed && j < used; j++)
 			filings[at + j] =
-			    (struct filing){.place = nodes[j], .member = below(&members[i], condition)};
+			    (struct filing){.place = nodes[j], .member = below(&members[i], used)};
 	}
 	if (!b->failed)
 		file_all(b, number, filings, filing_count.used, depth);
@@ -461,7 +323,7 @@ static void build_ranges(struct builder *b, uint32_t number, const struct member
 
 /* ---- nodes ----------------------------------------------------------------------------------------- */
 
-static void add_candidates(struct builder *b, struct sense_index_node *node, const struct member *members,
+static void add_candidates(struct builder *b, struct sense_index_node *node, const struct sense_index_member *members,
 			   uint32_t count)
 {
 	sense_index *index = b->index;
@@ -477,7 +339,7 @@ static void add_candidates(struct builder *b, struct sense_index_node *node, con
 					     .conditions = b->rules[members[i].rule].conditions};
 }
 
-static void build_probes(struct builder *b, uint32_t start, const struct member *members, uint32_t count,
+static void build_probes(struct builder *b, uint32_t start, const struct sense_index_member *members, uint32_t count,
 			 unsigned depth)
 {
 	for (uint32_t i = 0, next, number = start; !b->failed && i < count; i = next, number++) {
@@ -494,20 +356,15 @@ static void build_probes(struct builder *b, uint32_t start, const struct member 
 }
 
 /* Orders the members as it needs them. Returns the node's number. */
-static uint32_t build_node(struct builder *b, struct member *members, uint32_t count, unsigned depth)
+static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count, unsigned depth)
 {
 	sense_index *index = b->index;
 	uint32_t number = b->node_count.used, grouped = 0;
 	struct sense_index_node node = {.probe_start = b->probe_count.used};
 
 	index->nodes = grow(b, index->nodes, &b->node_count, 1, sizeof(*index->nodes));
-	for (uint32_t i = 0; i < count; i++) {
-		members[i].group = NO_GROUP;
-		if (count > LEAF_MAX && depth < DEPTH_MAX)
-			choose(b, &members[i], depth);
-	}
-	qsort(members, count, sizeof(*members), by_group);
-	for (; grouped < count && members[grouped].group != NO_GROUP; grouped++)
+	sense_index_choose(b->rules, members, count, depth);
+	for (; grouped < count && members[grouped].group != SENSE_INDEX_NO_GROUP; grouped++)
 		node.probe_count += !grouped || members[grouped].group != members[grouped - 1].group;
 
 	index->probes = grow(b, index->probes, &b->probe_count, node.probe_count, sizeof(*index->probes));
@@ -523,7 +380,7 @@ static uint32_t build_node(struct builder *b, struct member *members, uint32_t c
 
 static uint32_t build_root(struct builder *b, unsigned kind, unsigned count)
 {
-	struct member *members = malloc((count + 1) * sizeof(*members));
+	struct sense_index_member *members = malloc((count + 1) * sizeof(*members));
 	uint32_t used = 0, root = SENSE_INDEX_NONE;
 
 	if (!members)
@@ -532,7 +389,7 @@ static uint32_t build_root(struct builder *b, unsigned kind, unsigned count)
 		unsigned conditions = b->rules[i].condition_count;
 		uint32_t todo = conditions < 32 ? (UINT32_C(1) << conditions) - 1 : UINT32_MAX;
 		if (b->rules[i].events >> kind & 1)
-			members[used++] = (struct member){.rule = i, .todo = todo, .copies = 1};
+			members[used++] = (struct sense_index_member){.rule = i, .todo = todo, .copies = 1};
 	}
 	if (used)
 		root = build_node(b, members, used, 0);
@@ -548,16 +405,18 @@ static void build_table(struct builder *b)
 	while (size < 2 * (size_t)b->entry_count.used)
 		size *= 2;
 	index->table = calloc(size, sizeof(*index->table));
-	if (!index->table) {
+	index->tags = calloc(size, 1);
+	if (!index->table || !index->tags) {
 		b->failed = true;
 		return;
 	}
 	index->table_mask = size - 1;
 	for (uint32_t i = 0; i < b->entry_count.used; i++) {
 		uint64_t at = b->entries[i].hash & index->table_mask;
-		while (index->table[at].used)
+		while (index->tags[at])
 			at = (at + 1) & index->table_mask;
 		index->table[at] = b->entries[i];
+		index->tags[at] = sense_index_tag(b->entries[i].hash);
 	}
 }
 
@@ -589,6 +448,7 @@ void sense_index_free(sense_index *index)
 	free(index->probes);
 	free(index->candidates);
 	free(index->table);
+	free(index->tags);
 	free(index->lengths);
 	free(index->points);
 	free(index->tree);

@@ -87,15 +87,16 @@ const struct sense_rule *sense_ruleset_get(const sense_ruleset *set, unsigned nu
 /* True when some rule takes this kind of event: others need not be raised at all. */
 bool sense_ruleset_wants(const sense_ruleset *set, enum sense_event_kind kind);
 
+/* Bit per rule number: the rules that have a `when`. Known once the set is compiled. */
+const uint64_t *sense_ruleset_scripted(const sense_ruleset *set);
+
 /*
- * Calls `hit` for each rule whose conditions hold, in rule order. Cost follows the number of rules
- * that share a value with the event, not the number loaded. A set serves one match at a time: not
- * from two threads, and not from within `hit`.
+ * The rules whose conditions hold, as numbers in rising order: *numbers is the set's own, and valid
+ * until the next match. Cost follows the number of rules that share a value with the event, not the
+ * number loaded. A set serves one match at a time, not two threads.
  */
-typedef void sense_rule_hit(void *context, const struct sense_rule *rule,
-                            const struct sense_event *event);
-void sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event,
-                         sense_rule_hit *hit, void *context);
+unsigned sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event,
+                             const uint32_t **numbers);
 
 /*
  * One condition by itself. A field that is not set satisfies no condition, and so every negated one.

@@ -14,6 +14,8 @@ struct sense_ruleset {
 	uint32_t wanted; /* bits 1 << kind */
 	sense_index *index;
 	struct sense_hits hits; /* of the match in hand: the index finds in no order */
+	uint32_t *found;        /* what it found, in order */
+	uint64_t *scripted;     /* bit per rule that has a `when` */
 };
 
 sense_ruleset *sense_ruleset_new(void)
@@ -31,6 +33,8 @@ void sense_ruleset_free(sense_ruleset *set)
 	free(set->ids);
 	free(set->hits.rules);
 	free(set->hits.words);
+	free(set->found);
+	free(set->scripted);
 	free(set);
 }
 
@@ -318,10 +322,16 @@ enum sense_status sense_ruleset_compile(sense_ruleset *set, sense_error *err)
 		return SENSE_OK;
 	free(set->hits.rules);
 	free(set->hits.words);
+	free(set->found);
+	free(set->scripted);
 	set->hits.rules = calloc(words, sizeof(uint64_t));
 	set->hits.words = calloc(words / 64 + 1, sizeof(uint64_t));
-	if (set->hits.rules && set->hits.words)
+	set->found = calloc(set->count + 1, sizeof(*set->found));
+	set->scripted = calloc(words, sizeof(uint64_t));
+	if (set->hits.rules && set->hits.words && set->found && set->scripted)
 		set->index = sense_index_new(set->rules, set->count);
+	for (unsigned i = 0; set->index && i < set->count; i++)
+		set->scripted[i / 64] |= (uint64_t)set->rules[i].has_when << i % 64;
 	if (!set->index)
 		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for the index of %u rules",
 				  set->count);
@@ -335,18 +345,26 @@ static uint64_t take(uint64_t *word)
 	return bits;
 }
 
-void sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event, sense_rule_hit *hit,
-			 void *context)
+const uint64_t *sense_ruleset_scripted(const sense_ruleset *set)
 {
+	return set->scripted;
+}
+
+unsigned sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event,
+			     const uint32_t **numbers)
+{
+	uint32_t *found = set->found;
+	*numbers = found;
 	if (!set->index || !sense_ruleset_wants(set, event->kind))
-		return;
+		return 0;
 	sense_index_match(set->index, event, &set->hits);
 	for (unsigned top = 0; top <= set->count / 4096; top++) {
 		for (uint64_t words = take(&set->hits.words[top]); words; words &= words - 1) {
 			unsigned word = 64 * top + (unsigned)__builtin_ctzll(words);
 			uint64_t bits = take(&set->hits.rules[word]);
 			for (; bits; bits &= bits - 1)
-				hit(context, &set->rules[64 * word + (unsigned)__builtin_ctzll(bits)], event);
+				*found++ = 64 * word + (unsigned)__builtin_ctzll(bits);
 		}
 	}
+	return (unsigned)(found - set->found);
 }

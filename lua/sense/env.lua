@@ -259,29 +259,31 @@ for name in gmatch(removed, "%S+") do refused[name] = true end
 getmetatable("").__index = safe_string
 getmetatable("").__metatable = false
 
-local function unknown(name, extra)
+local offered = {} -- names that environments had on top of the base
+
+local function unknown(name)
   if refused[name] then return "'" .. name .. "' is not available to policies" end
   local names = {}
   for known in next, base do names[#names + 1] = known end
-  for known in next, extra or {} do names[#names + 1] = known end
+  for known in next, offered do names[#names + 1] = known end
   local near = type(name) == "string" and host.nearest(name, names)
   return format("unknown name '%s'%s", tostring(name), near and (", did you mean '" .. near .. "'?") or "")
 end
 
--- A fresh environment: `extra` on top of the base. Globals cannot be made: a misspelt name is an
--- error at once, and what a script keeps, it keeps in locals.
+setmetatable(base, { __index = function(_, name) error(unknown(name), 2) end })
+local on_base = { __index = base }
+
+local function undeclared(_, name)
+  error(format("'%s' is not declared: write 'local %s'", tostring(name), tostring(name)), 2)
+end
+
+-- A fresh environment: `extra`, which becomes part of it, on top of the base. Globals cannot be made:
+-- a misspelt name is an error at once, and what a script keeps, it keeps in locals.
 local function new(extra)
-  local visible = {}
-  for name, value in next, base do visible[name] = value end
-  for name, value in next, extra or {} do visible[name] = value end
-  setmetatable(visible, { __index = function(_, name) error(unknown(name, extra), 2) end })
-  return setmetatable({}, {
-    __index = visible,
-    __newindex = function(_, name)
-      error(format("'%s' is not declared: write 'local %s'", tostring(name), tostring(name)), 2)
-    end,
-    __metatable = false,
-  })
+  extra = extra or {}
+  for name in next, extra do offered[name] = true end
+  return setmetatable({}, { __index = setmetatable(extra, on_base), __newindex = undeclared,
+    __metatable = false })
 end
 
 local function enclose(f, extra) return setfenv(f, new(extra)) end

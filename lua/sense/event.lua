@@ -12,7 +12,11 @@ local GENERATION = env.GENERATION
 
 -- struct sense_view of lua/state.h, as far as it is read here.
 ffi.cdef [[
-typedef struct { double generation, number; const char *text; uint32_t len; int32_t type; } sense_view;
+typedef struct {
+  double generation;
+  int32_t type;
+  union { struct { const char *text; uint32_t len; }; double number; bool boolean; };
+} sense_view;
 ]]
 local view = ffi.cast("sense_view *", ffi.cast("uintptr_t", host.view))
 local get = ffi.cast("void (*)(sense_view *, int)", ffi.cast("uintptr_t", host.event_get))
@@ -66,7 +70,7 @@ return function(handle, key)
     local kind = view.type
     if kind == STRING then return text_of(view.text, view.len) end
     if kind == NUMBER then return view.number end
-    if kind == BOOLEAN then return view.number ~= 0 end
+    if kind == BOOLEAN then return view.boolean end
     return nil
   end
   local inner = nested[key]
@@ -104,4 +108,22 @@ local function bind(f, params)
     end]], "=rule")(f, params, new)
 end
 
-return { bind = bind, aliases = aliases }
+-- Which rule runs, for the watchdog; and what each of a fused call answered.
+local mark = ffi.cast("uint32_t *", ffi.cast("uintptr_t", host.mark))
+local holds = ffi.cast("uint8_t *", ffi.cast("uintptr_t", host.holds))
+
+-- One function for rules that are asked together: number, function, number, function, ...
+-- Compiled, it is one run of machine code; called one by one, each rule would be fetched from all
+-- over the heap. The numbers are spelt out for the same reason as the keys above.
+local function fuse(...)
+  local names, lines, functions = {}, {}, {}
+  for i = 1, select("#", ...) / 2 do
+    local number, f = select(2 * i - 1, ...)
+    names[i], functions[i] = ", f" .. i, f
+    lines[i] = ("mark[0] = %d if f%d() then holds[%d] = 1 end"):format(number + 1, i, i - 1)
+  end
+  return loadstring(("local mark, holds%s = ...\nreturn function()\n%s\nend"):format(
+    table.concat(names), table.concat(lines, "\n")), "=rules")(mark, holds, unpack(functions))
+end
+
+return { bind = bind, fuse = fuse, aliases = aliases }

@@ -4,10 +4,10 @@ local host = ...
 local OP, api, behind = host.ops, host.api, host.env.behind
 local LIST_MAX, TEXT_MAX = 4096, 1024
 
-local field_number, field_type, children = {}, {}, { [""] = {} }
+local field_number, field_type, field_names, children = {}, {}, {}, { [""] = {} }
 for i, field in ipairs(api.fields) do
   local name = field[1]
-  field_number[name], field_type[name] = i - 1, field[2]
+  field_number[name], field_type[name], field_names[i] = i - 1, field[2], name
   local group, key = name:match("^(.-)%.(.+)$")
   if group then
     if not children[group] then
@@ -41,6 +41,8 @@ local function is_set(value)
   return behind[value] ~= nil
 end
 
+local function before(a, b) return tostring(a) < tostring(b) end
+
 -- A list's values, a set's members, or the one value; nil when it is something else.
 local function values_of(value)
   local t = plain(value)
@@ -48,7 +50,7 @@ local function values_of(value)
   local list = {}
   if is_set(value) then
     for member in pairs(t) do list[#list + 1] = member end
-    table.sort(list, function(a, b) return tostring(a) < tostring(b) end)
+    table.sort(list, before)
     return list
   end
   local n = 0
@@ -123,10 +125,14 @@ local function range_condition(add, fail, name, key, value)
   add { field = field_number[name], op = OP.range, min = low, max = high }
 end
 
+local ops_of = {} -- type -> its conditions, as a set
+for kind, allowed in pairs(api.ops) do
+  ops_of[kind] = {}
+  for _, op in ipairs(allowed) do ops_of[kind][op] = true end
+end
+
 local function keyed_conditions(add, fail, name, key, value)
-  local allowed = api.ops[field_type[name]]
-  local known = {}
-  for _, op in ipairs(allowed) do known[op] = true end
+  local allowed, known = api.ops[field_type[name]], ops_of[field_type[name]]
   for op in pairs(value) do
     if not known[op] then
       fail(key .. "." .. tostring(op), ("is not a condition on %s%s (it takes: %s)"):format(name,
@@ -170,7 +176,7 @@ end
 local function sorted(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = k end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  if #keys > 1 then table.sort(keys, before) end
   return keys
 end
 
@@ -205,4 +211,4 @@ local function conditions(match, fail)
 end
 
 return { conditions = conditions, suggest = suggest, shown = shown, values_of = values_of, sorted = sorted,
-  field_number = field_number }
+  field_number = field_number, field_names = field_names }

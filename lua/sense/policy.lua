@@ -96,13 +96,11 @@ end
 local function throttle_fields(by, fail)
   local list = values_of(by)
   if not list or #list == 0 or #list > 6 then return fail("throttle.by", "takes 1 to 6 fields") end
-  local names = {}
-  for i = 1, #api.fields do names[i] = api.fields[i][1] end
   local numbers = {}
   for i, wanted in ipairs(list) do
     numbers[i] = match.field_number[event.aliases[wanted] or wanted]
     if not numbers[i] then
-      return fail("throttle.by", ("%s is not a field%s"):format(shown(wanted), suggest(wanted, names)))
+      return fail("throttle.by", ("%s is not a field%s"):format(shown(wanted), suggest(wanted, match.field_names)))
     end
   end
   return numbers
@@ -152,11 +150,19 @@ end
 
 -- ---- a declaration as a whole ------------------------------------------------------------------
 
+local keys_of = {} -- specs -> their keys, as a set
+for _, specs in ipairs({ api.rule, api.policy }) do
+  keys_of[specs] = {}
+  for _, spec in ipairs(specs) do keys_of[specs][spec[1]] = true end
+end
+
 local function checked(specs, given, fail)
-  local names, known, out = {}, {}, {}
-  for i, spec in ipairs(specs) do names[i], known[spec[1]] = spec[1], true end
-  for _, key in ipairs(sorted(given)) do
-    if not known[key] then fail(tostring(key), "unknown key" .. suggest(key, names)) end
+  local known, strange, out = keys_of[specs], {}, {}
+  for key in pairs(given) do
+    if not known[key] then strange[key] = true end
+  end
+  for _, key in ipairs(sorted(strange)) do
+    fail(tostring(key), "unknown key" .. suggest(key, sorted(known)))
   end
   for _, spec in ipairs(specs) do
     local value = given[spec[1]]

@@ -123,7 +123,7 @@ static int hangs(void *context, struct sense_worker *worker)
 			sense_worker_flows_live(worker, 5);
 			finding_send(worker);
 			if (s == 1 && batch == 4 && !sense_shared_quarantined(worker->shared, 3)) {
-				sense_shared_call_enter(worker->shared->page, 3);
+				sense_mark_enter(&worker->shared->page->call, 3);
 				burn();
 			}
 			sense_worker_count(worker, SENSE_COUNT_PACKETS, packets);
@@ -228,14 +228,14 @@ static int lies(void *context, struct sense_worker *worker)
 		sense_worker_flush(worker);
 		page->place_now = 7;
 		page->place[1].source = 99;
-		page->call = UINT64_MAX;
+		page->call.word = UINT64_MAX;
 		page->denied = UINT32_MAX;
 		page->live = UINT32_MAX;
 		page->batch.used = UINT32_MAX;
 		raise(SIGKILL);
 	}
 	if (worker->restart == 1) {
-		sense_shared_call_enter(page, 5);
+		sense_mark_enter(&page->call, 5);
 		raise(SIGKILL);
 	}
 	return 0;
