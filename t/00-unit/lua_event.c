@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "lua/policy.h"
+#include "t/script.h"
 #include "t/tap.h"
 #include "t/world.h"
 
@@ -42,7 +43,7 @@ static const char *when(const char *body)
 		 body);
 	if (!load(text))
 		return "does not load";
-	if (script.when(script.self, sense_ruleset_get(set, 0), &world.event, &holds, &err))
+	if (script_when(&script, set, 0, &world.event, &holds, &err))
 		return err.message;
 	return holds ? "yes" : "no";
 }
@@ -119,10 +120,9 @@ static void stale(void)
 	bool holds;
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
 		load(kept[i]);
-		const struct sense_rule *rule = sense_ruleset_get(set, 0);
-		ok(!script.when(script.self, rule, &world.event, &holds, &err) && holds,
+		ok(!script_when(&script, set, 0, &world.event, &holds, &err) && holds,
 		   "a handle works in its call");
-		ok(script.when(script.self, rule, &world.event, &holds, &err) == SENSE_E_SCRIPT &&
+		ok(script_when(&script, set, 0, &world.event, &holds, &err) == SENSE_E_SCRIPT &&
 		       strstr(err.message, "this event is over"),
 		   "and not in a later one: %s", err.message);
 		ok(!holds, "a failure is not a match");
@@ -132,10 +132,9 @@ static void stale(void)
 	     "function(flow) "
 	     "n = n + 1 if n == 300 then old = flow end if n == 400 then return old.host end return "
 	     "flow.host == 'claude.ai' end }");
-	const struct sense_rule *rule = sense_ruleset_get(set, 0);
 	unsigned held = 0, failed = 0;
 	for (unsigned i = 0; i < 500; i++) {
-		bool failure = script.when(script.self, rule, &world.event, &holds, &err);
+		bool failure = script_when(&script, set, 0, &world.event, &holds, &err);
 		failed += failure;
 		held += holds;
 	}
@@ -217,12 +216,11 @@ static double time_rule(const char *body, unsigned calls)
 	struct timespec a, b;
 	bool holds;
 	when(body);
-	const struct sense_rule *rule = sense_ruleset_get(set, 0);
 	for (unsigned i = 0; i < 1000; i++)
-		script.when(script.self, rule, &world.event, &holds, &err);
+		script_when(&script, set, 0, &world.event, &holds, &err);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
 	for (unsigned i = 0; i < calls; i++)
-		script.when(script.self, rule, &world.event, &holds, &err);
+		script_when(&script, set, 0, &world.event, &holds, &err);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
 	return ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / calls;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lua/policy.h"
+#include "t/script.h"
 #include "t/tap.h"
 
 static struct sense_report report;
@@ -229,12 +230,11 @@ static void separate(void)
 	bool holds;
 	is_num(load(2, texts), SENSE_OK, "two policies");
 	struct sense_script script = sense_lua_script(lua);
-	const struct sense_rule *a = sense_ruleset_get(set, 0), *b = sense_ruleset_get(set, 1);
-	is_num(script.when(script.self, a, &event, &holds, &err), SENSE_OK, "a runs");
+	is_num(script_when(&script, set, 0, &event, &holds, &err), SENSE_OK, "a runs");
 	ok(!holds, "first call");
-	script.when(script.self, a, &event, &holds, &err);
+	script_when(&script, set, 0, &event, &holds, &err);
 	ok(holds, "a keeps what it keeps in locals");
-	is_num(script.when(script.self, b, &event, &holds, &err), SENSE_E_SCRIPT, "b does not see a's");
+	is_num(script_when(&script, set, 1, &event, &holds, &err), SENSE_E_SCRIPT, "b does not see a's");
 	is_str(err.message, "pol/p2.lua:2: rule \"b\": when: unknown name 'seen', did you mean 'set'?",
 	       "with the line that failed");
 }
