@@ -5,10 +5,13 @@
 #include "core/rules/rule.h"
 #include "lua/state.h"
 
-/* Called through ffi: fills the view with one field of the event at hand. */
+/* Called through ffi: fills the view with one field of the event in hand. */
 static void view_get(struct sense_view *view, int field)
 {
 	struct sense_value *value = &view->value;
+	if (field == view->field)
+		return; /* rules of one event mostly ask for the same */
+	view->field = field;
 	value->type = SENSE_VALUE_NONE;
 	if (view->event && field >= 0 && field < SENSE_FIELD_COUNT)
 		sense_event_get(view->event, (enum sense_field)field, value);

@@ -24,6 +24,7 @@ static void view_open(sense_lua *lua, const struct sense_event *event)
 {
 	lua->view.generation += 1;
 	lua->view.event = event;
+	lua->view.field = -1;
 }
 
 static void view_close(sense_lua *lua)

@@ -38,6 +38,7 @@ struct sense_view {
 	double generation; /* of the event that handles may be used for */
 	struct sense_value value;
 	const struct sense_event *event;
+	int32_t field; /* that value is of; -1: of none */
 	char addr[46];
 	uint8_t holds[SENSE_SCRIPT_ASK_MAX]; /* what fused rules answered */
 };

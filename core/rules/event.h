@@ -128,9 +128,11 @@ const char *sense_field_doc(enum sense_field field);
 int sense_field_find(const char *name);                            /* field, or -1 */
 const char *const *sense_field_names(void);                        /* ends with NULL */
 
-/* The field's value in this event; type SENSE_VALUE_NONE when it is not set. */
+/* The field's value in this event, `field` being below SENSE_FIELD_COUNT; type SENSE_VALUE_NONE when it is not set. */
 void sense_event_get(const struct sense_event *event, enum sense_field field,
                      struct sense_value *out);
+/* "loopback", "private", "link", "multicast" or "public". */
+const char *sense_addr_scope(const struct sense_addr *addr);
 /* Text form of an address: 1.2.3.4 or RFC 5952. out holds 46 bytes. */
 void sense_addr_format(const struct sense_addr *addr, char *out);
 

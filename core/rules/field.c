@@ -1,0 +1,387 @@
+/*
+ * The values of an event's fields. Most lie somewhere in the structs that an event points to, and a
+ * table says where: one small reader for all of them stays in the cache between two events, which a
+ * branch for each field would not. The others are worked out.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "core/rules/event.h"
+
+enum origin {
+	WORKED_OUT,
+	OF_FLOW,
+	OF_SOURCE,      /* an end in the flow's key; `at` is that of end a */
+	OF_DESTINATION,
+	OF_ROW,
+	OF_SERVICE,
+	OF_DNS,
+	OF_HELLO,       /* this event's own text, else the string that the flow keeps */
+	OF_HTTP
+};
+
+enum shape { WORD, STR, TEXT, FLAG, BYTE, SHORT, LONG, ADDRESS };
+
+struct place {
+	uint8_t origin, shape;
+	uint16_t at;   /* offset in what origin says */
+	uint16_t kept; /* OF_HELLO, OF_HTTP: offset of the string in the flow's metadata */
+};
+
+#define FLOW(shape, member) {OF_FLOW, shape, offsetof(struct sense_flow, member), 0}
+#define SOURCE(shape, member) {OF_SOURCE, shape, offsetof(struct sense_flow_key, member), 0}
+#define DESTINATION(shape, member) {OF_DESTINATION, shape, offsetof(struct sense_flow_key, member), 0}
+#define ROW(shape, member) {OF_ROW, shape, offsetof(struct sense_host_row, member), 0}
+#define SERVICE(member) {OF_SERVICE, WORD, offsetof(struct sense_service, member), 0}
+#define DNS(shape, member) {OF_DNS, shape, offsetof(struct sense_dns, member), 0}
+#define HELLO(member)                                                                              \
+	{OF_HELLO, TEXT, offsetof(struct sense_hello, member), offsetof(struct sense_flow_meta, member)}
+#define HTTP(member, kept)                                                                         \
+	{OF_HTTP, TEXT, offsetof(struct sense_http, member), offsetof(struct sense_flow_meta, kept)}
+
+static const struct place places[SENSE_FIELD_COUNT] = {
+    [SENSE_FIELD_SRC_IP] = SOURCE(ADDRESS, a),
+    [SENSE_FIELD_SRC_PORT] = SOURCE(SHORT, port_a),
+    [SENSE_FIELD_DST_IP] = DESTINATION(ADDRESS, a),
+    [SENSE_FIELD_DST_PORT] = DESTINATION(SHORT, port_a),
+    [SENSE_FIELD_L4] = FLOW(BYTE, key.l4),
+    [SENSE_FIELD_VLAN] = FLOW(SHORT, key.vlan),
+    [SENSE_FIELD_FIRST_TS] = FLOW(LONG, first_ts),
+    [SENSE_FIELD_LAST_TS] = FLOW(LONG, last_ts),
+    [SENSE_FIELD_PACKETS_UP] = FLOW(LONG, packets[0]),
+    [SENSE_FIELD_PACKETS_DOWN] = FLOW(LONG, packets[1]),
+    [SENSE_FIELD_BYTES_UP] = FLOW(LONG, bytes[0]),
+    [SENSE_FIELD_BYTES_DOWN] = FLOW(LONG, bytes[1]),
+    [SENSE_FIELD_ALPN] = HELLO(alpn),
+    [SENSE_FIELD_JA3] = HELLO(ja3),
+    [SENSE_FIELD_JA4] = HELLO(ja4),
+    [SENSE_FIELD_HTTP_METHOD] = HTTP(method, http_method),
+    [SENSE_FIELD_HTTP_PATH] = HTTP(path, http_path),
+    [SENSE_FIELD_USER_AGENT] = HTTP(user_agent, user_agent),
+    [SENSE_FIELD_CONTENT_TYPE] = HTTP(content_type, content_type),
+    [SENSE_FIELD_SERVICE_ID] = SERVICE(id),
+    [SENSE_FIELD_SERVICE_NAME] = SERVICE(name),
+    [SENSE_FIELD_SERVICE_VENDOR] = SERVICE(vendor),
+    [SENSE_FIELD_SERVICE_CATEGORY] = SERVICE(category),
+    [SENSE_FIELD_SERVICE_RISK] = SERVICE(risk),
+    [SENSE_FIELD_SERVICE_SHARED] = ROW(FLAG, shared),
+    [SENSE_FIELD_SERVICE_CONCLUSIVE] = ROW(FLAG, conclusive),
+    [SENSE_FIELD_DNS_NAME] = DNS(TEXT, name),
+    [SENSE_FIELD_DNS_TYPE] = DNS(SHORT, type),
+    [SENSE_FIELD_DNS_RESPONSE] = DNS(FLAG, response),
+};
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void set_text(struct sense_value *out, const char *text, size_t len)
+{
+	if (!len)
+		return;
+	out->type = SENSE_VALUE_STRING;
+	out->string.text = text;
+	out->string.len = (uint32_t)len;
+	out->string.hash = 0;
+}
+
+static void set_str(struct sense_value *out, const struct sense_str *str)
+{
+	if (!str)
+		return;
+	set_text(out, str->text, str->len);
+	out->string.hash = str->hash;
+}
+
+static void set_word(struct sense_value *out, const char *word)
+{
+	if (word)
+		set_text(out, word, strlen(word));
+}
+
+static void set_number(struct sense_value *out, double number)
+{
+	out->type = SENSE_VALUE_NUMBER;
+	out->number = number;
+}
+
+static void set_bool(struct sense_value *out, bool boolean)
+{
+	out->type = SENSE_VALUE_BOOL;
+	out->boolean = boolean;
+}
+
+static void set_addr(struct sense_value *out, const struct sense_addr *addr)
+{
+	out->type = SENSE_VALUE_ADDR;
+	out->addr = *addr;
+}
+
+/* Of the event's own text, or of what the flow remembers when the event has none. */
+static void set_either(struct sense_value *out, const char *own, const struct sense_str *kept)
+{
+	if (own && *own)
+		set_word(out, own);
+	else
+		set_str(out, kept);
+}
+
+/* ---- what is worked out ---------------------------------------------------------------------- */
+
+static void get_protocol(const struct sense_event *event, uint16_t protocol, struct sense_value *out)
+{
+	const struct sense_event_names *names = event->names;
+	if (protocol && names && names->protocol)
+		set_word(out, names->protocol(names->module, protocol));
+}
+
+static double duration(const struct sense_flow *flow)
+{
+	return flow->last_ts > flow->first_ts ? (double)(flow->last_ts - flow->first_ts) / 1e6 : 0;
+}
+
+static const char *version_name(uint16_t version)
+{
+	switch (version) {
+	case 0x0304:
+		return "TLSv1.3";
+	case 0x0303:
+		return "TLSv1.2";
+	case 0x0302:
+		return "TLSv1.1";
+	case 0x0301:
+		return "TLSv1";
+	case 0x0300:
+		return "SSLv3";
+	case 0xfefc:
+		return "DTLSv1.3";
+	case 0xfefd:
+		return "DTLSv1.2";
+	case 0xfeff:
+		return "DTLSv1";
+	default:
+		return NULL;
+	}
+}
+
+static const char *hello_name(const struct sense_hello *hello, const struct sense_flow_meta *meta)
+{
+	static const char *const states[] = {[SENSE_HELLO_SNI] = "sni",
+					     [SENSE_HELLO_NO_SNI] = "no_sni",
+					     [SENSE_HELLO_ECH] = "ech",
+					     [SENSE_HELLO_MISSED] = "missed"};
+
+	/* The flow's state comes first: it was judged with more than this one message. */
+	if (meta->hello_state && meta->hello_state <= SENSE_HELLO_MISSED)
+		return states[meta->hello_state];
+	if (!hello)
+		return NULL;
+	if (hello->ech && !hello->ech_grease_likely)
+		return "ech";
+	return hello->has_sni ? "sni" : "no_sni";
+}
+
+static const char *credential_name(uint8_t credential)
+{
+	static const char *const names[] = {[SENSE_CREDENTIAL_OTHER] = "other",
+					    [SENSE_CREDENTIAL_OPENAI] = "openai",
+					    [SENSE_CREDENTIAL_ANTHROPIC] = "anthropic",
+					    [SENSE_CREDENTIAL_GOOGLE] = "google",
+					    [SENSE_CREDENTIAL_HUGGINGFACE] = "huggingface",
+					    [SENSE_CREDENTIAL_GITHUB] = "github"};
+	return credential < sizeof(names) / sizeof(*names) ? names[credential] : NULL;
+}
+
+/* A label is kept as its number + 1, so that 0 says 'none'. */
+static void get_label(const struct sense_event *event, uint16_t label, struct sense_value *out)
+{
+	if (label && event->names && event->names->catalogue)
+		set_word(out, sense_catalogue_label(event->names->catalogue, label - 1u));
+}
+
+/* The name that this very event carries; "" when it has none, and *source says what it is. */
+static const char *own_host(const struct sense_event *event, const char **source)
+{
+	*source = event->dns ? "dns" : event->hello ? "sni" : "http";
+	return event->dns   ? event->dns->name
+	     : event->hello ? event->hello->sni
+	     : event->http  ? event->http->host
+			    : "";
+}
+
+static void get_host(const struct sense_event *event, const struct sense_flow_meta *meta,
+		     enum sense_field field, struct sense_value *out)
+{
+	static const char *const sources[] = {[SENSE_HOST_INFERRED] = "inferred",
+					      [SENSE_HOST_DNS] = "dns",
+					      [SENSE_HOST_HTTP] = "http",
+					      [SENSE_HOST_SNI] = "sni"};
+	const char *source;
+	const char *own = own_host(event, &source);
+
+	if (field == SENSE_FIELD_HOST)
+		set_either(out, own, meta->host);
+	else if (*own)
+		set_word(out, source);
+	else if (meta->host && meta->host_source <= SENSE_HOST_SNI)
+		set_word(out, sources[meta->host_source]);
+}
+
+static void get_http(const struct sense_event *event, const struct sense_flow_meta *meta,
+		     enum sense_field field, struct sense_value *out)
+{
+	const struct sense_http *http = event->http;
+	const struct sense_signal *signal = event->signal; /* of this request; else of the strongest */
+	uint16_t label = signal ? signal->label : meta->signal;
+
+	if (field == SENSE_FIELD_CREDENTIAL)
+		set_word(out, credential_name(http ? http->credential : meta->credential));
+	else if (field == SENSE_FIELD_SIGNAL)
+		get_label(event, label, out);
+	else if (field == SENSE_FIELD_CLIENT)
+		get_label(event, signal ? signal->client : meta->client, out);
+	else if (label)
+		set_number(out, signal ? signal->score : meta->signal_score);
+}
+
+static const char *grade_name(const struct sense_host_row *row)
+{
+	static const char grades[][2] = {"A", "B", "C", "D"};
+	if (!row)
+		return NULL;
+	return row->grade >= 'A' && row->grade <= 'D' ? grades[row->grade - 'A'] : "U";
+}
+
+static __attribute__((noinline)) void work_out(const struct sense_event *event, enum sense_field field,
+					       struct sense_value *out)
+{
+	static const struct sense_flow_meta nothing;
+	const struct sense_flow *flow = event->flow;
+	const struct sense_flow_meta *meta = flow && flow->meta ? flow->meta : &nothing;
+	const struct sense_hello *hello = event->hello;
+
+	switch (field) {
+	case SENSE_FIELD_DST_SCOPE:
+		if (flow)
+			set_word(out, sense_addr_scope(flow->flags & SENSE_FLOW_A_FIRST ? &flow->key.b
+										      : &flow->key.a));
+		break;
+	case SENSE_FIELD_DURATION:
+		if (flow)
+			set_number(out, duration(flow));
+		break;
+	case SENSE_FIELD_NDPI_MASTER:
+		get_protocol(event, flow ? flow->class_master : 0, out);
+		break;
+	case SENSE_FIELD_NDPI_APP:
+		get_protocol(event, flow ? flow->class_app : 0, out);
+		break;
+	case SENSE_FIELD_QUIC:
+		if (flow)
+			set_bool(out, flow->flags & SENSE_FLOW_QUIC);
+		break;
+	case SENSE_FIELD_HOST:
+	case SENSE_FIELD_HOST_SOURCE:
+		get_host(event, meta, field, out);
+		break;
+	case SENSE_FIELD_TLS_VERSION:
+		set_word(out, version_name(meta->tls_version ? meta->tls_version : hello ? hello->version : 0));
+		break;
+	case SENSE_FIELD_HELLO:
+		set_word(out, hello_name(hello, meta));
+		break;
+	case SENSE_FIELD_CREDENTIAL ... SENSE_FIELD_CLIENT:
+		get_http(event, meta, field, out);
+		break;
+	case SENSE_FIELD_SERVICE_GRADE:
+		set_word(out, grade_name(event->host_row));
+		break;
+	default:
+		break; /* process and user: attribution is not part of an offline replay */
+	}
+}
+
+/* ---- what lies there ------------------------------------------------------------------------- */
+
+static void read_at(const char *at, enum shape shape, struct sense_value *out)
+{
+	switch (shape) {
+	case WORD:
+		set_word(out, *(const char *const *)at);
+		break;
+	case STR:
+		set_str(out, *(const struct sense_str *const *)at);
+		break;
+	case TEXT:
+		set_word(out, at);
+		break;
+	case FLAG:
+		set_bool(out, *(const bool *)at);
+		break;
+	case BYTE:
+		set_number(out, *(const uint8_t *)at);
+		break;
+	case SHORT:
+		set_number(out, *(const uint16_t *)at);
+		break;
+	case LONG:
+		set_number(out, (double)*(const uint64_t *)at);
+		break;
+	case ADDRESS:
+		set_addr(out, (const struct sense_addr *)at);
+		break;
+	}
+}
+
+/* One end of a flow: b's members follow a's. */
+static const char *end_of(const struct sense_flow *flow, const struct place *place)
+{
+	bool is_a = !(flow->flags & SENSE_FLOW_A_FIRST) == (place->origin == OF_DESTINATION);
+	size_t stride = place->shape == ADDRESS ? sizeof(struct sense_addr) : sizeof(uint16_t);
+	return (const char *)&flow->key + (is_a ? 0 : stride);
+}
+
+_Static_assert(offsetof(struct sense_flow_key, b) == offsetof(struct sense_flow_key, a) + sizeof(struct sense_addr) &&
+		   offsetof(struct sense_flow_key, port_b) == offsetof(struct sense_flow_key, port_a) + 2,
+	       "end_of steps from a to b");
+
+void sense_event_get(const struct sense_event *event, enum sense_field field, struct sense_value *out)
+{
+	const struct place *place = &places[field];
+	const struct sense_flow *flow = event->flow;
+	enum shape shape = place->shape;
+	const void *from = NULL;
+	size_t at = place->at;
+
+	out->type = SENSE_VALUE_NONE;
+	switch (place->origin) {
+	case OF_FLOW:
+		from = flow;
+		break;
+	case OF_SOURCE:
+	case OF_DESTINATION:
+		from = flow ? end_of(flow, place) : NULL;
+		break;
+	case OF_ROW:
+		from = event->host_row;
+		break;
+	case OF_SERVICE:
+		from = event->host_row ? event->host_row->service : NULL;
+		break;
+	case OF_DNS:
+		from = event->dns;
+		break;
+	case OF_HELLO:
+	case OF_HTTP:
+		from = place->origin == OF_HELLO ? (const void *)event->hello : event->http;
+		if ((from && *((const char *)from + at)) || !flow)
+			break;
+		from = flow->meta;
+		at = place->kept;
+		shape = STR;
+		break;
+	default:
+		work_out(event, field, out);
+		return;
+	}
+	if (from)
+		read_at((const char *)from + at, shape, out);
+}
