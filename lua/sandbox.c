@@ -248,6 +248,22 @@ static void open_libraries(lua_State *L)
 	}
 }
 
+/* Of the debug library trusted chunks get one function; nothing else of it stays. */
+static void offer_getinfo(lua_State *L)
+{
+	lua_pushcfunction(L, luaopen_debug);
+	lua_call(L, 0, 1);
+	lua_getfield(L, -1, "getinfo");
+	lua_setfield(L, SENSE_SLOT_HOST, "getinfo");
+	lua_pop(L, 1);
+	lua_pushnil(L);
+	lua_setglobal(L, LUA_DBLIBNAME);
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	lua_pushnil(L);
+	lua_setfield(L, -2, LUA_DBLIBNAME);
+	lua_pop(L, 1);
+}
+
 /* Trusted chunks see the stock globals; policies get an environment made by env.lua instead. */
 static void run_chunks(lua_State *L, int host)
 {
@@ -285,6 +301,7 @@ static int boot(lua_State *L)
 	lua_pushcfunction(L, luaopen_ffi);
 	lua_call(L, 0, 1);
 	lua_setfield(L, SENSE_SLOT_HOST, "ffi");
+	offer_getinfo(L);
 	sense_bind_helpers(L, SENSE_SLOT_HOST);
 	sense_bind_event(lua, L, SENSE_SLOT_HOST);
 	run_chunks(L, SENSE_SLOT_HOST);

@@ -37,6 +37,7 @@ __attribute__((unused)) static void world_str(const struct sense_str **slot, con
 	str->refs = 1;
 	str->hash = 0;
 	str->len = (uint32_t)len;
+	str->memo = 0;
 	memcpy(str->text, text, len + 1);
 	*slot = str;
 }

@@ -13,6 +13,7 @@ struct sense_str {
 	uint32_t refs;
 	uint32_t hash; /* low half of sense_hash(text, len, sense_hash_seed()) */
 	uint32_t len;
+	uint64_t memo; /* 0 at first; what a matcher wants to remember of this text (rules/index.c) */
 	char text[]; /* NUL-terminated; may hold any bytes */
 };
 

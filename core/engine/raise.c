@@ -137,6 +137,8 @@ void sense_raise(sense_engine *engine, struct sense_flow *flow, struct sense_eve
 
 void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, struct sense_flow *flow)
 {
+	if (!engine->config.rules || !sense_ruleset_wants(engine->config.rules, kind))
+		return; /* before the event is even made: most kinds are nobody's */
 	struct sense_event event = {.kind = kind};
 	sense_raise(engine, flow, &event);
 }

@@ -52,7 +52,8 @@ struct sense_value {
 		struct {
 			const char *text; /* NUL-terminated, borrowed */
 			uint32_t len;
-			uint32_t hash; /* of the intern table (core/base/intern.h); 0: not known */
+			uint32_t hash;  /* of the intern table (core/base/intern.h); 0: not known */
+			uint64_t *memo; /* that of the interned string, or NULL */
 		} string;
 		double number;
 		bool boolean;

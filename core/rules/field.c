@@ -8,36 +8,39 @@
 
 #include "core/rules/event.h"
 
-enum origin {
+enum reader {
 	WORKED_OUT,
-	OF_FLOW,
-	OF_SOURCE,      /* an end in the flow's key; `at` is that of end a */
-	OF_DESTINATION,
-	OF_ROW,
-	OF_SERVICE,
-	OF_DNS,
-	OF_HELLO,       /* this event's own text, else the string that the flow keeps */
-	OF_HTTP
+	HOST_NAME,
+	END_ADDRESS, /* of the flow's key; `at` is that of end a, and `kept` is 1 for the destination */
+	END_SHORT,
+	FLOW_BYTE,
+	FLOW_SHORT,
+	FLOW_LONG,
+	SERVICE_WORD,
+	ROW_FLAG,
+	DNS_TEXT,
+	DNS_SHORT,
+	DNS_FLAG,
+	HELLO_TEXT, /* this event's own text, else the string that the flow keeps */
+	HTTP_TEXT
 };
-
-enum shape { WORD, STR, TEXT, FLAG, BYTE, SHORT, LONG, ADDRESS };
 
 struct place {
-	uint8_t origin, shape;
-	uint16_t at;   /* offset in what origin says */
-	uint16_t kept; /* OF_HELLO, OF_HTTP: offset of the string in the flow's metadata */
+	uint8_t reader;
+	uint16_t at;   /* offset in what the reader is named after */
+	uint16_t kept; /* HELLO_TEXT, HTTP_TEXT: offset of the string in the flow's metadata */
 };
 
-#define FLOW(shape, member) {OF_FLOW, shape, offsetof(struct sense_flow, member), 0}
-#define SOURCE(shape, member) {OF_SOURCE, shape, offsetof(struct sense_flow_key, member), 0}
-#define DESTINATION(shape, member) {OF_DESTINATION, shape, offsetof(struct sense_flow_key, member), 0}
-#define ROW(shape, member) {OF_ROW, shape, offsetof(struct sense_host_row, member), 0}
-#define SERVICE(member) {OF_SERVICE, WORD, offsetof(struct sense_service, member), 0}
-#define DNS(shape, member) {OF_DNS, shape, offsetof(struct sense_dns, member), 0}
+#define FLOW(shape, member) {FLOW_##shape, offsetof(struct sense_flow, member), 0}
+#define SOURCE(shape, member) {END_##shape, offsetof(struct sense_flow_key, member), 0}
+#define DESTINATION(shape, member) {END_##shape, offsetof(struct sense_flow_key, member), 1}
+#define ROW(member) {ROW_FLAG, offsetof(struct sense_host_row, member), 0}
+#define SERVICE(member) {SERVICE_WORD, offsetof(struct sense_service, member), 0}
+#define DNS(shape, member) {DNS_##shape, offsetof(struct sense_dns, member), 0}
 #define HELLO(member)                                                                              \
-	{OF_HELLO, TEXT, offsetof(struct sense_hello, member), offsetof(struct sense_flow_meta, member)}
+	{HELLO_TEXT, offsetof(struct sense_hello, member), offsetof(struct sense_flow_meta, member)}
 #define HTTP(member, kept)                                                                         \
-	{OF_HTTP, TEXT, offsetof(struct sense_http, member), offsetof(struct sense_flow_meta, kept)}
+	{HTTP_TEXT, offsetof(struct sense_http, member), offsetof(struct sense_flow_meta, kept)}
 
 static const struct place places[SENSE_FIELD_COUNT] = {
     [SENSE_FIELD_SRC_IP] = SOURCE(ADDRESS, a),
@@ -52,6 +55,7 @@ static const struct place places[SENSE_FIELD_COUNT] = {
     [SENSE_FIELD_PACKETS_DOWN] = FLOW(LONG, packets[1]),
     [SENSE_FIELD_BYTES_UP] = FLOW(LONG, bytes[0]),
     [SENSE_FIELD_BYTES_DOWN] = FLOW(LONG, bytes[1]),
+    [SENSE_FIELD_HOST] = {HOST_NAME, 0, 0},
     [SENSE_FIELD_ALPN] = HELLO(alpn),
     [SENSE_FIELD_JA3] = HELLO(ja3),
     [SENSE_FIELD_JA4] = HELLO(ja4),
@@ -64,8 +68,8 @@ static const struct place places[SENSE_FIELD_COUNT] = {
     [SENSE_FIELD_SERVICE_VENDOR] = SERVICE(vendor),
     [SENSE_FIELD_SERVICE_CATEGORY] = SERVICE(category),
     [SENSE_FIELD_SERVICE_RISK] = SERVICE(risk),
-    [SENSE_FIELD_SERVICE_SHARED] = ROW(FLAG, shared),
-    [SENSE_FIELD_SERVICE_CONCLUSIVE] = ROW(FLAG, conclusive),
+    [SENSE_FIELD_SERVICE_SHARED] = ROW(shared),
+    [SENSE_FIELD_SERVICE_CONCLUSIVE] = ROW(conclusive),
     [SENSE_FIELD_DNS_NAME] = DNS(TEXT, name),
     [SENSE_FIELD_DNS_TYPE] = DNS(SHORT, type),
     [SENSE_FIELD_DNS_RESPONSE] = DNS(FLAG, response),
@@ -81,6 +85,7 @@ static void set_text(struct sense_value *out, const char *text, size_t len)
 	out->string.text = text;
 	out->string.len = (uint32_t)len;
 	out->string.hash = 0;
+	out->string.memo = NULL;
 }
 
 static void set_str(struct sense_value *out, const struct sense_str *str)
@@ -89,6 +94,7 @@ static void set_str(struct sense_value *out, const struct sense_str *str)
 		return;
 	set_text(out, str->text, str->len);
 	out->string.hash = str->hash;
+	out->string.memo = (uint64_t *)&str->memo; /* the one part of it that changes */
 }
 
 static void set_word(struct sense_value *out, const char *word)
@@ -301,87 +307,93 @@ static __attribute__((noinline)) void work_out(const struct sense_event *event, 
 
 /* ---- what lies there ------------------------------------------------------------------------- */
 
-static void read_at(const char *at, enum shape shape, struct sense_value *out)
-{
-	switch (shape) {
-	case WORD:
-		set_word(out, *(const char *const *)at);
-		break;
-	case STR:
-		set_str(out, *(const struct sense_str *const *)at);
-		break;
-	case TEXT:
-		set_word(out, at);
-		break;
-	case FLAG:
-		set_bool(out, *(const bool *)at);
-		break;
-	case BYTE:
-		set_number(out, *(const uint8_t *)at);
-		break;
-	case SHORT:
-		set_number(out, *(const uint16_t *)at);
-		break;
-	case LONG:
-		set_number(out, (double)*(const uint64_t *)at);
-		break;
-	case ADDRESS:
-		set_addr(out, (const struct sense_addr *)at);
-		break;
-	}
-}
-
 /* One end of a flow: b's members follow a's. */
-static const char *end_of(const struct sense_flow *flow, const struct place *place)
+static const void *end_of(const struct sense_flow *flow, const struct place *place, size_t size)
 {
-	bool is_a = !(flow->flags & SENSE_FLOW_A_FIRST) == (place->origin == OF_DESTINATION);
-	size_t stride = place->shape == ADDRESS ? sizeof(struct sense_addr) : sizeof(uint16_t);
-	return (const char *)&flow->key + (is_a ? 0 : stride);
+	bool a_first = flow->flags & SENSE_FLOW_A_FIRST;
+	bool is_b = a_first == place->kept;
+	return (const char *)&flow->key + place->at + (is_b ? size : 0);
 }
 
-_Static_assert(offsetof(struct sense_flow_key, b) == offsetof(struct sense_flow_key, a) + sizeof(struct sense_addr) &&
-		   offsetof(struct sense_flow_key, port_b) == offsetof(struct sense_flow_key, port_a) + 2,
+_Static_assert(offsetof(struct sense_flow_key, b) ==
+			   offsetof(struct sense_flow_key, a) + sizeof(struct sense_addr) &&
+		   offsetof(struct sense_flow_key, port_b) ==
+			   offsetof(struct sense_flow_key, port_a) + sizeof(uint16_t),
 	       "end_of steps from a to b");
+
+static void get_text(const struct sense_event *event, const struct place *place, const void *own,
+		     struct sense_value *out)
+{
+	const char *text = own ? (const char *)own + place->at : "";
+	if (*text)
+		set_word(out, text);
+	else if (event->flow && event->flow->meta)
+		set_str(out, *(const struct sense_str *const *)((const char *)event->flow->meta + place->kept));
+}
+
+#define AT(type, base) (*(const type *)((const char *)(base) + place->at))
 
 void sense_event_get(const struct sense_event *event, enum sense_field field, struct sense_value *out)
 {
 	const struct place *place = &places[field];
 	const struct sense_flow *flow = event->flow;
-	enum shape shape = place->shape;
-	const void *from = NULL;
-	size_t at = place->at;
 
 	out->type = SENSE_VALUE_NONE;
-	switch (place->origin) {
-	case OF_FLOW:
-		from = flow;
+	switch (place->reader) {
+	case HOST_NAME:
+		if (event->dns || event->hello || event->http)
+			work_out(event, field, out);
+		else if (flow && flow->meta)
+			set_str(out, flow->meta->host);
 		break;
-	case OF_SOURCE:
-	case OF_DESTINATION:
-		from = flow ? end_of(flow, place) : NULL;
+	case END_ADDRESS:
+		if (flow)
+			set_addr(out, end_of(flow, place, sizeof(struct sense_addr)));
 		break;
-	case OF_ROW:
-		from = event->host_row;
+	case END_SHORT:
+		if (flow)
+			set_number(out, *(const uint16_t *)end_of(flow, place, sizeof(uint16_t)));
 		break;
-	case OF_SERVICE:
-		from = event->host_row ? event->host_row->service : NULL;
+	case FLOW_BYTE:
+		if (flow)
+			set_number(out, AT(uint8_t, flow));
 		break;
-	case OF_DNS:
-		from = event->dns;
+	case FLOW_SHORT:
+		if (flow)
+			set_number(out, AT(uint16_t, flow));
 		break;
-	case OF_HELLO:
-	case OF_HTTP:
-		from = place->origin == OF_HELLO ? (const void *)event->hello : event->http;
-		if ((from && *((const char *)from + at)) || !flow)
-			break;
-		from = flow->meta;
-		at = place->kept;
-		shape = STR;
+	case FLOW_LONG:
+		if (flow)
+			set_number(out, (double)AT(uint64_t, flow));
+		break;
+	case SERVICE_WORD:
+		if (event->host_row)
+			set_word(out, AT(char *, event->host_row->service));
+		break;
+	case ROW_FLAG:
+		if (event->host_row)
+			set_bool(out, AT(bool, event->host_row));
+		break;
+	case DNS_TEXT:
+		if (event->dns)
+			set_word(out, &AT(char, event->dns));
+		break;
+	case DNS_SHORT:
+		if (event->dns)
+			set_number(out, AT(uint16_t, event->dns));
+		break;
+	case DNS_FLAG:
+		if (event->dns)
+			set_bool(out, AT(bool, event->dns));
+		break;
+	case HELLO_TEXT:
+		get_text(event, place, event->hello, out);
+		break;
+	case HTTP_TEXT:
+		get_text(event, place, event->http, out);
 		break;
 	default:
 		work_out(event, field, out);
-		return;
+		break;
 	}
-	if (from)
-		read_at((const char *)from + at, shape, out);
 }

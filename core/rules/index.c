@@ -2,15 +2,14 @@
 
 #include <string.h>
 
-/* One event on its way through the index. Each field is read, and hashed, at most once. */
+/* One event on its way through the index. Each field is read at most once. */
 struct match {
 	const sense_index *index;
 	const struct sense_event *event;
 	const struct sense_hits *hits;
-	uint64_t read;   /* bit per field */
-	uint64_t hashed; /* bit per field */
+	uint64_t read;    /* bit per field */
+	uint32_t entered; /* entries that were found */
 	struct sense_value values[SENSE_FIELD_COUNT];
-	uint32_t hashes[SENSE_FIELD_COUNT];
 };
 
 _Static_assert(SENSE_FIELD_COUNT <= 64, "fields are counted in the bits of 64");
@@ -28,59 +27,41 @@ static const struct sense_value *value_of(struct match *match, unsigned field)
 	return value;
 }
 
-static const void *key_of(const struct sense_value *value, size_t *len)
+static __attribute__((noinline)) bool enter(struct match *match, const struct sense_index_entry *entry,
+					    uint32_t probe, const void *key, size_t len)
 {
-	switch (value->type) {
-	case SENSE_VALUE_STRING:
-		*len = value->string.len;
-		return value->string.text;
-	case SENSE_VALUE_NUMBER:
-		*len = sizeof(value->number);
-		return &value->number;
-	default:
-		*len = sizeof(value->boolean);
-		return &value->boolean;
-	}
+	if (entry->probe != probe || entry->len != len || memcmp(entry->key, key, len))
+		return false;
+	match->entered++;
+	visit(match, entry->node);
+	return true;
 }
 
 /*
- * Neither of these two is inlined, though small: events come between packets, whose code has pushed
- * this one out of the cache, so what counts is how many lines of it have to come back.
+ * known: the key's hash, or 0. Neither of these is inlined, though small: events come between packets,
+ * whose code has pushed this one out of the cache, so what counts is how many lines have to come back.
  */
-static __attribute__((noinline)) uint32_t hash_of(const struct match *match, const void *key, size_t len)
-{
-	return (uint32_t)sense_hash(key, len, match->index->seed);
-}
-
 static __attribute__((noinline)) void lookup(struct match *match, uint32_t probe, const void *key, size_t len,
-					     uint32_t value_hash)
+					     uint32_t known)
 {
 	const sense_index *index = match->index;
-	uint64_t hash = sense_index_mix(value_hash, probe);
-	uint8_t tag = sense_index_tag(hash);
-	for (uint64_t at = hash & index->table_mask; index->tags[at]; at = (at + 1) & index->table_mask) {
-		const struct sense_index_entry *entry = &index->table[at];
-		if (index->tags[at] != tag)
-			continue;
-		if (entry->hash == hash && entry->probe == probe && entry->len == len &&
-		    !memcmp(entry->key, key, len)) {
-			visit(match, entry->node);
+	if (!known && len)
+		known = (uint32_t)sense_hash(key, len, index->seed);
+	uint64_t hash = sense_index_mix(known, probe), at = hash & index->table_mask;
+	uint8_t wanted = sense_index_tag(hash), tag = index->tags[at];
+	for (; tag; at = (at + 1) & index->table_mask, tag = index->tags[at])
+		if (tag == wanted && enter(match, &index->table[at], probe, key, len))
 			return;
-		}
-	}
 }
 
-static void probe_equal(struct match *match, const struct sense_probe *probe, uint32_t number,
-			const struct sense_value *value)
+static void probe_equal(struct match *match, uint32_t number, const struct sense_value *value)
 {
-	size_t len;
-	const void *key = key_of(value, &len);
-	if (!(match->hashed >> probe->field & 1)) {
-		bool known = value->type == SENSE_VALUE_STRING && value->string.hash;
-		match->hashes[probe->field] = known ? value->string.hash : hash_of(match, key, len);
-		match->hashed |= UINT64_C(1) << probe->field;
-	}
-	lookup(match, number, key, len, match->hashes[probe->field]);
+	if (value->type == SENSE_VALUE_STRING)
+		lookup(match, number, value->string.text, value->string.len, value->string.hash);
+	else if (value->type == SENSE_VALUE_NUMBER)
+		lookup(match, number, &value->number, sizeof(value->number), 0);
+	else
+		lookup(match, number, &value->boolean, sizeof(value->boolean), 0);
 }
 
 /* From the last label to the whole name, as far as any name that is filed here has labels. */
@@ -97,9 +78,7 @@ static void probe_suffix(struct match *match, const struct sense_probe *probe, u
 			continue;
 		const char *suffix = dot ? dot + 1 : text;
 		size_t size = (size_t)(text + len - suffix);
-		bool known = suffix == text && value->string.hash;
-		lookup(match, number, suffix, size,
-		       known ? value->string.hash : hash_of(match, suffix, size));
+		lookup(match, number, suffix, size, suffix == text ? value->string.hash : 0);
 	}
 }
 
@@ -108,8 +87,7 @@ static void probe_prefix(struct match *match, const struct sense_probe *probe, u
 {
 	const uint8_t *lengths = match->index->lengths + probe->start;
 	for (uint32_t i = 0; i < probe->count && lengths[i] <= value->string.len; i++)
-		lookup(match, number, value->string.text, lengths[i],
-		       hash_of(match, value->string.text, lengths[i]));
+		lookup(match, number, value->string.text, lengths[i], 0);
 }
 
 static void probe_cidr(struct match *match, const struct sense_probe *probe, uint32_t number,
@@ -119,7 +97,7 @@ static void probe_cidr(struct match *match, const struct sense_probe *probe, uin
 	uint8_t key[17];
 	for (uint32_t i = 0; i < probe->count; i++) {
 		sense_index_network(&value->addr, lengths[i], key);
-		lookup(match, number, key, sizeof(key), hash_of(match, key, sizeof(key)));
+		lookup(match, number, key, sizeof(key), 0);
 	}
 }
 
@@ -142,9 +120,14 @@ static void follow(struct match *match, uint32_t number)
 
 	if (value->type == SENSE_VALUE_NONE)
 		return;
+	/* Flows share their names: what was no rule's business a moment ago is not looked up again. */
+	uint64_t *memo = value->type == SENSE_VALUE_STRING ? value->string.memo : NULL;
+	uint32_t entered = match->entered;
+	if (memo && *memo == sense_index_memo(match->index, number))
+		return;
 	switch (probe->how) {
 	case SENSE_PROBE_EQUAL:
-		probe_equal(match, probe, number, value);
+		probe_equal(match, number, value);
 		break;
 	case SENSE_PROBE_SUFFIX:
 		probe_suffix(match, probe, number, value);
@@ -164,6 +147,8 @@ static void follow(struct match *match, uint32_t number)
 	default:
 		break;
 	}
+	if (memo && match->entered == entered)
+		*memo = sense_index_memo(match->index, number);
 }
 
 static bool holds(struct match *match, const struct sense_candidate *candidate)
@@ -176,20 +161,23 @@ static bool holds(struct match *match, const struct sense_candidate *candidate)
 	return true;
 }
 
-static void hit(const struct sense_hits *hits, uint32_t rule)
+static void hit(const struct sense_hits *hits, uint64_t word, uint64_t bits)
 {
-	hits->rules[rule / 64] |= UINT64_C(1) << rule % 64;
-	hits->words[rule / 4096] |= UINT64_C(1) << rule / 64 % 64;
+	hits->rules[word] |= bits;
+	hits->words[word / 64] |= UINT64_C(1) << word % 64;
 }
 
 static void visit(struct match *match, uint32_t number)
 {
 	const struct sense_index_node *node = &match->index->nodes[number];
+	const struct sense_rule_mask *mask = match->index->masks + node->mask_start;
 	const struct sense_candidate *candidate = match->index->candidates + node->candidate_start;
 
+	for (uint32_t i = 0; i < node->mask_count; i++, mask++)
+		hit(match->hits, mask->word, mask->bits);
 	for (uint32_t i = 0; i < node->candidate_count; i++, candidate++)
 		if (holds(match, candidate))
-			hit(match->hits, candidate->rule);
+			hit(match->hits, candidate->rule / 64, UINT64_C(1) << candidate->rule % 64);
 	for (uint32_t i = 0; i < node->probe_count; i++)
 		follow(match, node->probe_start + i);
 }
@@ -207,6 +195,6 @@ void sense_index_match(const sense_index *index, const struct sense_event *event
 	match.event = event;
 	match.hits = hits;
 	match.read = 0;
-	match.hashed = 0;
+	match.entered = 0;
 	visit(&match, root);
 }

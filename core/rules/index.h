@@ -1,8 +1,8 @@
 /*
  * The match index: which rules can hold for an event, without trying them all.
  *
- * A tree of nodes for each kind of event. A node lists the rules that can only be found by testing
- * what is left of their conditions, and probes: 'read this field, and go on to the node that its value
+ * A tree of nodes for each kind of event. A node lists the rules whose conditions all hold here, those
+ * that can only be found by testing what is left of their conditions, and probes: 'read this field, and go on to the node that its value
  * leads to'. A rule is filed under its most selective condition (index_choose.c); where more than a few rules share
  * that value, the node there splits them again by their next one. So an event meets only rules with
  * which it shares values, whichever way the rules of a set resemble each other.
@@ -46,7 +46,14 @@ struct sense_candidate {
 	const struct sense_condition *conditions;
 };
 
+/* Some rules, a bit each: bit i is rule 64 * word + i. */
+struct sense_rule_mask {
+	uint64_t bits;
+	uint32_t word;
+};
+
 struct sense_index_node {
+	uint32_t mask_start, mask_count; /* rules with nothing left to test */
 	uint32_t candidate_start, candidate_count;
 	uint32_t probe_start, probe_count;
 };
@@ -76,6 +83,7 @@ typedef struct sense_index {
 	uint32_t roots[SENSE_EVENT_KINDS]; /* node, or SENSE_INDEX_NONE: no rule takes this kind */
 	struct sense_index_node *nodes;
 	struct sense_probe *probes;
+	struct sense_rule_mask *masks;
 	struct sense_candidate *candidates;
 	struct sense_index_entry *table;
 	uint8_t *tags; /* of the table's entries, 0: free; most lookups end here, and 64 fit a cache line */
@@ -84,6 +92,7 @@ typedef struct sense_index {
 	double *points;
 	struct sense_range_node *tree;
 	uint64_t seed;
+	uint64_t serial; /* of this index, unlike that of any other: memos of strings outlive it */
 	struct sense_arena keys; /* of keys that are not strings of rules */
 } sense_index;
 
@@ -94,6 +103,12 @@ void sense_index_free(sense_index *index);
 /* Sets the bit of each rule whose conditions hold. */
 void sense_index_match(const sense_index *index, const struct sense_event *event,
 		       const struct sense_hits *hits);
+
+/* What is remembered of a string for which a probe found nothing: the same text will find nothing again. */
+static inline uint64_t sense_index_memo(const sense_index *index, uint32_t probe)
+{
+	return index->serial << 32 | probe;
+}
 
 /* Where a key is looked up first; shared by the builder and the matcher. */
 static inline uint64_t sense_index_mix(uint32_t value_hash, uint32_t probe)

@@ -19,7 +19,7 @@ struct builder {
 	sense_index *index;
 	const struct sense_rule *rules;
 	struct sense_index_entry *entries;
-	struct vector node_count, probe_count, candidate_count, entry_count;
+	struct vector node_count, probe_count, mask_count, candidate_count, entry_count;
 	struct vector length_count, point_count, tree_count;
 	bool failed;
 };
@@ -323,20 +323,48 @@ static void build_ranges(struct builder *b, uint32_t number, const struct sense_
 
 /* ---- nodes ----------------------------------------------------------------------------------------- */
 
-static void add_candidates(struct builder *b, struct sense_index_node *node, const struct sense_index_member *members,
-			   uint32_t count)
+static void add_mask(struct builder *b, struct sense_index_node *node, uint32_t rule)
 {
 	sense_index *index = b->index;
+	uint32_t at = b->mask_count.used;
 
+	if (!node->mask_count || index->masks[at - 1].word != rule / 64) {
+		index->masks = grow(b, index->masks, &b->mask_count, 1, sizeof(*index->masks));
+		if (b->failed)
+			return;
+		index->masks[at] = (struct sense_rule_mask){.word = rule / 64};
+		node->mask_count++;
+	}
+	index->masks[b->mask_count.used - 1].bits |= UINT64_C(1) << rule % 64;
+}
+
+static void add_candidate(struct builder *b, struct sense_index_node *node,
+			  const struct sense_index_member *member)
+{
+	sense_index *index = b->index;
+	uint32_t at = b->candidate_count.used;
+
+	index->candidates = grow(b, index->candidates, &b->candidate_count, 1, sizeof(*index->candidates));
+	if (b->failed)
+		return;
+	index->candidates[at] = (struct sense_candidate){.rule = member->rule,
+							 .todo = member->todo,
+							 .conditions = b->rules[member->rule].conditions};
+	node->candidate_count++;
+}
+
+/* The members that are not split again, in rule order. */
+static void add_leaves(struct builder *b, struct sense_index_node *node,
+		       const struct sense_index_member *members, uint32_t count)
+{
+	node->mask_start = b->mask_count.used;
 	node->candidate_start = b->candidate_count.used;
-	node->candidate_count = count;
-	index->candidates =
-	    grow(b, index->candidates, &b->candidate_count, count, sizeof(*index->candidates));
-	for (uint32_t i = 0; !b->failed && i < count; i++)
-		index->candidates[node->candidate_start + i] =
-		    (struct sense_candidate){.rule = members[i].rule,
-					     .todo = members[i].todo,
-					     .conditions = b->rules[members[i].rule].conditions};
+	for (uint32_t i = 0; !b->failed && i < count; i++) {
+		if (members[i].todo)
+			add_candidate(b, node, &members[i]);
+		else
+			add_mask(b, node, members[i].rule);
+	}
 }
 
 static void build_probes(struct builder *b, uint32_t start, const struct sense_index_member *members, uint32_t count,
@@ -368,7 +396,7 @@ static uint32_t build_node(struct builder *b, struct sense_index_member *members
 		node.probe_count += !grouped || members[grouped].group != members[grouped - 1].group;
 
 	index->probes = grow(b, index->probes, &b->probe_count, node.probe_count, sizeof(*index->probes));
-	add_candidates(b, &node, members + grouped, count - grouped);
+	add_leaves(b, &node, members + grouped, count - grouped);
 	if (b->failed)
 		return SENSE_INDEX_NONE;
 	index->nodes[number] = node;
@@ -422,12 +450,14 @@ static void build_table(struct builder *b)
 
 sense_index *sense_index_new(const struct sense_rule *rules, unsigned count)
 {
+	static _Atomic uint64_t serials;
 	sense_index *index = calloc(1, sizeof(*index));
 	struct builder b = {.index = index, .rules = rules};
 
 	if (!index)
 		return NULL;
 	index->seed = sense_hash_seed();
+	index->serial = ++serials;
 	for (unsigned kind = 0; kind < SENSE_EVENT_KINDS; kind++)
 		index->roots[kind] = build_root(&b, kind, count);
 	if (!b.failed)
@@ -446,6 +476,7 @@ void sense_index_free(sense_index *index)
 		return;
 	free(index->nodes);
 	free(index->probes);
+	free(index->masks);
 	free(index->candidates);
 	free(index->table);
 	free(index->tags);

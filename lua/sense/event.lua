@@ -57,33 +57,45 @@ local function unknown(group, key)
     near and (", did you mean '" .. near .. "'?") or ""), 3)
 end
 
--- One chunk a group, and the key spelt out: only a function with one closure and constant keys lets
--- the compiler see that a handle goes nowhere, and drop it (about 150 ns a call otherwise).
-local INDEX = ([[
-local view, get, fields, nested, group, stale, unknown, text_of, rawget, setmetatable = ...
+-- How a field's value leaves the view: its type never changes, but it may have none.
+local VALUE = {
+  string = "if view.type == STRING then return text_of(view.text, view.len) end",
+  number = "if view.type == NUMBER then return view.number end",
+  boolean = "if view.type == BOOLEAN then return view.boolean end",
+}
+VALUE.address = VALUE.string
+
+-- One chunk a group, with every key and number spelt out: with one closure and constants only, the
+-- compiler sees that a handle goes nowhere and drops it, and the chain of comparisons with it.
+local INDEX = [[
+local view, get, nested, group, stale, unknown, text_of, rawget, setmetatable = ...
 return function(handle, key)
-  local generation = rawget(handle, %q)
+  local generation = rawget(handle, GENERATION)
   if generation ~= view.generation then stale() end
-  local field = fields[key]
-  if field then
-    get(view, field)
-    local kind = view.type
-    if kind == STRING then return text_of(view.text, view.len) end
-    if kind == NUMBER then return view.number end
-    if kind == BOOLEAN then return view.boolean end
-    return nil
-  end
+  FIELDS
   local inner = nested[key]
   if not inner then unknown(group, key) end
-  local handle_inside = setmetatable({ [%q] = generation }, inner)
+  local handle_inside = setmetatable({ [GENERATION] = generation }, inner)
   return handle_inside
-end]]):gsub("%%q", { ["%q"] = ("%q"):format(GENERATION) })
-  :gsub("STRING", host.types.string):gsub("NUMBER", host.types.number):gsub("BOOLEAN", host.types.boolean)
+end]]
+
+local function index_of(group)
+  local chain = {}
+  for i = 1, #host.fields do
+    local name, kind = host.fields[i][1], host.fields[i][2]
+    local key = groups[group][group == "" and name or name:match("[^.]+$")] == i - 1 and name:match("[^.]+$")
+    if key then
+      chain[#chain + 1] = ("if key == %q then get(view, %d) %s return nil end"):format(key, i - 1, VALUE[kind])
+    end
+  end
+  return (INDEX:gsub("FIELDS", table.concat(chain, "\n  ")):gsub("GENERATION", ("%q"):format(GENERATION))
+    :gsub("STRING", host.types.string):gsub("NUMBER", host.types.number):gsub("BOOLEAN", host.types.boolean))
+end
 
 local function meta_of(group)
   local nested = group == "" and metas or {}
-  return { __newindex = read_only, __metatable = false, __index = loadstring(INDEX, "=sense.event")(view, get,
-    groups[group], nested, group, stale, unknown, text_of, rawget, setmetatable) }
+  return { __newindex = read_only, __metatable = false, __index = loadstring(index_of(group), "=sense.event")(view,
+    get, nested, group, stale, unknown, text_of, rawget, setmetatable) }
 end
 
 for group in pairs(groups) do
@@ -98,14 +110,16 @@ local function new()
 end
 
 -- One chunk a function, so that each rule gets traces of its own: closures of one chunk would
--- share them, and queue up behind each other's guards.
+-- share them, and queue up behind each other's guards. Params that a function does not take are not
+-- fetched for it.
 local function bind(f, params)
-  return loadstring([[
+  local info = host.getinfo(f, "u")
+  return loadstring(([[
     local f, params, new = ...
     return function()
-      local answer = f(new(), params)
+      local answer = f(new()PARAMS)
       return answer
-    end]], "=rule")(f, params, new)
+    end]]):gsub("PARAMS", (info.isvararg or info.nparams > 1) and ", params" or ""), "=rule")(f, params, new)
 end
 
 -- Which rule runs, for the watchdog; and what each of a fused call answered.

@@ -36,7 +36,7 @@ static struct sense_script load(unsigned odd, const char *body)
 	static char text[16384];
 	struct sense_report report;
 	struct sense_policy_sources sources;
-	struct sense_lua_limits limits = {.soft_us = 20000, .load_us = 60000000, .mark = &mark};
+	struct sense_lua_limits limits = {.memory = 8 << 20, .soft_us = 20000, .load_us = 60000000, .mark = &mark};
 	size_t used = 0;
 	for (unsigned i = 0; i < RULES; i++)
 		used += (size_t)snprintf(
