@@ -169,15 +169,18 @@ static void hit(const struct sense_hits *hits, uint64_t word, uint64_t bits)
 
 static void visit(struct match *match, uint32_t number)
 {
-	const struct sense_index_node *node = &match->index->nodes[number];
-	const struct sense_rule_mask *mask = match->index->masks + node->mask_start;
-	const struct sense_candidate *candidate = match->index->candidates + node->candidate_start;
+	const sense_index *index = match->index;
+	const struct sense_index_node *node = &index->nodes[number];
 
-	for (uint32_t i = 0; i < node->mask_count; i++, mask++)
+	for (uint32_t i = 0; i < node->mask_count; i++) {
+		const struct sense_rule_mask *mask = &index->masks[node->mask_start + i];
 		hit(match->hits, mask->word, mask->bits);
-	for (uint32_t i = 0; i < node->candidate_count; i++, candidate++)
+	}
+	for (uint32_t i = 0; i < node->candidate_count; i++) {
+		const struct sense_candidate *candidate = &index->candidates[node->candidate_start + i];
 		if (holds(match, candidate))
 			hit(match->hits, candidate->rule / 64, UINT64_C(1) << candidate->rule % 64);
+	}
 	for (uint32_t i = 0; i < node->probe_count; i++)
 		follow(match, node->probe_start + i);
 }
