@@ -248,6 +248,45 @@ static void alike(enum sense_field field, enum sense_op op, const char *what)
 	sense_ruleset_free(set);
 }
 
+static sense_ruleset *of_names(const char *format)
+{
+	sense_ruleset *set = sense_ruleset_new();
+	for (unsigned i = 0; i < 20; i++) {
+		char id[16], name[64];
+		const char *names = name;
+		snprintf(id, sizeof(id), "r%u", i);
+		snprintf(name, sizeof(name), format, i);
+		struct sense_condition condition = {
+		    .field = SENSE_FIELD_HOST, .op = SENSE_OP_SUFFIX, .count = 1, .strings = &names};
+		struct sense_rule rule = {
+		    .id = id, .events = SENSE_ANY_EVENT, .conditions = &condition, .condition_count = 1};
+		sense_ruleset_add(set, &rule, NULL);
+	}
+	sense_ruleset_compile(set, NULL);
+	return set;
+}
+
+/* A name keeps the memo 'no rule knows it': of one index, which says nothing about the next. */
+static void remembered(void)
+{
+	sense_ruleset *others = of_names("host%u.example"), *ours = of_names("h%u.late.example");
+	const char *const names[] = {"a.host7.example", "x.h3.late.example"};
+	const uint32_t *found;
+	struct world w;
+
+	world_init(&w);
+	for (unsigned name = 0; name < 2; name++) {
+		world_str(&w.meta.host, names[name]);
+		for (unsigned round = 0; round < 3; round++) {
+			is_num(sense_ruleset_match(others, &w.event, &found), name == 0, "%s, first set, round %u", names[name], round);
+			is_num(sense_ruleset_match(ours, &w.event, &found), name == 1, "%s, second set, round %u", names[name], round);
+		}
+	}
+	world_fini(&w);
+	sense_ruleset_free(others);
+	sense_ruleset_free(ours);
+}
+
 static void refuse(const struct sense_condition *condition, const char *what)
 {
 	sense_ruleset *set = sense_ruleset_new();
@@ -308,6 +347,7 @@ int main(void)
 		same(first + 100 + i, 500, 1 + (unsigned)i, 300);
 	same(first + 200, 4000, 3, 60);
 	same(first + 300, 4000, 8, 60);
+	remembered();
 	alike(SENSE_FIELD_DST_PORT, SENSE_OP_IN, "1000 rules of one category and a port each");
 	alike(SENSE_FIELD_BYTES_UP, SENSE_OP_RANGE, "1000 rules of one category and a threshold each");
 	refusals();
