@@ -17,7 +17,13 @@ __attribute__((unused)) static enum sense_status script_when(const struct sense_
 {
 	sense_error failure = {.status = SENSE_OK};
 	struct sense_script_ask ask = {
-	    .rules = set, .numbers = &number, .count = 1, .event = event, .failed = script_note, .context = &failure};
+	    .rules = set,
+	    .numbers = &number,
+	    .count = 1,
+	    .event = event,
+	    .failed = script_note,
+	    .context = &failure,
+	};
 	*holds = script->when(script->self, &ask);
 	if (failure.status)
 		*err = failure;

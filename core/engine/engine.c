@@ -172,6 +172,8 @@ static void packet_take(sense_engine *engine, struct slot *slot)
 	/* Captures of several queues are not in strict order; time as rules see it never goes back. */
 	if (slot->packet.ts_us > engine->now)
 		engine->now = slot->packet.ts_us;
+	if (engine->now - engine->minute >= MINUTE_US) /* also when it leapt back */
+		sense_raise_timer(engine);
 	switch (slot->result) {
 	case SENSE_DECODE_OK:
 		flow_packet(engine, slot);
@@ -347,7 +349,7 @@ const struct sense_engine_stats *sense_engine_stats(sense_engine *engine)
 	return out;
 }
 
-uint64_t sense_engine_rule_errors(const sense_engine *engine, unsigned rule)
+const struct sense_rule_stats *sense_engine_rule_stats(const sense_engine *engine, unsigned rule)
 {
-	return engine->health[rule].errors;
+	return &engine->health[rule].stats;
 }

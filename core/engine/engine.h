@@ -25,6 +25,8 @@ struct sense_sink {
 	void (*flow)(void *self, const struct sense_flowrecord *record); /* as it leaves */
 	/* A rule's script failed; told once for each rule and kind of failure. */
 	void (*script_error)(void *self, const struct sense_rule *rule, const sense_error *err);
+	/* An event is about to be matched: for tools that explain it. */
+	void (*event)(void *self, const struct sense_event *event);
 	/* A batch was read and is about to be worked through; its packets and bytes are counted.
 	   False stops the run after it. */
 	bool (*batch)(void *self, const struct sense_engine_stats *stats);
@@ -38,6 +40,7 @@ struct sense_engine_config {
 	struct sense_throttle *throttle;    /* NULL: nothing is throttled */
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
+	uint32_t flipped;  /* number + 1 of a rule that holds where it would not; 0: none (for tests) */
 	bool observed_too; /* tell findings of rules that only observe */
 	bool hit_flows_only; /* sink.flow is told of flows that some rule held for, and no others */
 	uint32_t max_flows;
@@ -78,9 +81,25 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 /* Ends all flows: classifies what is undecided, raises flow.end. */
 void sense_engine_finish(sense_engine *engine);
 
+/*
+ * An event that no packet brought: of a host plugin, or made up by a test. `host` among the values
+ * is looked up in the catalogue; time is the event's own and moves no clock.
+ */
+void sense_engine_event(sense_engine *engine, enum sense_event_kind kind, uint64_t ts_us,
+                        const struct sense_given *given);
+
 /* Up to date when it returns; the pointer is good as long as the engine. */
 const struct sense_engine_stats *sense_engine_stats(sense_engine *engine);
-/* Failures and time of one rule, for --stats. */
-uint64_t sense_engine_rule_errors(const sense_engine *engine, unsigned rule);
+
+/* What one rule did since sense_engine_new. */
+struct sense_rule_stats {
+	uint64_t matched;    /* events whose `match` held */
+	uint64_t held;       /* ... and whose `when` did */
+	uint64_t findings;   /* that went out, or would have if the rule did not only observe */
+	uint64_t suppressed; /* held back by its throttle */
+	uint64_t errors;     /* failures of its script */
+	uint64_t last_ts;    /* when it held last, microseconds since the epoch */
+};
+const struct sense_rule_stats *sense_engine_rule_stats(const sense_engine *engine, unsigned rule);
 
 #endif

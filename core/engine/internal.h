@@ -10,6 +10,8 @@
 #include "core/names/quic.h"
 #include "core/names/tls.h"
 
+#define MINUTE_US UINT64_C(60000000)
+
 /* What a flow's payload was found to be. */
 enum sense_speech {
 	SENSE_SPEECH_UNDECIDED,
@@ -44,9 +46,9 @@ struct sense_flow_work {
 	bool settled;                   /* names have said what they can before classification */
 };
 
-/* How the script of a rule fares. */
+/* How a rule fares. */
 struct sense_rule_health {
-	uint64_t errors;
+	struct sense_rule_stats stats;
 	uint32_t told; /* kinds of failure already reported, bits 1 << enum sense_status */
 };
 
@@ -71,6 +73,7 @@ struct sense_engine {
 	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards within one capture */
+	uint64_t minute;   /* when the latest timer event's minute began */
 	bool hit;          /* some rule held for the event in hand */
 	uint16_t unknown_link; /* link type of the latest packet that could not be read for it */
 	struct sense_engine_stats stats;
@@ -109,6 +112,7 @@ static inline uint16_t sense_flow_port(const struct sense_flow *flow, unsigned s
 /* Fills in the event what all events have, and matches it. */
 void sense_raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event);
 void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, struct sense_flow *flow);
+void sense_raise_timer(sense_engine *engine);
 
 /* ---- record.c ---- */
 void sense_flow_report(sense_engine *engine, const struct sense_flow *flow);

@@ -11,7 +11,7 @@ static void script_failed(void *context, const struct sense_rule *rule, const se
 	struct sense_rule_health *health = &engine->health[rule->number];
 	uint32_t kind = 1u << (err->status & 31);
 	engine->stats.script_errors++;
-	health->errors++;
+	health->stats.errors++;
 	if (health->told & kind)
 		return;
 	health->told |= kind;
@@ -44,16 +44,22 @@ static void report(sense_engine *engine, const struct sense_rule *rule, const st
 	sense_arena_reset(&engine->finding_memory);
 }
 
+/* The rule holds for the event. */
 static void on_hit(sense_engine *engine, const struct sense_rule *rule, const struct sense_event *event)
 {
+	struct sense_rule_stats *stats = &engine->health[rule->number].stats;
 	uint64_t suppressed = 0;
+	stats->held++;
+	stats->last_ts = event->ts_us;
 	engine->hit = engine->hit || !rule->observes || engine->config.observed_too;
 	if (engine->config.throttle &&
 	    !sense_throttle_pass(engine->config.throttle, rule, event, &suppressed)) {
 		engine->stats.suppressed++;
+		stats->suppressed++;
 		return;
 	}
 	engine->stats.observed += rule->observes;
+	stats->findings++;
 	if (rule->observes && !engine->config.observed_too)
 		return;
 	report(engine, rule, event, suppressed);
@@ -64,81 +70,132 @@ static bool bit_of(const uint64_t *bits, uint32_t number)
 	return bits[number / 64] >> number % 64 & 1;
 }
 
-/* A few rules at a time, so that those with a script are asked in one go. */
-static void take_few(sense_engine *engine, const uint32_t *numbers, unsigned count,
-                     const struct sense_event *event)
+/* Bit i: the `when` of numbers[i] holds. At most SENSE_SCRIPT_ASK_MAX of them. */
+static uint32_t ask(sense_engine *engine, const uint32_t *numbers, unsigned count,
+                    const struct sense_event *event)
 {
-	const sense_ruleset *rules = engine->config.rules;
 	const struct sense_script *script = &engine->config.script;
-	const uint64_t *scripted = sense_ruleset_scripted(rules);
-	uint32_t asked[SENSE_SCRIPT_ASK_MAX];
-	struct sense_script_ask ask = {
-	    .rules = rules, .numbers = asked, .event = event, .failed = script_failed, .context = engine};
-	uint32_t holds = 0;
-	for (unsigned i = 0; i < count; i++)
-		if (bit_of(scripted, numbers[i]))
-			asked[ask.count++] = numbers[i];
-	if (ask.count && script->self) {
-		engine->stats.script_calls += ask.count;
-		holds = script->when(script->self, &ask);
-	}
-	if (ask.count == count && !holds)
-		return;
-	for (unsigned i = 0; i < count; i++) {
-		bool hit = true;
-		if (bit_of(scripted, numbers[i])) {
-			hit = holds & 1;
-			holds >>= 1;
-		}
-		if (hit)
-			on_hit(engine, sense_ruleset_get(rules, numbers[i]), event);
-	}
+	struct sense_script_ask question = {.rules = engine->config.rules,
+	                                    .numbers = numbers,
+	                                    .count = count,
+	                                    .event = event,
+	                                    .failed = script_failed,
+	                                    .context = engine};
+	if (!count || !script->self)
+		return 0;
+	engine->stats.script_calls += count;
+	return script->when(script->self, &question);
 }
 
+static void take_asked(sense_engine *engine, const uint32_t *numbers, unsigned count,
+                       const struct sense_event *event)
+{
+	for (uint32_t holds = ask(engine, numbers, count, event); holds; holds &= holds - 1)
+		on_hit(engine, sense_ruleset_get(engine->config.rules, numbers[__builtin_ctz(holds)]), event);
+}
+
+/* Rules without a script hold already; those with one are asked a few at a time, in one go. */
 static void take(sense_engine *engine, const uint32_t *numbers, unsigned count,
                  const struct sense_event *event)
 {
 	const uint64_t *quarantine = engine->config.quarantine;
-	uint32_t few[SENSE_SCRIPT_ASK_MAX];
-	unsigned held = 0;
+	const uint64_t *scripted = sense_ruleset_scripted(engine->config.rules);
+	uint32_t asked[SENSE_SCRIPT_ASK_MAX];
+	unsigned waiting = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (quarantine && bit_of(quarantine, numbers[i]))
+		uint32_t number = numbers[i];
+		if ((quarantine && bit_of(quarantine, number)) || number + 1 == engine->config.flipped)
 			continue;
-		few[held++] = numbers[i];
-		if (held == SENSE_SCRIPT_ASK_MAX) {
-			take_few(engine, few, held, event);
-			held = 0;
+		engine->health[number].stats.matched++;
+		if (!bit_of(scripted, number)) {
+			on_hit(engine, sense_ruleset_get(engine->config.rules, number), event);
+			continue;
+		}
+		asked[waiting++] = number;
+		if (waiting == SENSE_SCRIPT_ASK_MAX) {
+			take_asked(engine, asked, waiting, event);
+			waiting = 0;
 		}
 	}
-	if (held)
-		take_few(engine, few, held, event);
+	take_asked(engine, asked, waiting, event);
+}
+
+/* The rule that a test has turned round: it holds where it would not, and does not where it would. */
+static void take_flipped(sense_engine *engine, const uint32_t *numbers, unsigned count,
+                         const struct sense_event *event)
+{
+	uint32_t flipped = engine->config.flipped - 1;
+	const struct sense_rule *rule = sense_ruleset_get(engine->config.rules, flipped);
+	bool holds = false;
+	if (!rule || !(rule->events >> event->kind & 1))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		holds = holds || numbers[i] == flipped;
+	if (holds && rule->has_when)
+		holds = ask(engine, &flipped, 1, event);
+	if (!holds)
+		on_hit(engine, rule, event);
+}
+
+/* For a kind of event that some rule takes. flow may be NULL. */
+static void raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event)
+{
+	const struct sense_flow_meta *meta = flow ? flow->meta : NULL;
+	const uint32_t *numbers;
+	engine->stats.events++;
+	engine->hit = false;
+	event->flow = flow;
+	event->names = &engine->names;
+	if (!event->host_row && meta && meta->host_row)
+		event->host_row = sense_catalogue_row(engine->config.catalogue, meta->host_row - 1u);
+	if (engine->config.sink.event)
+		engine->config.sink.event(engine->config.sink.self, event);
+	unsigned count = sense_ruleset_match(engine->config.rules, event, &numbers);
+	if (count)
+		take(engine, numbers, count, event);
+	if (engine->config.flipped)
+		take_flipped(engine, numbers, count, event);
+	if (engine->hit && flow)
+		flow->flags |= SENSE_FLOW_HIT;
+}
+
+static bool wanted(const sense_engine *engine, enum sense_event_kind kind)
+{
+	return engine->config.rules && sense_ruleset_wants(engine->config.rules, kind);
 }
 
 void sense_raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event)
 {
-	const sense_ruleset *rules = engine->config.rules;
-	const struct sense_flow_meta *meta = flow->meta;
-	const uint32_t *numbers;
-	if (!rules || !sense_ruleset_wants(rules, event->kind))
+	if (!wanted(engine, event->kind))
 		return;
-	engine->stats.events++;
-	engine->hit = false;
-	event->flow = flow;
 	event->ts_us = engine->now;
-	event->names = &engine->names;
-	if (!event->host_row && meta && meta->host_row)
-		event->host_row = sense_catalogue_row(engine->config.catalogue, meta->host_row - 1u);
-	unsigned count = sense_ruleset_match(rules, event, &numbers);
-	if (count)
-		take(engine, numbers, count, event);
-	if (engine->hit)
-		flow->flags |= SENSE_FLOW_HIT;
+	raise(engine, flow, event);
 }
 
 void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, struct sense_flow *flow)
 {
-	if (!engine->config.rules || !sense_ruleset_wants(engine->config.rules, kind))
+	if (!wanted(engine, kind))
 		return; /* before the event is even made: most kinds are nobody's */
-	struct sense_event event = {.kind = kind};
-	sense_raise(engine, flow, &event);
+	struct sense_event event = {.kind = kind, .ts_us = engine->now};
+	raise(engine, flow, &event);
+}
+
+void sense_engine_event(sense_engine *engine, enum sense_event_kind kind, uint64_t ts_us,
+                        const struct sense_given *given)
+{
+	struct sense_event event = {.kind = kind, .ts_us = ts_us, .given = given};
+	struct sense_value host;
+	if (!wanted(engine, kind))
+		return;
+	sense_event_get(&event, SENSE_FIELD_HOST, &host);
+	if (host.type == SENSE_VALUE_STRING && engine->config.catalogue)
+		event.host_row =
+		    sense_catalogue_host(engine->config.catalogue, host.string.text, host.string.len);
+	raise(engine, NULL, &event);
+}
+
+void sense_raise_timer(sense_engine *engine)
+{
+	engine->minute = engine->now - engine->now % MINUTE_US;
+	sense_raise_flow(engine, SENSE_EVENT_TIMER, NULL);
 }

@@ -11,19 +11,28 @@ static const char *const kind_names[SENSE_EVENT_KINDS + 1] = {
     [SENSE_EVENT_DNS] = "dns",
     [SENSE_EVENT_TLS] = "tls",
     [SENSE_EVENT_HTTP] = "http",
+    [SENSE_EVENT_PROCESS_START] = "process.start",
+    [SENSE_EVENT_PROCESS_EXIT] = "process.exit",
+    [SENSE_EVENT_LISTEN] = "listen",
+    [SENSE_EVENT_FILE] = "file",
+    [SENSE_EVENT_MCP] = "mcp",
+    [SENSE_EVENT_INVENTORY] = "inventory",
+    [SENSE_EVENT_TIMER] = "timer",
+    [SENSE_EVENT_ACTIVITY] = "activity",
 };
 
 static const char *const field_names[SENSE_FIELD_COUNT + 1] = {
-#define FIELD_NAME(id, name, type, doc) [SENSE_FIELD_##id] = name,
+#define FIELD_NAME(id, name, type, in, doc) [SENSE_FIELD_##id] = name,
     SENSE_FIELDS(FIELD_NAME)
 #undef FIELD_NAME
 };
 
 static const struct {
 	enum sense_value_type type;
+	uint32_t events;
 	const char *doc;
 } fields[SENSE_FIELD_COUNT] = {
-#define FIELD_ROW(id, name, type, doc) [SENSE_FIELD_##id] = {SENSE_VALUE_##type, doc},
+#define FIELD_ROW(id, name, type, in, doc) [SENSE_FIELD_##id] = {SENSE_VALUE_##type, SENSE_IN_##in, doc},
     SENSE_FIELDS(FIELD_ROW)
 #undef FIELD_ROW
 };
@@ -59,6 +68,11 @@ const char *sense_field_name(enum sense_field field)
 enum sense_value_type sense_field_type(enum sense_field field)
 {
 	return (unsigned)field < SENSE_FIELD_COUNT ? fields[field].type : SENSE_VALUE_NONE;
+}
+
+uint32_t sense_field_events(enum sense_field field)
+{
+	return (unsigned)field < SENSE_FIELD_COUNT ? fields[field].events : 0;
 }
 
 const char *sense_field_doc(enum sense_field field)

@@ -21,8 +21,19 @@ enum sense_event_kind {
 	SENSE_EVENT_DNS,  /* a query or a response */
 	SENSE_EVENT_TLS,  /* a ClientHello, over TCP or QUIC */
 	SENSE_EVENT_HTTP, /* a request head */
+	SENSE_EVENT_PROCESS_START,
+	SENSE_EVENT_PROCESS_EXIT,
+	SENSE_EVENT_LISTEN,    /* a socket that accepts connections */
+	SENSE_EVENT_FILE,      /* a model, an instruction file, a program of interest */
+	SENSE_EVENT_MCP,       /* an MCP server in some client's configuration */
+	SENSE_EVENT_INVENTORY, /* an extension, a package, a GPU: what is there, not what happens */
+	SENSE_EVENT_TIMER,     /* each minute of event time */
+	SENSE_EVENT_ACTIVITY,  /* indicators about one subject add up (core/rules/activity.h) */
 	SENSE_EVENT_KINDS
 };
+
+struct sense_given;
+struct sense_activity_view;
 
 /* Everything an event refers to, borrowed. */
 struct sense_event {
@@ -34,6 +45,8 @@ struct sense_event {
 	const struct sense_http *http;         /* SENSE_EVENT_HTTP */
 	const struct sense_signal *signal;     /* SENSE_EVENT_HTTP: of this request; else the flow's */
 	const struct sense_hello *hello;       /* SENSE_EVENT_TLS */
+	const struct sense_given *given;       /* values handed over as such; or NULL */
+	const struct sense_activity_view *activity; /* SENSE_EVENT_ACTIVITY */
 	const struct sense_event_names *names; /* to turn numbers into words */
 };
 
@@ -44,7 +57,13 @@ struct sense_event_names {
 	void *module;
 };
 
-enum sense_value_type { SENSE_VALUE_NONE, SENSE_VALUE_STRING, SENSE_VALUE_NUMBER, SENSE_VALUE_BOOL, SENSE_VALUE_ADDR };
+enum sense_value_type {
+	SENSE_VALUE_NONE,
+	SENSE_VALUE_STRING,
+	SENSE_VALUE_NUMBER,
+	SENSE_VALUE_BOOL,
+	SENSE_VALUE_ADDR
+};
 
 struct sense_value {
 	enum sense_value_type type;
@@ -61,60 +80,112 @@ struct sense_value {
 	};
 };
 
+/* Events as bits, and the groups of them in which a field can have a value. */
+#define SENSE_ON(kind) (UINT32_C(1) << SENSE_EVENT_##kind)
+#define SENSE_ANY_EVENT ((UINT32_C(1) << SENSE_EVENT_KINDS) - 1)
+#define SENSE_IN_ANY SENSE_ANY_EVENT
+#define SENSE_IN_FLOW                                                                              \
+	(SENSE_ON(FLOW_NEW) | SENSE_ON(FLOW_CLASSIFIED) | SENSE_ON(FLOW_UPDATE) | SENSE_ON(FLOW_END))
+#define SENSE_IN_NET                                                                               \
+	(SENSE_IN_FLOW | SENSE_ON(DNS) | SENSE_ON(TLS) | SENSE_ON(HTTP) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_DNS (SENSE_ON(DNS) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_HOST                                                                              \
+	(SENSE_ON(PROCESS_START) | SENSE_ON(PROCESS_EXIT) | SENSE_ON(LISTEN) | SENSE_ON(FILE) |    \
+	 SENSE_ON(MCP) | SENSE_ON(INVENTORY) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_NAMED (SENSE_IN_NET | SENSE_ON(MCP))
+#define SENSE_IN_ACTOR (SENSE_IN_NET | SENSE_IN_HOST)
+#define SENSE_IN_EXIT SENSE_ON(PROCESS_EXIT)
+#define SENSE_IN_LISTEN (SENSE_ON(LISTEN) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_FILE (SENSE_ON(FILE) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_MCP (SENSE_ON(MCP) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_INVENTORY (SENSE_ON(INVENTORY) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_ACTIVITY SENSE_ON(ACTIVITY)
+
 /*
- * Identifier, name, type, documentation. The X list is the one description: matcher, Lua binding,
- * docs and 'did you mean' are all made from it. In which events a field is set: docs/rules.md.
+ * Identifier, name, type, events in which it can have a value (SENSE_IN_...), documentation. The X
+ * list is the one description: matcher, Lua binding, docs and 'did you mean' are all made from it.
  */
-#define SENSE_ANY_EVENT ((1u << SENSE_EVENT_KINDS) - 1)
 #define SENSE_FIELDS(X)                                                                            \
-	X(SRC_IP, "src_ip", ADDR, "address of the flow's first sender")                            \
-	X(SRC_PORT, "src_port", NUMBER, "its port; 0 when the protocol has none")                  \
-	X(DST_IP, "dst_ip", ADDR, "address of the other end")                                      \
-	X(DST_PORT, "dst_port", NUMBER, "its port")                                                \
-	X(DST_SCOPE, "dst_scope", STRING, "loopback, private, link, multicast or public")          \
-	X(L4, "l4", NUMBER, "IANA protocol number: 6 TCP, 17 UDP")                                 \
-	X(VLAN, "vlan", NUMBER, "innermost VLAN id; 0: none")                                      \
-	X(FIRST_TS, "first_ts", NUMBER, "first packet, microseconds since the epoch")              \
-	X(LAST_TS, "last_ts", NUMBER, "latest packet, microseconds since the epoch")               \
-	X(DURATION, "duration", NUMBER, "last_ts - first_ts, in seconds")                          \
-	X(PACKETS_UP, "packets_up", NUMBER, "packets from the first sender")                       \
-	X(PACKETS_DOWN, "packets_down", NUMBER, "packets to it")                                   \
-	X(BYTES_UP, "bytes_up", NUMBER, "whole frames from the first sender, bytes on the wire")   \
-	X(BYTES_DOWN, "bytes_down", NUMBER, "whole frames to it, bytes on the wire")               \
-	X(NDPI_MASTER, "ndpi_master", STRING, "carrying protocol by nDPI: TLS, HTTP, DNS")         \
-	X(NDPI_APP, "ndpi_app", STRING, "application protocol by nDPI")                            \
-	X(HOST, "host", STRING, "name of the other end: SNI, HTTP Host, DNS name")                 \
-	X(HOST_SOURCE, "host_source", STRING, "sni, http, dns or inferred (from an earlier answer)") \
-	X(ALPN, "alpn", STRING, "application protocols offered, comma-separated")                  \
-	X(JA3, "ja3", STRING, "JA3 of the ClientHello")                                            \
-	X(JA4, "ja4", STRING, "JA4 of the ClientHello")                                            \
-	X(TLS_VERSION, "tls_version", STRING, "TLSv1.3, TLSv1.2, ...")                             \
-	X(HELLO, "hello", STRING, "sni, no_sni, ech, or missed (handshake not captured)")          \
-	X(QUIC, "quic", BOOL, "the handshake came over QUIC")                                      \
-	X(HTTP_METHOD, "http_method", STRING, "method of the latest request")                      \
-	X(HTTP_PATH, "http_path", STRING, "its path without the query")                            \
-	X(USER_AGENT, "user_agent", STRING, "its User-Agent")                                      \
-	X(CONTENT_TYPE, "content_type", STRING, "its Content-Type")                                \
-	X(CREDENTIAL, "credential", STRING, "kind of credential sent in clear text: openai, ...")  \
-	X(SIGNAL, "signal.label", STRING, "what a clear-text request speaks: Ollama, MCP, ...")    \
-	X(SIGNAL_SCORE, "signal.score", NUMBER, "how sure: 100 is conclusive")                     \
-	X(CLIENT, "client", STRING, "program by its user agent: Claude Code, ...")                 \
-	X(SERVICE_ID, "service.id", STRING, "catalogue service of the host")                       \
-	X(SERVICE_NAME, "service.name", STRING, "its name")                                        \
-	X(SERVICE_VENDOR, "service.vendor", STRING, "its vendor")                                  \
-	X(SERVICE_CATEGORY, "service.category", STRING, "chat, api, coding, ...")                  \
-	X(SERVICE_RISK, "service.risk", STRING, "low, medium or high")                             \
-	X(SERVICE_GRADE, "service.grade", STRING, "how well the host is sourced: A to D, U")       \
-	X(SERVICE_SHARED, "service.shared", BOOL, "the host also carries other traffic")           \
-	X(SERVICE_CONCLUSIVE, "service.conclusive", BOOL, "not shared, grade A to C: may alert alone") \
-	X(DNS_NAME, "dns.name", STRING, "name asked for")                                          \
-	X(DNS_TYPE, "dns.type", NUMBER, "record type asked for: 1 A, 28 AAAA, 65 HTTPS")           \
-	X(DNS_RESPONSE, "dns.response", BOOL, "an answer, not a question")                         \
-	X(PROCESS_NAME, "process.name", STRING, "program at this end, when known")                 \
-	X(USER, "user", STRING, "user at this end, when known")
+	X(SRC_IP, "src_ip", ADDR, NET, "address of the flow's first sender")                       \
+	X(SRC_PORT, "src_port", NUMBER, NET, "its port; 0 when the protocol has none")             \
+	X(DST_IP, "dst_ip", ADDR, NET, "address of the other end")                                 \
+	X(DST_PORT, "dst_port", NUMBER, NET, "its port")                                           \
+	X(DST_SCOPE, "dst_scope", STRING, NET, "loopback, private, link, multicast or public")     \
+	X(L4, "l4", NUMBER, NET, "IANA protocol number: 6 TCP, 17 UDP")                            \
+	X(VLAN, "vlan", NUMBER, NET, "innermost VLAN id; 0: none")                                 \
+	X(FIRST_TS, "first_ts", NUMBER, NET, "first packet, microseconds since the epoch")         \
+	X(LAST_TS, "last_ts", NUMBER, NET, "latest packet, microseconds since the epoch")          \
+	X(DURATION, "duration", NUMBER, NET, "last_ts - first_ts, in seconds")                     \
+	X(PACKETS_UP, "packets_up", NUMBER, NET, "packets from the first sender")                  \
+	X(PACKETS_DOWN, "packets_down", NUMBER, NET, "packets to it")                              \
+	X(BYTES_UP, "bytes_up", NUMBER, NET, "whole frames from the first sender, bytes on the wire") \
+	X(BYTES_DOWN, "bytes_down", NUMBER, NET, "whole frames to it, bytes on the wire")          \
+	X(NDPI_MASTER, "ndpi_master", STRING, NET, "carrying protocol by nDPI: TLS, HTTP, DNS")    \
+	X(NDPI_APP, "ndpi_app", STRING, NET, "application protocol by nDPI")                       \
+	X(HOST, "host", STRING, NET, "name of the other end: SNI, HTTP Host, DNS name")            \
+	X(HOST_SOURCE, "host_source", STRING, NET, "sni, http, dns or inferred (from an earlier answer)") \
+	X(ALPN, "alpn", STRING, NET, "application protocols offered, comma-separated")             \
+	X(JA3, "ja3", STRING, NET, "JA3 of the ClientHello")                                       \
+	X(JA4, "ja4", STRING, NET, "JA4 of the ClientHello")                                       \
+	X(TLS_VERSION, "tls_version", STRING, NET, "TLSv1.3, TLSv1.2, ...")                        \
+	X(HELLO, "hello", STRING, NET, "sni, no_sni, ech, or missed (handshake not captured)")     \
+	X(QUIC, "quic", BOOL, NET, "the handshake came over QUIC")                                 \
+	X(HTTP_METHOD, "http_method", STRING, NET, "method of the latest request")                 \
+	X(HTTP_PATH, "http_path", STRING, NET, "its path without the query")                       \
+	X(USER_AGENT, "user_agent", STRING, NET, "its User-Agent")                                 \
+	X(CONTENT_TYPE, "content_type", STRING, NET, "its Content-Type")                           \
+	X(CREDENTIAL, "credential", STRING, NET, "kind of credential sent in clear text: openai, ...") \
+	X(SIGNAL, "signal.label", STRING, NET, "what a clear-text request speaks: Ollama, MCP, ...") \
+	X(SIGNAL_SCORE, "signal.score", NUMBER, NET, "how sure: 100 is conclusive")                \
+	X(CLIENT, "client", STRING, NET, "program by its user agent: Claude Code, ...")            \
+	X(SERVICE_ID, "service.id", STRING, NAMED, "catalogue service of the host")                \
+	X(SERVICE_NAME, "service.name", STRING, NAMED, "its name")                                 \
+	X(SERVICE_VENDOR, "service.vendor", STRING, NAMED, "its vendor")                           \
+	X(SERVICE_CATEGORY, "service.category", STRING, NAMED, "chat, api, coding, ...")           \
+	X(SERVICE_RISK, "service.risk", STRING, NAMED, "low, medium or high")                      \
+	X(SERVICE_GRADE, "service.grade", STRING, NAMED, "how well the host is sourced: A to D, U") \
+	X(SERVICE_SHARED, "service.shared", BOOL, NAMED, "the host also carries other traffic")    \
+	X(SERVICE_CONCLUSIVE, "service.conclusive", BOOL, NAMED, "not shared, grade A to C: may alert alone") \
+	X(DNS_NAME, "dns.name", STRING, DNS, "name asked for")                                     \
+	X(DNS_TYPE, "dns.type", NUMBER, DNS, "record type asked for: 1 A, 28 AAAA, 65 HTTPS")      \
+	X(DNS_RESPONSE, "dns.response", BOOL, DNS, "an answer, not a question")                    \
+	X(PROCESS_NAME, "process.name", STRING, ACTOR, "program at this end, when known")          \
+	X(PROCESS_PID, "process.pid", NUMBER, ACTOR, "its process id")                             \
+	X(PROCESS_PATH, "process.path", STRING, ACTOR, "path of its executable")                   \
+	X(PROCESS_COMMAND, "process.command", STRING, ACTOR, "its arguments, secrets redacted")    \
+	X(PROCESS_HASH, "process.hash", STRING, ACTOR, "SHA-256 of its executable, in hex")        \
+	X(PROCESS_PARENT, "process.parent", STRING, ACTOR, "name of the program that started it")  \
+	X(PROCESS_EXIT_CODE, "process.exit_code", NUMBER, EXIT, "what it returned, or 128 + signal") \
+	X(USER, "user", STRING, ACTOR, "user at this end, when known")                             \
+	X(TOOL, "tool", STRING, HOST, "catalogue id of the AI tool that was recognised: ollama, ...") \
+	X(LISTEN_IP, "listen.ip", ADDR, LISTEN, "address it accepts connections on")               \
+	X(LISTEN_PORT, "listen.port", NUMBER, LISTEN, "its port")                                  \
+	X(LISTEN_SCOPE, "listen.scope", STRING, LISTEN, "any, or as dst_scope")                    \
+	X(FILE_PATH, "file.path", STRING, FILE, "path of the file")                                \
+	X(FILE_KIND, "file.kind", STRING, FILE, "model, instructions, mcp_config, ...")            \
+	X(FILE_OP, "file.op", STRING, FILE, "found, created, changed or removed")                  \
+	X(FILE_SIZE, "file.size", NUMBER, FILE, "its size in bytes")                               \
+	X(MCP_SERVER, "mcp.server", STRING, MCP, "name of the server in the configuration")        \
+	X(MCP_CLIENT, "mcp.client", STRING, MCP, "program whose configuration it is")              \
+	X(MCP_TRANSPORT, "mcp.transport", STRING, MCP, "stdio, http or sse")                       \
+	X(MCP_COMMAND, "mcp.command", STRING, MCP, "what is started, secrets redacted")            \
+	X(MCP_URL, "mcp.url", STRING, MCP, "what is called, without user, password and query")     \
+	X(INVENTORY_KIND, "inventory.kind", STRING, INVENTORY, "extension, package, gpu, ...")     \
+	X(INVENTORY_NAME, "inventory.name", STRING, INVENTORY, "what it is called")                \
+	X(INVENTORY_VERSION, "inventory.version", STRING, INVENTORY, "its version")                \
+	X(INVENTORY_PATH, "inventory.path", STRING, INVENTORY, "where it was found")               \
+	X(ACTIVITY_SUBJECT, "activity.subject", STRING, ACTIVITY, "the service or tool that it is about") \
+	X(ACTIVITY_KIND, "activity.kind", STRING, ACTIVITY, "kind of the indicator that came last") \
+	X(ACTIVITY_CONFIDENCE, "activity.confidence", NUMBER, ACTIVITY, "what all of them prove, in percent") \
+	X(ACTIVITY_INDICATORS, "activity.indicators", NUMBER, ACTIVITY, "how many independent kinds there are") \
+	X(ACTIVITY_CONCLUSIVE, "activity.conclusive", BOOL, ACTIVITY, "one of them proves it alone") \
+	X(EVENT, "event", STRING, ANY, "the event's own name: flow.end, ...")                      \
+	X(TS, "ts", NUMBER, ANY, "when it happened, microseconds since the epoch")                 \
+	X(HOUR, "hour", NUMBER, ANY, "hour of the day, 0 to 23, in local time (TZ)")               \
+	X(WEEKDAY, "weekday", NUMBER, ANY, "day of the week, 1 Monday to 7 Sunday, in local time")
 
 enum sense_field {
-#define SENSE_FIELD_ENUM(id, name, type, doc) SENSE_FIELD_##id,
+#define SENSE_FIELD_ENUM(id, name, type, in, doc) SENSE_FIELD_##id,
 	SENSE_FIELDS(SENSE_FIELD_ENUM)
 #undef SENSE_FIELD_ENUM
 	    SENSE_FIELD_COUNT
@@ -125,13 +196,42 @@ int sense_event_find(const char *name);                            /* kind, or -
 const char *const *sense_event_kind_names(void);                   /* ends with NULL */
 const char *sense_field_name(enum sense_field field);
 enum sense_value_type sense_field_type(enum sense_field field);
+uint32_t sense_field_events(enum sense_field field); /* bits 1 << enum sense_event_kind */
 const char *sense_field_doc(enum sense_field field);
 int sense_field_find(const char *name);                            /* field, or -1 */
 const char *const *sense_field_names(void);                        /* ends with NULL */
 
-/* The field's value in this event, `field` being below SENSE_FIELD_COUNT; type SENSE_VALUE_NONE when it is not set. */
+/*
+ * Values handed over as such: of host events, which have no flow to read from, and of events that
+ * tests make up. What is not known here is read from the event's other members. Strings are borrowed.
+ */
+struct sense_given {
+	uint64_t known[(SENSE_FIELD_COUNT + 63) / 64]; /* bit per field */
+	struct sense_value values[SENSE_FIELD_COUNT];
+};
+
+/* What an activity event is about; strings are borrowed. */
+struct sense_activity_view {
+	const char *subject; /* service or tool */
+	const char *kind;    /* of the latest indicator */
+	uint8_t confidence;  /* 0-100 */
+	uint8_t indicators;  /* independent kinds */
+	bool conclusive;
+	unsigned evidence_count;
+	const char *const *evidence; /* a text for each indicator */
+};
+
+/*
+ * The field's value in this event; type SENSE_VALUE_NONE when it is not set. `field` is below
+ * SENSE_FIELD_COUNT.
+ */
 void sense_event_get(const struct sense_event *event, enum sense_field field,
                      struct sense_value *out);
+/* Fill in a given value. The string is borrowed and ends with NUL. */
+void sense_given_string(struct sense_given *given, enum sense_field field, const char *text);
+void sense_given_number(struct sense_given *given, enum sense_field field, double number);
+void sense_given_bool(struct sense_given *given, enum sense_field field, bool boolean);
+void sense_given_addr(struct sense_given *given, enum sense_field field, const struct sense_addr *addr);
 /* "loopback", "private", "link", "multicast" or "public". */
 const char *sense_addr_scope(const struct sense_addr *addr);
 /* Text form of an address: 1.2.3.4 or RFC 5952. out holds 46 bytes. */

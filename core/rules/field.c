@@ -5,14 +5,17 @@
  */
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/rules/event.h"
 
 enum reader {
 	WORKED_OUT,
 	HOST_NAME,
-	END_ADDRESS, /* of the flow's key; `at` is that of end a, and `kept` is 1 for the destination */
-	END_SHORT,
+	SOURCE_ADDRESS, /* of the flow's key; `at` is that of end a */
+	SOURCE_PORT,
+	DESTINATION_ADDRESS,
+	DESTINATION_PORT,
 	FLOW_BYTE,
 	FLOW_SHORT,
 	FLOW_LONG,
@@ -32,8 +35,7 @@ struct place {
 };
 
 #define FLOW(shape, member) {FLOW_##shape, offsetof(struct sense_flow, member), 0}
-#define SOURCE(shape, member) {END_##shape, offsetof(struct sense_flow_key, member), 0}
-#define DESTINATION(shape, member) {END_##shape, offsetof(struct sense_flow_key, member), 1}
+#define END(which, member) {which, offsetof(struct sense_flow_key, member), 0}
 #define ROW(member) {ROW_FLAG, offsetof(struct sense_host_row, member), 0}
 #define SERVICE(member) {SERVICE_WORD, offsetof(struct sense_service, member), 0}
 #define DNS(shape, member) {DNS_##shape, offsetof(struct sense_dns, member), 0}
@@ -43,10 +45,10 @@ struct place {
 	{HTTP_TEXT, offsetof(struct sense_http, member), offsetof(struct sense_flow_meta, kept)}
 
 static const struct place places[SENSE_FIELD_COUNT] = {
-    [SENSE_FIELD_SRC_IP] = SOURCE(ADDRESS, a),
-    [SENSE_FIELD_SRC_PORT] = SOURCE(SHORT, port_a),
-    [SENSE_FIELD_DST_IP] = DESTINATION(ADDRESS, a),
-    [SENSE_FIELD_DST_PORT] = DESTINATION(SHORT, port_a),
+    [SENSE_FIELD_SRC_IP] = END(SOURCE_ADDRESS, a),
+    [SENSE_FIELD_SRC_PORT] = END(SOURCE_PORT, port_a),
+    [SENSE_FIELD_DST_IP] = END(DESTINATION_ADDRESS, a),
+    [SENSE_FIELD_DST_PORT] = END(DESTINATION_PORT, port_a),
     [SENSE_FIELD_L4] = FLOW(BYTE, key.l4),
     [SENSE_FIELD_VLAN] = FLOW(SHORT, key.vlan),
     [SENSE_FIELD_FIRST_TS] = FLOW(LONG, first_ts),
@@ -256,6 +258,36 @@ static const char *grade_name(const struct sense_host_row *row)
 	return row->grade >= 'A' && row->grade <= 'D' ? grades[row->grade - 'A'] : "U";
 }
 
+static void get_activity(const struct sense_activity_view *activity, enum sense_field field,
+			 struct sense_value *out)
+{
+	if (field == SENSE_FIELD_ACTIVITY_SUBJECT)
+		set_word(out, activity->subject);
+	else if (field == SENSE_FIELD_ACTIVITY_KIND)
+		set_word(out, activity->kind);
+	else if (field == SENSE_FIELD_ACTIVITY_CONFIDENCE)
+		set_number(out, activity->confidence);
+	else if (field == SENSE_FIELD_ACTIVITY_INDICATORS)
+		set_number(out, activity->indicators);
+	else
+		set_bool(out, activity->conclusive);
+}
+
+static void get_moment(const struct sense_event *event, enum sense_field field, struct sense_value *out)
+{
+	struct tm local;
+	time_t seconds = (time_t)(event->ts_us / 1000000);
+
+	if (field == SENSE_FIELD_EVENT)
+		set_word(out, sense_event_name(event->kind));
+	else if (field == SENSE_FIELD_TS)
+		set_number(out, (double)event->ts_us);
+	else if (localtime_r(&seconds, &local))
+		set_number(out, field == SENSE_FIELD_HOUR ? local.tm_hour
+			       : local.tm_wday		  ? local.tm_wday
+							  : 7);
+}
+
 static __attribute__((noinline)) void work_out(const struct sense_event *event, enum sense_field field,
 					       struct sense_value *out)
 {
@@ -300,19 +332,25 @@ static __attribute__((noinline)) void work_out(const struct sense_event *event, 
 	case SENSE_FIELD_SERVICE_GRADE:
 		set_word(out, grade_name(event->host_row));
 		break;
+	case SENSE_FIELD_ACTIVITY_SUBJECT ... SENSE_FIELD_ACTIVITY_CONCLUSIVE:
+		if (event->activity)
+			get_activity(event->activity, field, out);
+		break;
+	case SENSE_FIELD_EVENT ... SENSE_FIELD_WEEKDAY:
+		get_moment(event, field, out);
+		break;
 	default:
-		break; /* process and user: attribution is not part of an offline replay */
+		break; /* what only a host plugin knows, when none gave it */
 	}
 }
 
 /* ---- what lies there ------------------------------------------------------------------------- */
 
-/* One end of a flow: b's members follow a's. */
-static const void *end_of(const struct sense_flow *flow, const struct place *place, size_t size)
+/* An end of a flow, where b's members follow a's: the source is end a when a sent first. */
+static const void *end_of(const struct sense_flow *flow, const struct place *place, bool source, size_t size)
 {
 	bool a_first = flow->flags & SENSE_FLOW_A_FIRST;
-	bool is_b = a_first == place->kept;
-	return (const char *)&flow->key + place->at + (is_b ? size : 0);
+	return (const char *)&flow->key + place->at + (source == a_first ? 0 : size);
 }
 
 _Static_assert(offsetof(struct sense_flow_key, b) ==
@@ -320,6 +358,42 @@ _Static_assert(offsetof(struct sense_flow_key, b) ==
 		   offsetof(struct sense_flow_key, port_b) ==
 			   offsetof(struct sense_flow_key, port_a) + sizeof(uint16_t),
 	       "end_of steps from a to b");
+
+#define AT(type, base) (*(const type *)((const char *)(base) + place->at))
+
+static void get_flow(const struct sense_flow *flow, const struct place *place, struct sense_value *out)
+{
+	switch (place->reader) {
+	case SOURCE_ADDRESS:
+	case DESTINATION_ADDRESS:
+		set_addr(out, end_of(flow, place, place->reader == SOURCE_ADDRESS, sizeof(struct sense_addr)));
+		break;
+	case SOURCE_PORT:
+	case DESTINATION_PORT:
+		set_number(out, *(const uint16_t *)end_of(flow, place, place->reader == SOURCE_PORT,
+							  sizeof(uint16_t)));
+		break;
+	case FLOW_BYTE:
+		set_number(out, AT(uint8_t, flow));
+		break;
+	case FLOW_SHORT:
+		set_number(out, AT(uint16_t, flow));
+		break;
+	default:
+		set_number(out, (double)AT(uint64_t, flow));
+		break;
+	}
+}
+
+static void get_dns(const struct sense_dns *dns, const struct place *place, struct sense_value *out)
+{
+	if (place->reader == DNS_TEXT)
+		set_word(out, &AT(char, dns));
+	else if (place->reader == DNS_SHORT)
+		set_number(out, AT(uint16_t, dns));
+	else
+		set_bool(out, AT(bool, dns));
+}
 
 static void get_text(const struct sense_event *event, const struct place *place, const void *own,
 		     struct sense_value *out)
@@ -331,7 +405,10 @@ static void get_text(const struct sense_event *event, const struct place *place,
 		set_str(out, *(const struct sense_str *const *)((const char *)event->flow->meta + place->kept));
 }
 
-#define AT(type, base) (*(const type *)((const char *)(base) + place->at))
+static bool is_given(const struct sense_event *event, enum sense_field field)
+{
+	return event->given && event->given->known[field / 64] >> field % 64 & 1;
+}
 
 void sense_event_get(const struct sense_event *event, enum sense_field field, struct sense_value *out)
 {
@@ -339,6 +416,10 @@ void sense_event_get(const struct sense_event *event, enum sense_field field, st
 	const struct sense_flow *flow = event->flow;
 
 	out->type = SENSE_VALUE_NONE;
+	if (is_given(event, field)) {
+		*out = event->given->values[field];
+		return;
+	}
 	switch (place->reader) {
 	case HOST_NAME:
 		if (event->dns || event->hello || event->http)
@@ -346,25 +427,9 @@ void sense_event_get(const struct sense_event *event, enum sense_field field, st
 		else if (flow && flow->meta)
 			set_str(out, flow->meta->host);
 		break;
-	case END_ADDRESS:
+	case SOURCE_ADDRESS ... FLOW_LONG:
 		if (flow)
-			set_addr(out, end_of(flow, place, sizeof(struct sense_addr)));
-		break;
-	case END_SHORT:
-		if (flow)
-			set_number(out, *(const uint16_t *)end_of(flow, place, sizeof(uint16_t)));
-		break;
-	case FLOW_BYTE:
-		if (flow)
-			set_number(out, AT(uint8_t, flow));
-		break;
-	case FLOW_SHORT:
-		if (flow)
-			set_number(out, AT(uint16_t, flow));
-		break;
-	case FLOW_LONG:
-		if (flow)
-			set_number(out, (double)AT(uint64_t, flow));
+			get_flow(flow, place, out);
 		break;
 	case SERVICE_WORD:
 		if (event->host_row)
@@ -374,17 +439,9 @@ void sense_event_get(const struct sense_event *event, enum sense_field field, st
 		if (event->host_row)
 			set_bool(out, AT(bool, event->host_row));
 		break;
-	case DNS_TEXT:
+	case DNS_TEXT ... DNS_FLAG:
 		if (event->dns)
-			set_word(out, &AT(char, event->dns));
-		break;
-	case DNS_SHORT:
-		if (event->dns)
-			set_number(out, AT(uint16_t, event->dns));
-		break;
-	case DNS_FLAG:
-		if (event->dns)
-			set_bool(out, AT(bool, event->dns));
+			get_dns(event->dns, place, out);
 		break;
 	case HELLO_TEXT:
 		get_text(event, place, event->hello, out);
@@ -396,4 +453,33 @@ void sense_event_get(const struct sense_event *event, enum sense_field field, st
 		work_out(event, field, out);
 		break;
 	}
+}
+
+/* ---- what is handed over as such -------------------------------------------------------------- */
+
+static struct sense_value *give(struct sense_given *given, enum sense_field field)
+{
+	given->known[field / 64] |= UINT64_C(1) << field % 64;
+	given->values[field].type = SENSE_VALUE_NONE;
+	return &given->values[field];
+}
+
+void sense_given_string(struct sense_given *given, enum sense_field field, const char *text)
+{
+	set_word(give(given, field), text);
+}
+
+void sense_given_number(struct sense_given *given, enum sense_field field, double number)
+{
+	set_number(give(given, field), number);
+}
+
+void sense_given_bool(struct sense_given *given, enum sense_field field, bool boolean)
+{
+	set_bool(give(given, field), boolean);
+}
+
+void sense_given_addr(struct sense_given *given, enum sense_field field, const struct sense_addr *addr)
+{
+	set_addr(give(given, field), addr);
 }

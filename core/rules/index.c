@@ -7,12 +7,12 @@ struct match {
 	const sense_index *index;
 	const struct sense_event *event;
 	const struct sense_hits *hits;
-	uint64_t read;    /* bit per field */
+	uint64_t read[2]; /* bit per field */
 	uint32_t entered; /* entries that were found */
 	struct sense_value values[SENSE_FIELD_COUNT];
 };
 
-_Static_assert(SENSE_FIELD_COUNT <= 64, "fields are counted in the bits of 64");
+_Static_assert(SENSE_FIELD_COUNT <= 128, "fields are counted in the bits of 128");
 _Static_assert(SENSE_RULE_CONDITIONS_MAX <= 32, "conditions are counted in the bits of 32");
 
 static void visit(struct match *match, uint32_t number);
@@ -20,9 +20,10 @@ static void visit(struct match *match, uint32_t number);
 static const struct sense_value *value_of(struct match *match, unsigned field)
 {
 	struct sense_value *value = &match->values[field];
-	if (!(match->read >> field & 1)) {
+	uint64_t *read = &match->read[field / 64], bit = UINT64_C(1) << field % 64;
+	if (!(*read & bit)) {
 		sense_event_get(match->event, field, value);
-		match->read |= UINT64_C(1) << field;
+		*read |= bit;
 	}
 	return value;
 }
@@ -197,7 +198,7 @@ void sense_index_match(const sense_index *index, const struct sense_event *event
 	match.index = index;
 	match.event = event;
 	match.hits = hits;
-	match.read = 0;
+	match.read[0] = match.read[1] = 0;
 	match.entered = 0;
 	visit(&match, root);
 }

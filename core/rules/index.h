@@ -2,10 +2,11 @@
  * The match index: which rules can hold for an event, without trying them all.
  *
  * A tree of nodes for each kind of event. A node lists the rules whose conditions all hold here, those
- * that can only be found by testing what is left of their conditions, and probes: 'read this field, and go on to the node that its value
- * leads to'. A rule is filed under its most selective condition (index_choose.c); where more than a few rules share
- * that value, the node there splits them again by their next one. So an event meets only rules with
- * which it shares values, whichever way the rules of a set resemble each other.
+ * that can only be found by testing what is left of their conditions, and probes: 'read this field, and
+ * go on to the node that its value leads to'. A rule is filed under its most selective condition
+ * (index_choose.c); where more than a few rules share that value, the node there splits them again by
+ * their next one. So an event meets only rules with which it shares values, whichever way the rules of a
+ * set resemble each other.
  *
  * Values lead to nodes by one hash table for the whole index (equal strings, numbers, label suffixes
  * of hosts, prefixes, networks), and number ranges by segment trees (Bentley 1977): thresholds that

@@ -24,7 +24,8 @@ struct builder {
 	bool failed;
 };
 
-static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count, unsigned depth);
+static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count,
+			   unsigned depth);
 
 /* Room for `more` at the end of base: they begin at the old vector->used. */
 static void *grow(struct builder *b, void *base, struct vector *vector, size_t more, size_t size)
@@ -201,8 +202,8 @@ static void add_lengths(struct builder *b, struct sense_probe *probe, const stru
 	}
 }
 
-static void build_values(struct builder *b, uint32_t number, const struct sense_index_member *members, uint32_t count,
-			 unsigned depth)
+static void build_values(struct builder *b, uint32_t number,
+			 const struct sense_index_member *members, uint32_t count, unsigned depth)
 {
 	struct sense_probe probe = b->index->probes[number];
 	size_t total = 0;
@@ -292,8 +293,8 @@ static uint32_t cover(const double *points, uint32_t count, double min, double m
 	return used;
 }
 
-static void build_ranges(struct builder *b, uint32_t number, const struct sense_index_member *members, uint32_t count,
-			 unsigned depth)
+static void build_ranges(struct builder *b, uint32_t number,
+			 const struct sense_index_member *members, uint32_t count, unsigned depth)
 {
 	struct sense_probe probe = b->index->probes[number];
 	struct filing *filings = NULL;

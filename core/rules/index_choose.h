@@ -6,7 +6,8 @@
 
 #include "core/rules/index.h"
 
-#define SENSE_INDEX_COPIES_MAX 512 /* places at which splitting may file one rule; the first split has no bound */
+/* Places at which splitting may file one rule; the first split has no bound. */
+#define SENSE_INDEX_COPIES_MAX 512
 #define SENSE_INDEX_NO_GROUP UINT16_MAX
 
 /* A rule on its way down the tree. */

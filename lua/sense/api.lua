@@ -22,7 +22,8 @@ local rule = {
     doc = "function(flow, params): { summary =, severity =, confidence =, details =, evidence = }" },
   { "throttle", kind = "throttle",
     doc = "{ by = fields, every = duration }: one finding a key and period" },
-  { "action", kind = "choice", of = { "alert", "observe" }, default = "alert", doc = "observe: counted, shown with --observed" },
+  { "action", kind = "choice", of = { "alert", "observe" }, default = "alert",
+    doc = "observe: counted, shown with --observed" },
   { "tags", kind = "texts", max = 100, most = 16, doc = "words for filters: \"atlas:AML.T0024\"" },
 }
 

@@ -22,18 +22,15 @@ local view = ffi.cast("sense_view *", ffi.cast("uintptr_t", host.view))
 local get = ffi.cast("void (*)(sense_view *, int)", ffi.cast("uintptr_t", host.event_get))
 
 -- host.fields: { { "service.id", "string" }, ... } in the order of enum sense_field, from 0.
-local groups = { [""] = {} }
+local groups = { [""] = {} } -- group -> its fields: { key =, number =, kind = }
 local aliases = {} -- group -> its first field: what "service" means where one value is wanted
 for i = 1, #host.fields do
-  local name = host.fields[i][1]
+  local name, kind = host.fields[i][1], host.fields[i][2]
   local group, key = name:match("^(.-)%.(.+)$")
-  if group then
-    aliases[group] = aliases[group] or name
-    groups[group] = groups[group] or {}
-    groups[group][key] = i - 1
-  else
-    groups[""][name] = i - 1
-  end
+  if group then aliases[group] = aliases[group] or name end
+  group, key = group or "", key or name
+  groups[group] = groups[group] or {}
+  table.insert(groups[group], { key = key, number = i - 1, kind = kind })
 end
 
 local metas = {}
@@ -48,7 +45,7 @@ end
 
 local function unknown(group, key)
   local known = {}
-  for name in pairs(groups[group]) do known[#known + 1] = name end
+  for i, field in ipairs(groups[group]) do known[i] = field.key end
   if group == "" then
     for name in pairs(groups) do if name ~= "" then known[#known + 1] = name end end
   end
@@ -81,12 +78,9 @@ end]]
 
 local function index_of(group)
   local chain = {}
-  for i = 1, #host.fields do
-    local name, kind = host.fields[i][1], host.fields[i][2]
-    local key = groups[group][group == "" and name or name:match("[^.]+$")] == i - 1 and name:match("[^.]+$")
-    if key then
-      chain[#chain + 1] = ("if key == %q then get(view, %d) %s return nil end"):format(key, i - 1, VALUE[kind])
-    end
+  for i, field in ipairs(groups[group]) do
+    chain[i] = ("if key == %q then get(view, %d) %s return nil end"):format(field.key, field.number,
+      VALUE[field.kind])
   end
   return (INDEX:gsub("FIELDS", table.concat(chain, "\n  ")):gsub("GENERATION", ("%q"):format(GENERATION))
     :gsub("STRING", host.types.string):gsub("NUMBER", host.types.number):gsub("BOOLEAN", host.types.boolean))
@@ -94,8 +88,9 @@ end
 
 local function meta_of(group)
   local nested = group == "" and metas or {}
-  return { __newindex = read_only, __metatable = false, __index = loadstring(index_of(group), "=sense.event")(view,
-    get, nested, group, stale, unknown, text_of, rawget, setmetatable) }
+  local index = loadstring(index_of(group), "=sense.event")(view, get, nested, group, stale, unknown, text_of,
+    rawget, setmetatable)
+  return { __newindex = read_only, __metatable = false, __index = index }
 end
 
 for group in pairs(groups) do

@@ -100,7 +100,8 @@ local function throttle_fields(by, fail)
   for i, wanted in ipairs(list) do
     numbers[i] = match.field_number[event.aliases[wanted] or wanted]
     if not numbers[i] then
-      return fail("throttle.by", ("%s is not a field%s"):format(shown(wanted), suggest(wanted, match.field_names)))
+      return fail("throttle.by", ("%s is not a field%s"):format(shown(wanted),
+        suggest(wanted, match.field_names)))
     end
   end
   return numbers

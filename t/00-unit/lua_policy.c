@@ -136,8 +136,8 @@ static const struct {
      "mean 'high'?"},
     {"rule 'r' { title = 't', severity = 'low', on = 'flow.updat' }",
      "pol/p1.lua:1: rule \"r\": on: 'flow.updat' is not an event, did you mean 'flow.update'? (events: "
-     "flow.new, "
-     "flow.classified, flow.update, flow.end, dns, tls, http)"},
+     "flow.new, flow.classified, flow.update, flow.end, dns, tls, http, process.start, process.exit, listen, "
+     "file, mcp, inventory, timer, activity)"},
     {RULE("match = {\n hots = 'x' }"),
      "pol/p1.lua:2: rule \"r\": match.hots: unknown field, did you mean 'host'?"},
     {RULE("match = {\n service = { categroy = 'x' } }"),

@@ -1,0 +1,136 @@
+#include "lua/station.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/plugin/loader.h"
+
+#define UPDATE_EVERY_US (60u * 1000000u)
+#define UPDATE_EVERY_KIB 1024u
+
+/* ---- where things are ------------------------------------------------------------------------ */
+
+/*
+ * Beside the program as it was built, or as `make install` lays it out: the first that exists of
+ * DIR(program)/first and DIR(program)/second.
+ */
+static const char *beside_program(char out[PATH_MAX], const char *first, const char *second)
+{
+	char program[PATH_MAX / 2];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+	if (len < 0)
+		len = 0;
+	program[len] = '\0';
+	char *slash = strrchr(program, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(out, PATH_MAX, "%s/%s", program, first);
+	if (access(out, F_OK))
+		snprintf(out, PATH_MAX, "%s/%s", program, second);
+	return out;
+}
+
+static const char *plugins_dir(const struct sense_conf *conf, char out[PATH_MAX])
+{
+	const char *set = sense_conf_text(conf, SENSE_CONF_PLUGINS_DIR);
+	return *set ? set : beside_program(out, "plugins", "../lib/sense/plugins");
+}
+
+static const char *catalogue_dir(const struct sense_conf *conf, char out[PATH_MAX])
+{
+	const char *set = sense_conf_text(conf, SENSE_CONF_CATALOGUE_DIR);
+	return *set ? set : beside_program(out, "policies/catalogue", "../share/sense/policies/catalogue");
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err)
+{
+	char path[PATH_MAX];
+	const char *dir = plugins_dir(station->conf, path);
+	const struct sense_plugin *capture = sense_plugin_load(dir, "pcap", err);
+	const struct sense_plugin *classifier = capture ? sense_plugin_load(dir, "ndpi", err) : NULL;
+	if (!classifier)
+		return err->status;
+	station->capture = capture->capture;
+	station->classifier = classifier->classifier;
+	if (!station->capture || !station->classifier)
+		return sense_fail(err, SENSE_E_UNSUPPORTED, "plugin", "%s: '%s' does not offer what its name says",
+				  dir, station->capture ? "ndpi" : "pcap");
+	return SENSE_OK;
+}
+
+enum sense_status sense_station_catalogue(struct sense_station *station, sense_error *err)
+{
+	char path[PATH_MAX];
+	station->catalogue = sense_catalogue_load(catalogue_dir(station->conf, path), err);
+	return station->catalogue ? SENSE_OK : err->status;
+}
+
+enum sense_status sense_station_read(const struct sense_station *station, const char *const *dirs,
+				     unsigned count, struct sense_policy_sources *sources, sense_error *err)
+{
+	char path[PATH_MAX];
+	enum sense_status status = SENSE_OK;
+	if (!count)
+		dirs = sense_conf_list(station->conf, SENSE_CONF_POLICIES_DIRS, &count);
+	if (!count)
+		return sense_policy_read(
+		    sources, beside_program(path, "policies", "../share/sense/policies"), err);
+	for (unsigned i = 0; i < count && !status; i++) {
+		unsigned before = sources->count;
+		status = sense_policy_read(sources, dirs[i], err);
+		if (!status && sources->count == before)
+			status = sense_fail(err, SENSE_E_CONFIG, "policy", "%s: no policies (*.lua) there", dirs[i]);
+	}
+	return status;
+}
+
+enum sense_status sense_station_rules(struct sense_station *station, const struct sense_policy_sources *sources,
+				      union sense_mark *mark, struct sense_report *report, sense_error *err)
+{
+	const struct sense_conf *conf = station->conf;
+	struct sense_lua_limits limits = {
+	    .memory = sense_conf_number(conf, SENSE_CONF_RULES_MEMORY),
+	    .soft_us = sense_conf_number(conf, SENSE_CONF_RULES_SOFT_LIMIT),
+	    .load_us = sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT),
+	    .mark = mark,
+	};
+	station->rules = sense_ruleset_new();
+	if (!station->rules)
+		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for the rules");
+	station->lua = sense_lua_new(&limits, err);
+	if (!station->lua)
+		return err->status;
+	enum sense_status status = sense_policy_load(station->lua, sources, station->rules, report, err);
+	return status ? status : sense_ruleset_compile(station->rules, err);
+}
+
+enum sense_status sense_station_engine(struct sense_station *station, const struct sense_engine_config *how,
+				       sense_error *err)
+{
+	const struct sense_conf *conf = station->conf;
+	struct sense_engine_config config = *how;
+	config.classifier = station->classifier;
+	config.catalogue = station->catalogue;
+	config.rules = station->rules;
+	if (station->lua)
+		config.script = sense_lua_script(station->lua);
+	config.max_flows = (uint32_t)sense_conf_number(conf, SENSE_CONF_FLOW_MAX);
+	config.max_names = (uint32_t)sense_conf_number(conf, SENSE_CONF_NAMES_CACHE);
+	config.idle_timeout_us = sense_conf_number(conf, SENSE_CONF_FLOW_IDLE_TIMEOUT);
+	config.update_every_us = UPDATE_EVERY_US;
+	config.update_every_kib = UPDATE_EVERY_KIB;
+	station->engine = sense_engine_new(&config, err);
+	return station->engine ? SENSE_OK : err->status;
+}
+
+void sense_station_close(struct sense_station *station)
+{
+	sense_engine_free(station->engine);
+	sense_lua_free(station->lua);
+	sense_ruleset_free(station->rules);
+	sense_catalogue_free(station->catalogue);
+}

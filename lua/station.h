@@ -1,0 +1,45 @@
+/*
+ * An engine and all that it works with, put together from the configuration: plugins, catalogue,
+ * policies. `replay`, `check` and the rule tools all load through here, so that what one of them
+ * accepts or finds, all do.
+ */
+#ifndef SENSE_LUA_STATION_H
+#define SENSE_LUA_STATION_H
+
+#include "core/conf/conf.h"
+#include "core/engine/engine.h"
+#include "lua/policy.h"
+
+#define SENSE_RULES_MAX 65536u
+
+/* Zero it, set conf, fill what is needed, close it. The members are there to be used. */
+struct sense_station {
+	const struct sense_conf *conf;
+	const struct sense_capture_ops *capture;
+	const struct sense_classifier_ops *classifier;
+	sense_catalogue *catalogue;
+	sense_ruleset *rules;
+	sense_lua *lua;
+	sense_engine *engine;
+};
+
+enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err);
+enum sense_status sense_station_catalogue(struct sense_station *station, sense_error *err);
+/* Reads the policies of the directories or files; none: those of the configuration, or as shipped. */
+enum sense_status sense_station_read(const struct sense_station *station, const char *const *dirs,
+				     unsigned count, struct sense_policy_sources *sources, sense_error *err);
+/*
+ * A Lua state and a rule set of the sources. mark: where the watchdog looks; NULL: nobody watches.
+ * SENSE_E_CONFIG: the report says what is wrong.
+ */
+enum sense_status sense_station_rules(struct sense_station *station, const struct sense_policy_sources *sources,
+				      union sense_mark *mark, struct sense_report *report, sense_error *err);
+/*
+ * The engine. `how` brings sink, throttle and the like; what the station and the configuration know
+ * is filled in here.
+ */
+enum sense_status sense_station_engine(struct sense_station *station, const struct sense_engine_config *how,
+				       sense_error *err);
+void sense_station_close(struct sense_station *station);
+
+#endif
