@@ -201,7 +201,11 @@ static enum sense_status engine_start(struct shift *shift, struct sense_throttle
 {
 	const struct sense_cli *cli = shift->cli;
 	struct sense_shared *shared = shift->worker->shared;
-	enum sense_status status = sense_throttle_attach(throttle, shared->extra, shared->extra_bytes, err);
+	struct sense_memory_plan plan;
+	sense_station_memory(shift->station.conf, &plan);
+	enum sense_status status =
+	    sense_throttle_attach(throttle, sense_memory_of(&plan, shared->extra, SENSE_MEMORY_THROTTLE),
+	                          plan.bytes[SENSE_MEMORY_THROTTLE], err);
 	if (status)
 		return status;
 	struct sense_engine_config how = {
@@ -285,8 +289,9 @@ static int replay(const struct sense_conf *conf, const struct sense_cli *cli)
 {
 	sense_error err;
 	struct sense_shared shared;
-	unsigned entries = (unsigned)sense_conf_number(conf, SENSE_CONF_THROTTLE_ENTRIES);
-	if (sense_shared_new(&shared, SENSE_RULES_MAX, sense_throttle_bytes(entries), &err)) {
+	struct sense_memory_plan plan;
+	sense_station_memory(conf, &plan);
+	if (sense_shared_new(&shared, SENSE_RULES_MAX, plan.total, &err)) {
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
 		return SENSE_EXIT_FAILED;
 	}

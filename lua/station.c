@@ -44,6 +44,13 @@ static const char *catalogue_dir(const struct sense_conf *conf, char out[PATH_MA
 	return *set ? set : beside_program(out, "policies/catalogue", "../share/sense/policies/catalogue");
 }
 
+void sense_station_memory(const struct sense_conf *conf, struct sense_memory_plan *plan)
+{
+	unsigned keys = (unsigned)sense_conf_number(conf, SENSE_CONF_THROTTLE_ENTRIES);
+	plan->bytes[SENSE_MEMORY_THROTTLE] = sense_throttle_bytes(keys);
+	sense_memory_plan(plan);
+}
+
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err)

@@ -8,6 +8,7 @@
 
 #include "core/conf/conf.h"
 #include "core/engine/engine.h"
+#include "core/rules/memory.h"
 #include "lua/policy.h"
 
 #define SENSE_RULES_MAX 65536u
@@ -22,6 +23,9 @@ struct sense_station {
 	sense_lua *lua;
 	sense_engine *engine;
 };
+
+/* The memory that the rules of this configuration want (core/rules/memory.h). */
+void sense_station_memory(const struct sense_conf *conf, struct sense_memory_plan *plan);
 
 enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err);
 enum sense_status sense_station_catalogue(struct sense_station *station, sense_error *err);
