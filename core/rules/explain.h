@@ -1,5 +1,6 @@
 /*
- * Why a rule did or did not match an event, in text: one line a condition, with the event's value.
+ * Why a rule did or did not match an event, in text: one line a condition, with the event's value, and
+ * below them the alternatives that hold, or all of them when none does.
  */
 #ifndef SENSE_RULES_EXPLAIN_H
 #define SENSE_RULES_EXPLAIN_H

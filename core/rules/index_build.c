@@ -17,7 +17,7 @@ struct vector {
 
 struct builder {
 	sense_index *index;
-	const struct sense_rule *rules;
+	struct sense_index_filed *filed;
 	struct sense_index_entry *entries;
 	struct vector node_count, probe_count, mask_count, candidate_count, entry_count;
 	struct vector length_count, point_count, tree_count;
@@ -55,7 +55,7 @@ static int by_key(const void *left, const void *right)
 	if (a->len != b->len)
 		return a->len < b->len ? -1 : 1;
 	int order = a->len ? memcmp(a->key, b->key, a->len) : 0;
-	return order ? order : (a->member.rule > b->member.rule) - (a->member.rule < b->member.rule);
+	return order ? order : (a->member.filed > b->member.filed) - (a->member.filed < b->member.filed);
 }
 
 static bool same_key(const struct filing *a, const struct filing *b)
@@ -91,7 +91,7 @@ static void file_all(struct builder *b, uint32_t probe, struct filing *filings, 
 	for (uint32_t i = 0, next; !b->failed && i < count; i = next) {
 		uint32_t used = 0;
 		for (next = i; next < count && same_key(&filings[i], &filings[next]); next++)
-			if (!used || members[used - 1].rule != filings[next].member.rule)
+			if (!used || members[used - 1].filed != filings[next].member.filed)
 				members[used++] = filings[next].member;
 		uint32_t node = build_node(b, members, used, depth + 1);
 		if (b->failed)
@@ -107,7 +107,7 @@ static void file_all(struct builder *b, uint32_t probe, struct filing *filings, 
 
 static const struct sense_condition *chosen(const struct builder *b, const struct sense_index_member *member)
 {
-	return &b->rules[member->rule].conditions[member->choice];
+	return &b->filed[member->filed].conditions[member->choice];
 }
 
 /* The member as it goes on below its chosen condition, which files it at so many places. */
@@ -348,9 +348,9 @@ static void add_candidate(struct builder *b, struct sense_index_node *node,
 	index->candidates = grow(b, index->candidates, &b->candidate_count, 1, sizeof(*index->candidates));
 	if (b->failed)
 		return;
-	index->candidates[at] = (struct sense_candidate){.rule = member->rule,
-							 .todo = member->todo,
-							 .conditions = b->rules[member->rule].conditions};
+	const struct sense_index_filed *filed = &b->filed[member->filed];
+	index->candidates[at] = (struct sense_candidate){
+	    .rule = filed->rule, .todo = member->todo, .conditions = filed->conditions};
 	node->candidate_count++;
 }
 
@@ -364,12 +364,12 @@ static void add_leaves(struct builder *b, struct sense_index_node *node,
 		if (members[i].todo)
 			add_candidate(b, node, &members[i]);
 		else
-			add_mask(b, node, members[i].rule);
+			add_mask(b, node, b->filed[members[i].filed].rule);
 	}
 }
 
-static void build_probes(struct builder *b, uint32_t start, const struct sense_index_member *members, uint32_t count,
-			 unsigned depth)
+static void build_probes(struct builder *b, uint32_t start, const struct sense_index_member *members,
+			 uint32_t count, unsigned depth)
 {
 	for (uint32_t i = 0, next, number = start; !b->failed && i < count; i = next, number++) {
 		uint16_t group = members[i].group;
@@ -385,14 +385,15 @@ static void build_probes(struct builder *b, uint32_t start, const struct sense_i
 }
 
 /* Orders the members as it needs them. Returns the node's number. */
-static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count, unsigned depth)
+static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count,
+			   unsigned depth)
 {
 	sense_index *index = b->index;
 	uint32_t number = b->node_count.used, grouped = 0;
 	struct sense_index_node node = {.probe_start = b->probe_count.used};
 
 	index->nodes = grow(b, index->nodes, &b->node_count, 1, sizeof(*index->nodes));
-	sense_index_choose(b->rules, members, count, depth);
+	sense_index_choose(b->filed, members, count, depth);
 	for (; grouped < count && members[grouped].group != SENSE_INDEX_NO_GROUP; grouped++)
 		node.probe_count += !grouped || members[grouped].group != members[grouped - 1].group;
 
@@ -405,20 +406,61 @@ static uint32_t build_node(struct builder *b, struct sense_index_member *members
 	return number;
 }
 
+/* ---- what is filed ----------------------------------------------------------------------------------- */
+
+/* The conditions that all clauses of a rule share, which are tested first, and those of one of them. */
+static const struct sense_condition *join(struct builder *b, const struct sense_rule *rule,
+					  const struct sense_clause *clause)
+{
+	unsigned own = rule->condition_count, more = clause->condition_count;
+	struct sense_condition *all = sense_arena_alloc(&b->index->keys, (own + more + 1) * sizeof(*all));
+
+	if (!all) {
+		b->failed = true;
+		return NULL;
+	}
+	memcpy(all, rule->conditions, own * sizeof(*all));
+	memcpy(all + own, clause->conditions, more * sizeof(*all));
+	return all;
+}
+
+static uint32_t file_rules(struct builder *b, const struct sense_rule *rules, unsigned count)
+{
+	size_t room = 1;
+	uint32_t used = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		room += rules[i].clause_count ? rules[i].clause_count : 1;
+	b->filed = room < SENSE_INDEX_NONE ? malloc(room * sizeof(*b->filed)) : NULL;
+	b->failed = !b->filed;
+	for (unsigned i = 0; !b->failed && i < count; i++) {
+		const struct sense_rule *rule = &rules[i];
+		if (!rule->clause_count)
+			b->filed[used++] = (struct sense_index_filed){
+			    .rule = i, .condition_count = rule->condition_count, .conditions = rule->conditions};
+		for (unsigned j = 0; j < rule->clause_count; j++)
+			b->filed[used++] = (struct sense_index_filed){
+			    .rule = i,
+			    .condition_count = rule->condition_count + rule->clauses[j].condition_count,
+			    .conditions = join(b, rule, &rule->clauses[j])};
+	}
+	return used;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
-static uint32_t build_root(struct builder *b, unsigned kind, unsigned count)
+static uint32_t build_root(struct builder *b, const struct sense_rule *rules, uint32_t count, unsigned kind)
 {
-	struct sense_index_member *members = malloc((count + 1) * sizeof(*members));
+	struct sense_index_member *members = malloc(((size_t)count + 1) * sizeof(*members));
 	uint32_t used = 0, root = SENSE_INDEX_NONE;
 
 	if (!members)
 		b->failed = true;
-	for (unsigned i = 0; members && i < count; i++) {
-		unsigned conditions = b->rules[i].condition_count;
+	for (uint32_t i = 0; members && i < count; i++) {
+		unsigned conditions = b->filed[i].condition_count;
 		uint32_t todo = conditions < 32 ? (UINT32_C(1) << conditions) - 1 : UINT32_MAX;
-		if (b->rules[i].events >> kind & 1)
-			members[used++] = (struct sense_index_member){.rule = i, .todo = todo, .copies = 1};
+		if (rules[b->filed[i].rule].events >> kind & 1)
+			members[used++] = (struct sense_index_member){.filed = i, .todo = todo, .copies = 1};
 	}
 	if (used)
 		root = build_node(b, members, used, 0);
@@ -453,17 +495,19 @@ sense_index *sense_index_new(const struct sense_rule *rules, unsigned count)
 {
 	static _Atomic uint64_t serials;
 	sense_index *index = calloc(1, sizeof(*index));
-	struct builder b = {.index = index, .rules = rules};
+	struct builder b = {.index = index};
 
 	if (!index)
 		return NULL;
 	index->seed = sense_hash_seed();
 	index->serial = ++serials;
-	for (unsigned kind = 0; kind < SENSE_EVENT_KINDS; kind++)
-		index->roots[kind] = build_root(&b, kind, count);
+	uint32_t filed = file_rules(&b, rules, count);
+	for (unsigned kind = 0; !b.failed && kind < SENSE_EVENT_KINDS; kind++)
+		index->roots[kind] = build_root(&b, rules, filed, kind);
 	if (!b.failed)
 		build_table(&b);
 	free(b.entries);
+	free(b.filed);
 	if (b.failed) {
 		sense_index_free(index);
 		return NULL;

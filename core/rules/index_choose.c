@@ -98,20 +98,26 @@ static uint16_t group_of(const struct sense_condition *condition)
 	return (uint16_t)(how_of(condition->op) << 8 | condition->field);
 }
 
-static void choose(const struct sense_rule *rules, struct sense_index_member *member, unsigned depth)
+static bool better(const struct sense_condition *condition, const struct sense_condition *than)
 {
-	const struct sense_rule *rule = &rules[member->rule];
+	if (rank(condition) != rank(than))
+		return rank(condition) < rank(than);
+	return sense_index_spread(condition) < sense_index_spread(than);
+}
+
+static void choose(const struct sense_index_filed *filed, struct sense_index_member *member, unsigned depth)
+{
+	const struct sense_index_filed *own = &filed[member->filed];
 	const struct sense_condition *best = NULL;
 
 	member->group = SENSE_INDEX_NO_GROUP;
-	for (unsigned i = 0; i < rule->condition_count; i++) {
-		const struct sense_condition *condition = &rule->conditions[i];
+	for (unsigned i = 0; i < own->condition_count; i++) {
+		const struct sense_condition *condition = &own->conditions[i];
 		if (member->used >> i & 1 || !can_index(condition))
 			continue;
 		if (depth && (uint64_t)member->copies * sense_index_spread(condition) > SENSE_INDEX_COPIES_MAX)
 			continue;
-		if (best && (rank(condition) > rank(best) ||
-			     (rank(condition) == rank(best) && sense_index_spread(condition) >= sense_index_spread(best))))
+		if (best && !better(condition, best))
 			continue;
 		best = condition;
 		member->choice = (uint8_t)i;
@@ -125,7 +131,7 @@ static int by_group(const void *left, const void *right)
 	const struct sense_index_member *a = left, *b = right;
 	if (a->group != b->group)
 		return a->group < b->group ? -1 : 1;
-	return (a->rule > b->rule) - (a->rule < b->rule);
+	return (a->filed > b->filed) - (a->filed < b->filed);
 }
 
 /* ---- gates ----------------------------------------------------------------------------------------- */
@@ -137,19 +143,19 @@ static bool same_range(const struct sense_condition *a, const struct sense_condi
 }
 
 /* The member's own condition that is this range; -1: it has none, or has used it. */
-static int find_range(const struct sense_rule *rule, uint32_t used, const struct sense_condition *range)
+static int find_range(const struct sense_index_filed *filed, uint32_t used, const struct sense_condition *range)
 {
-	for (unsigned i = 0; i < rule->condition_count; i++)
-		if (!(used >> i & 1) && same_range(&rule->conditions[i], range))
+	for (unsigned i = 0; i < filed->condition_count; i++)
+		if (!(used >> i & 1) && same_range(&filed->conditions[i], range))
 			return (int)i;
 	return -1;
 }
 
-static bool all_have(const struct sense_rule *rules, const struct sense_index_member *members, uint32_t count,
+static bool all_have(const struct sense_index_filed *filed, const struct sense_index_member *members, uint32_t count,
 		     const struct sense_condition *range)
 {
 	for (uint32_t i = 0; i < count; i++)
-		if (find_range(&rules[members[i].rule], members[i].used, range) < 0)
+		if (find_range(&filed[members[i].filed], members[i].used, range) < 0)
 			return false;
 	return true;
 }
@@ -158,38 +164,38 @@ static bool all_have(const struct sense_rule *rules, const struct sense_index_me
  * A threshold that all of a group share ("10 MiB sent") goes before what tells them apart: comparing a
  * number costs a tenth of looking up a name, and spares that where the threshold is not reached.
  */
-static void gate(const struct sense_rule *rules, struct sense_index_member *members, uint32_t count)
+static void gate(const struct sense_index_filed *filed, struct sense_index_member *members, uint32_t count)
 {
-	const struct sense_rule *first = &rules[members->rule];
+	const struct sense_index_filed *first = &filed[members->filed];
 
 	if (count <= LEAF_MAX || members->group == SENSE_INDEX_NO_GROUP)
 		return;
 	for (unsigned c = 0; c < first->condition_count; c++) {
 		const struct sense_condition *range = &first->conditions[c];
-		if (range->op != SENSE_OP_RANGE || !(range->min > 0) || !all_have(rules, members, count, range))
+		if (range->op != SENSE_OP_RANGE || !(range->min > 0) || !all_have(filed, members, count, range))
 			continue;
 		for (uint32_t i = 0; i < count; i++) {
 			struct sense_index_member *member = &members[i];
-			member->choice = (uint8_t)find_range(&rules[member->rule], member->used, range);
+			member->choice = (uint8_t)find_range(&filed[member->filed], member->used, range);
 			member->group = group_of(range);
 		}
 		return;
 	}
 }
 
-void sense_index_choose(const struct sense_rule *rules, struct sense_index_member *members, uint32_t count,
+void sense_index_choose(const struct sense_index_filed *filed, struct sense_index_member *members, uint32_t count,
 			unsigned depth)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		members[i].group = SENSE_INDEX_NO_GROUP;
 		if (count > LEAF_MAX && depth < DEPTH_MAX)
-			choose(rules, &members[i], depth);
+			choose(filed, &members[i], depth);
 	}
 	qsort(members, count, sizeof(*members), by_group);
 	for (uint32_t i = 0, next; i < count; i = next) {
 		for (next = i; next < count && members[next].group == members[i].group; next++)
 			;
-		gate(rules, members + i, next - i);
+		gate(filed, members + i, next - i);
 	}
 	qsort(members, count, sizeof(*members), by_group);
 }

@@ -42,7 +42,20 @@ struct sense_condition {
 	bool sorted;     /* strings are in strcmp order; sense_ruleset_add sees to it */
 };
 
-#define SENSE_RULE_CONDITIONS_MAX 32
+/* One of the alternatives of a rule: holds when all its conditions do. */
+struct sense_clause {
+	unsigned condition_count;
+	const struct sense_condition *conditions;
+};
+
+#define SENSE_RULE_CONDITIONS_MAX 32 /* that must hold together: a rule's own and those of a clause */
+#define SENSE_RULE_CLAUSES_MAX 64
+/*
+ * Conditions and their values of all rules of a set together, counted once for each clause that they
+ * are part of: what the index has to file.
+ */
+#define SENSE_RULESET_WEIGHT_MAX (1u << 20)
+#define SENSE_RULESET_TEXT_MAX ((size_t)256 << 20) /* bytes of all that rules point to */
 
 #define SENSE_THROTTLE_FIELDS_MAX 6
 
@@ -56,11 +69,13 @@ struct sense_rule {
 	const char *type; /* finding type: "service", "local_model", "mcp", "dns", "transfer", ... */
 	enum sense_severity severity;
 	uint8_t confidence; /* 0-100 */
-	const char *action; /* "alert" or "observe" */
+	const char *action; /* one of the six of lua/sense/api.lua; what is not "observe" is reported */
 	bool observes;      /* given by sense_ruleset_add: the action is "observe" */
 	uint32_t events;    /* bits 1 << enum sense_event_kind */
 	unsigned condition_count;
-	const struct sense_condition *conditions; /* all must hold */
+	const struct sense_condition *conditions; /* all must hold, */
+	unsigned clause_count;
+	const struct sense_clause *clauses; /* and one of these, if there are any */
 	unsigned tag_count;
 	const char *const *tags;
 	enum sense_field throttle_by[SENSE_THROTTLE_FIELDS_MAX];
@@ -76,8 +91,9 @@ sense_ruleset *sense_ruleset_new(void);
 void sense_ruleset_free(sense_ruleset *set);
 /*
  * Copies the rule and all it points to. A duplicate id fails and names where the first one is; so
- * does a condition that its field cannot have. The copy holds the conditions with the cheapest to
- * test first, and host names in lower case.
+ * does a condition that its field cannot have, and a rule with which the set would pass one of the
+ * bounds above. The copy holds the conditions with the cheapest to test first, and host names in lower
+ * case.
  */
 enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule *rule,
                                     sense_error *err);
@@ -98,6 +114,8 @@ const uint64_t *sense_ruleset_scripted(const sense_ruleset *set);
 unsigned sense_ruleset_match(const sense_ruleset *set, const struct sense_event *event,
                              const uint32_t **numbers);
 
+/* Whether the rule's conditions hold, by trying them; its events are not looked at. */
+bool sense_rule_holds(const struct sense_rule *rule, const struct sense_event *event);
 /*
  * One condition by itself. A field that is not set satisfies no condition, and so every negated one.
  */

@@ -9,6 +9,7 @@ struct sense_ruleset {
 	struct sense_arena arena; /* all that rules point to */
 	struct sense_rule *rules;
 	unsigned count, room;
+	uint64_t weight; /* SENSE_RULESET_WEIGHT_MAX says of what */
 	uint32_t *ids; /* rule number + 1 by the hash of its id; 0: free */
 	unsigned id_room;
 	uint32_t wanted; /* bits 1 << kind */
@@ -20,7 +21,10 @@ struct sense_ruleset {
 
 sense_ruleset *sense_ruleset_new(void)
 {
-	return calloc(1, sizeof(sense_ruleset));
+	sense_ruleset *set = calloc(1, sizeof(*set));
+	if (set)
+		sense_arena_init(&set->arena, SENSE_RULESET_TEXT_MAX);
+	return set;
 }
 
 void sense_ruleset_free(sense_ruleset *set)
@@ -118,25 +122,66 @@ static enum sense_status check_condition(const struct sense_rule *rule,
 			  sense_field_name(condition->field), fault);
 }
 
+static enum sense_status check_conditions(const struct sense_rule *rule,
+					  const struct sense_condition *conditions, unsigned count,
+					  sense_error *err)
+{
+	enum sense_status status = SENSE_OK;
+	for (unsigned i = 0; i < count && !status; i++)
+		status = check_condition(rule, &conditions[i], err);
+	return status;
+}
+
+static enum sense_status check_clauses(const struct sense_rule *rule, sense_error *err)
+{
+	enum sense_status status = SENSE_OK;
+	unsigned shared = rule->condition_count;
+
+	if (shared > SENSE_RULE_CONDITIONS_MAX)
+		return bad(rule, err, "has more than 32 conditions");
+	if (rule->clause_count > SENSE_RULE_CLAUSES_MAX)
+		return bad(rule, err, "has more than 64 alternatives");
+	for (unsigned i = 0; i < rule->clause_count && !status; i++) {
+		const struct sense_clause *clause = &rule->clauses[i];
+		if (clause->condition_count > SENSE_RULE_CONDITIONS_MAX - shared)
+			return bad(rule, err, "has an alternative of more than 32 conditions");
+		status = check_conditions(rule, clause->conditions, clause->condition_count, err);
+	}
+	return status;
+}
+
 static enum sense_status check(const struct sense_rule *rule, sense_error *err)
 {
 	if (!rule->id || !*rule->id)
 		return bad(rule, err, "has no id");
 	if (!(rule->events & SENSE_ANY_EVENT))
 		return bad(rule, err, "takes no events");
-	if (rule->condition_count > SENSE_RULE_CONDITIONS_MAX)
-		return bad(rule, err, "has more than 32 conditions");
 	if (rule->throttle_by_count > SENSE_THROTTLE_FIELDS_MAX)
 		return bad(rule, err, "is throttled by more than 6 fields");
 	for (unsigned i = 0; i < rule->throttle_by_count; i++)
 		if (sense_field_type(rule->throttle_by[i]) == SENSE_VALUE_NONE)
 			return bad(rule, err, "is throttled by a field that does not exist");
-	for (unsigned i = 0; i < rule->condition_count; i++) {
-		enum sense_status status = check_condition(rule, &rule->conditions[i], err);
-		if (status)
-			return status;
-	}
-	return SENSE_OK;
+	enum sense_status status = check_clauses(rule, err);
+	return status ? status : check_conditions(rule, rule->conditions, rule->condition_count, err);
+}
+
+static uint64_t conditions_weight(const struct sense_condition *conditions, unsigned count)
+{
+	uint64_t weight = count;
+	for (unsigned i = 0; i < count; i++)
+		weight += conditions[i].count;
+	return weight;
+}
+
+/* A rule is filed once for each of its clauses, each time with the conditions that all share. */
+static uint64_t rule_weight(const struct sense_rule *rule)
+{
+	uint64_t shared = conditions_weight(rule->conditions, rule->condition_count);
+	uint64_t weight = rule->clause_count ? shared * rule->clause_count : shared;
+	for (unsigned i = 0; i < rule->clause_count; i++)
+		weight +=
+		    conditions_weight(rule->clauses[i].conditions, rule->clauses[i].condition_count);
+	return weight;
 }
 
 /* ---- ids ----------------------------------------------------------------------------------------- */
@@ -255,21 +300,36 @@ static unsigned cost(const struct sense_condition *condition)
 	return condition->op == SENSE_OP_SUFFIX ? 4 : 3;
 }
 
-static bool copy_conditions(sense_ruleset *set, struct sense_rule *rule)
+static const struct sense_condition *copy_conditions(sense_ruleset *set,
+						     const struct sense_condition *conditions, unsigned count)
 {
-	struct sense_condition *copy =
-	    sense_arena_alloc(&set->arena, (rule->condition_count + 1) * sizeof(*copy));
+	struct sense_condition *copy = sense_arena_alloc(&set->arena, (count + 1) * sizeof(*copy));
+	if (!copy)
+		return NULL;
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at = i;
+		for (; at && cost(&copy[at - 1]) > cost(&conditions[i]); at--)
+			copy[at] = copy[at - 1];
+		copy[at] = conditions[i];
+		if (!copy_condition(set, &copy[at]))
+			return NULL;
+	}
+	return copy;
+}
+
+static bool copy_clauses(sense_ruleset *set, struct sense_rule *rule)
+{
+	struct sense_clause *copy =
+	    sense_arena_alloc(&set->arena, (rule->clause_count + 1) * sizeof(*copy));
 	if (!copy)
 		return false;
-	for (unsigned i = 0; i < rule->condition_count; i++) {
-		unsigned at = i;
-		for (; at && cost(&copy[at - 1]) > cost(&rule->conditions[i]); at--)
-			copy[at] = copy[at - 1];
-		copy[at] = rule->conditions[i];
-		if (!copy_condition(set, &copy[at]))
+	for (unsigned i = 0; i < rule->clause_count; i++) {
+		copy[i] = rule->clauses[i];
+		copy[i].conditions = copy_conditions(set, copy[i].conditions, copy[i].condition_count);
+		if (!copy[i].conditions)
 			return false;
 	}
-	rule->conditions = copy;
+	rule->clauses = copy;
 	return true;
 }
 
@@ -281,7 +341,8 @@ static bool copy_rule(sense_ruleset *set, struct sense_rule *rule)
 		if (*strings[i] && !copy_string(set, strings[i]))
 			return false;
 	rule->tags = copy_strings(set, rule->tags, rule->tag_count);
-	return rule->tags && copy_conditions(set, rule);
+	rule->conditions = copy_conditions(set, rule->conditions, rule->condition_count);
+	return rule->tags && rule->conditions && copy_clauses(set, rule);
 }
 
 enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule *rule, sense_error *err)
@@ -300,6 +361,9 @@ enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule 
 				  rule->file ? rule->file : "?", rule->line, rule->id,
 				  first->file ? first->file : "?", first->line);
 	}
+	uint64_t weight = set->weight + rule_weight(rule);
+	if (weight > SENSE_RULESET_WEIGHT_MAX)
+		return bad(rule, err, "is one too many: all rules together have more than 1048576 conditions and values");
 	struct sense_rule *copy = &set->rules[set->count];
 	*copy = *rule;
 	copy->number = set->count;
@@ -308,6 +372,7 @@ enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule 
 	if (!copy_rule(set, copy))
 		return sense_fail(err, SENSE_E_MEMORY, "rules", "no memory for rule \"%s\"", rule->id);
 	*slot = ++set->count;
+	set->weight = weight;
 	set->wanted |= copy->events;
 	return SENSE_OK;
 }

@@ -146,6 +146,32 @@ static void explained(void)
 	       "and why");
 	rule.condition_count = 1;
 	ok(sense_rule_explain(&rule, &w.event, &out), "with the first condition alone it does");
+	struct sense_clause clauses[] = {{1, conditions + 1}, {2, conditions + 2}};
+	rule.clauses = clauses;
+	rule.clause_count = 2;
+	sense_buf_clear(&out);
+	ok(!sense_rule_explain(&rule, &w.event, &out) && !sense_rule_holds(&rule, &w.event),
+	   "no alternative holds");
+	is_str(sense_buf_str(&out),
+	       "up on flow.classified\n"
+	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
+	       "  NO   0 of 2 alternatives hold\n"
+	       "       alternative 1\n"
+	       "         NO   bytes_up is 5000; wanted: at least 1048576\n"
+	       "       alternative 2\n"
+	       "         NO   src_ip is 10.1.2.3; wanted: not within 10.0.0.0/8\n"
+	       "         NO   client is not set; wanted: set\n",
+	       "and each says on what it failed");
+	conditions[1].min = 1000;
+	sense_buf_clear(&out);
+	ok(sense_rule_explain(&rule, &w.event, &out) && sense_rule_holds(&rule, &w.event), "one holds");
+	is_str(sense_buf_str(&out),
+	       "up on flow.classified\n"
+	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
+	       "  yes  1 of 2 alternatives holds\n"
+	       "       alternative 1\n"
+	       "         yes  bytes_up is 5000; wanted: at least 1000\n",
+	       "and is shown alone");
 	w.event.kind = SENSE_EVENT_DNS;
 	sense_buf_clear(&out);
 	ok(!sense_rule_explain(&rule, &w.event, &out) &&

@@ -76,12 +76,15 @@ static struct sense_addr any_addr(void)
 	return addr;
 }
 
+#define STOCK 24 /* of them 8 may be shared, and four clauses have 4 each */
+
 /* Values of one rule's conditions, while it is added. */
 struct stock {
-	const char *strings[8][24];
-	double numbers[8][24];
-	struct sense_cidr cidrs[8][24];
-	struct sense_condition conditions[8];
+	const char *strings[STOCK][24];
+	double numbers[STOCK][24];
+	struct sense_cidr cidrs[STOCK][24];
+	struct sense_condition conditions[STOCK];
+	struct sense_clause clauses[4];
 };
 
 static void any_values(struct stock *stock, unsigned at, struct sense_condition *c)
@@ -125,7 +128,19 @@ static void any_condition(struct stock *stock, unsigned at)
 	any_values(stock, at, c);
 }
 
-static bool any_rules(sense_ruleset *set, unsigned count, unsigned conditions)
+static unsigned any_clauses(struct stock *stock)
+{
+	unsigned count = 1 + draw(4);
+	for (unsigned i = 0; i < count; i++) {
+		stock->clauses[i] = (struct sense_clause){draw(30) ? 1 + draw(3) : 0,
+							  &stock->conditions[8 + 4 * i]};
+		for (unsigned j = 0; j < stock->clauses[i].condition_count; j++)
+			any_condition(stock, 8 + 4 * i + j);
+	}
+	return count;
+}
+
+static bool any_rules(sense_ruleset *set, unsigned count, unsigned conditions, unsigned clauses)
 {
 	struct stock *stock = calloc(1, sizeof(*stock));
 	bool good = true;
@@ -138,6 +153,8 @@ static bool any_rules(sense_ruleset *set, unsigned count, unsigned conditions)
 					  .condition_count = draw(20) ? 1 + draw(conditions) : 0};
 		for (unsigned j = 0; j < rule.condition_count; j++)
 			any_condition(stock, j);
+		rule.clauses = stock->clauses;
+		rule.clause_count = draw(100) < clauses ? any_clauses(stock) : 0;
 		struct sense_error err;
 		good = !sense_ruleset_add(set, &rule, &err);
 		if (!good)
@@ -175,20 +192,33 @@ struct hits {
 	uint32_t rules[4096];
 };
 
+static bool all_hold(const struct sense_condition *conditions, unsigned count,
+		     const struct sense_event *event)
+{
+	bool holds = true;
+	for (unsigned i = 0; holds && i < count; i++)
+		holds = sense_condition_holds(&conditions[i], event);
+	return holds;
+}
+
 static void naive(const sense_ruleset *set, const struct sense_event *event, struct hits *hits)
 {
 	hits->count = 0;
 	for (unsigned i = 0; i < sense_ruleset_count(set); i++) {
 		const struct sense_rule *rule = sense_ruleset_get(set, i);
 		bool holds = rule->events >> event->kind & 1;
-		for (unsigned j = 0; holds && j < rule->condition_count; j++)
-			holds = sense_condition_holds(&rule->conditions[j], event);
+		holds = holds && all_hold(rule->conditions, rule->condition_count, event);
+		bool some = !rule->clause_count;
+		for (unsigned j = 0; holds && !some && j < rule->clause_count; j++)
+			some = all_hold(rule->clauses[j].conditions, rule->clauses[j].condition_count, event);
+		holds = holds && some;
 		if (holds && hits->count < 4096)
 			hits->rules[hits->count++] = i;
 	}
 }
 
-static void same(uint64_t seed, unsigned rules, unsigned conditions, unsigned events)
+/* clauses: percentage of rules that have some. */
+static void same(uint64_t seed, unsigned rules, unsigned conditions, unsigned clauses, unsigned events)
 {
 	static struct hits want;
 	const uint32_t *got;
@@ -199,18 +229,20 @@ static void same(uint64_t seed, unsigned rules, unsigned conditions, unsigned ev
 
 	state = seed;
 	world_init(&w);
-	bool built = set && any_rules(set, rules, conditions) && !sense_ruleset_compile(set, NULL);
+	bool built = set && any_rules(set, rules, conditions, clauses) && !sense_ruleset_compile(set, NULL);
 	for (unsigned i = 0; built && i < events; i++) {
 		any_event(&w);
 		naive(set, &w.event, &want);
 		count = sense_ruleset_match(set, &w.event, &got);
 		total += want.count;
+		for (unsigned j = 0; j < want.count; j++)
+			differ += !sense_rule_holds(sense_ruleset_get(set, want.rules[j]), &w.event);
 		if (count != want.count || memcmp(got, want.rules, count * sizeof(*got)))
 			differ++;
 	}
 	ok(built && !differ && (total || rules < 50),
-	   "seed %llu: %u rules of up to %u conditions, %u events, %u hits", (unsigned long long)seed, rules,
-	   conditions, events, total);
+	   "seed %llu: %u rules of up to %u conditions, %u%% with clauses, %u events, %u hits",
+	   (unsigned long long)seed, rules, conditions, clauses, events, total);
 	world_fini(&w);
 	sense_ruleset_free(set);
 }
@@ -287,6 +319,91 @@ static void remembered(void)
 	sense_ruleset_free(ours);
 }
 
+/* Rules that differ in one of many alternatives only. */
+static void alternatives(void)
+{
+	sense_ruleset *set = sense_ruleset_new();
+	struct sense_condition conditions[SENSE_RULE_CLAUSES_MAX];
+	struct sense_clause clauses[SENSE_RULE_CLAUSES_MAX];
+	double ports[SENSE_RULE_CLAUSES_MAX];
+	const char *chat = "chat";
+	const uint32_t *found;
+	struct world w;
+	struct sense_condition shared = {
+	    .field = SENSE_FIELD_SERVICE_CATEGORY, .op = SENSE_OP_IN, .count = 1, .strings = &chat};
+
+	world_init(&w);
+	for (unsigned i = 0; i < SENSE_RULE_CLAUSES_MAX; i++) {
+		ports[i] = 400 + i;
+		conditions[i] = (struct sense_condition){
+		    .field = SENSE_FIELD_DST_PORT, .op = SENSE_OP_IN, .count = 1, .numbers = &ports[i]};
+		clauses[i] = (struct sense_clause){1, &conditions[i]};
+	}
+	for (unsigned i = 0; i < 70; i++) {
+		char id[16];
+		snprintf(id, sizeof(id), "r%u", i);
+		struct sense_rule rule = {.id = id,
+					  .events = SENSE_ANY_EVENT,
+					  .conditions = &shared,
+					  .condition_count = 1,
+					  .clauses = clauses + i % 2,
+					  .clause_count = i % 2 ? 40 : SENSE_RULE_CLAUSES_MAX};
+		is_num(sense_ruleset_add(set, &rule, NULL), SENSE_OK, "rule %u of many alternatives", i);
+	}
+	sense_ruleset_compile(set, NULL);
+	is_num(sense_ruleset_match(set, &w.event, &found), 35, "port 443 is an alternative of every other rule");
+	ok(found[0] == 0 && found[34] == 68, "each found once, in order");
+	w.flow.key.port_b = 401;
+	is_num(sense_ruleset_match(set, &w.event, &found), 70, "port 401 of each");
+	w.flow.key.port_b = 464;
+	is_num(sense_ruleset_match(set, &w.event, &found), 0, "port 464 of none");
+	world_fini(&w);
+	sense_ruleset_free(set);
+}
+
+/* What a set may hold, by the bounds of rule.h. */
+static void bounds(void)
+{
+	sense_ruleset *set = sense_ruleset_new();
+	static double ports[4096];
+	struct sense_condition ranges[SENSE_RULE_CONDITIONS_MAX + 1];
+	struct sense_clause clauses[SENSE_RULE_CLAUSES_MAX + 1];
+	struct sense_rule rule = {.id = "r", .file = "x.lua", .line = 7, .events = 1, .clauses = clauses};
+	struct sense_error err = {0};
+
+	for (unsigned i = 0; i <= SENSE_RULE_CONDITIONS_MAX; i++)
+		ranges[i] = (struct sense_condition){.field = SENSE_FIELD_L4, .op = SENSE_OP_RANGE, .max = 1};
+	for (unsigned i = 0; i <= SENSE_RULE_CLAUSES_MAX; i++)
+		clauses[i] = (struct sense_clause){1, ranges};
+	rule.clause_count = SENSE_RULE_CLAUSES_MAX + 1;
+	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "65 alternatives");
+	is_str(err.message, "x.lua:7: rule \"r\" has more than 64 alternatives", "are too many");
+	rule.clause_count = 1;
+	rule.conditions = ranges;
+	rule.condition_count = SENSE_RULE_CONDITIONS_MAX;
+	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "33 conditions, one in an alternative");
+	is_str(err.message, "x.lua:7: rule \"r\" has an alternative of more than 32 conditions", "are too many");
+	clauses[0].conditions = &(struct sense_condition){.field = SENSE_FIELD_HOST, .op = SENSE_OP_RANGE};
+	rule.condition_count = 0;
+	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "conditions of alternatives are checked");
+
+	struct sense_condition list = {
+	    .field = SENSE_FIELD_DST_PORT, .op = SENSE_OP_IN, .count = 4096, .numbers = ports};
+	unsigned added = 0;
+	rule.clause_count = 64;
+	for (unsigned i = 0; i < 64; i++)
+		clauses[i] = (struct sense_clause){1, &list};
+	for (char id[8]; added < 8; added++) {
+		snprintf(id, sizeof(id), "r%u", added);
+		rule.id = id;
+		if (sense_ruleset_add(set, &rule, &err))
+			break;
+	}
+	is_num(added, 3, "values count once for each alternative");
+	ok(strstr(err.message, "more than 1048576 conditions and values"), "and say so: %s", err.message);
+	sense_ruleset_free(set);
+}
+
 static void refuse(const struct sense_condition *condition, const char *what)
 {
 	sense_ruleset *set = sense_ruleset_new();
@@ -340,16 +457,21 @@ int main(void)
 	const char *seed = getenv("SENSE_TEST_SEED");
 	uint64_t first = seed ? strtoull(seed, NULL, 0) : 1;
 
-	same(first, 0, 1, 10);
+	same(first, 0, 1, 0, 10);
 	for (uint64_t i = 0; i < 12; i++)
-		same(first + i, 1 + 7 * (unsigned)i, 4, 500);
+		same(first + i, 1 + 7 * (unsigned)i, 4, i % 2 * 50, 500);
 	for (uint64_t i = 0; i < 6; i++)
-		same(first + 100 + i, 500, 1 + (unsigned)i, 300);
-	same(first + 200, 4000, 3, 60);
-	same(first + 300, 4000, 8, 60);
+		same(first + 100 + i, 500, 1 + (unsigned)i, 0, 300);
+	for (uint64_t i = 0; i < 6; i++)
+		same(first + 400 + i, 500, 1 + (unsigned)i, 100, 300);
+	same(first + 200, 4000, 3, 0, 60);
+	same(first + 300, 4000, 8, 20, 60);
+	same(first + 500, 4000, 2, 100, 60);
+	alternatives();
 	remembered();
 	alike(SENSE_FIELD_DST_PORT, SENSE_OP_IN, "1000 rules of one category and a port each");
 	alike(SENSE_FIELD_BYTES_UP, SENSE_OP_RANGE, "1000 rules of one category and a threshold each");
+	bounds();
 	refusals();
 	return tap_done();
 }
