@@ -49,15 +49,17 @@ static void set_number(lua_State *L, const char *key, double value)
 	lua_setfield(L, -2, key);
 }
 
-/* fields[i] = { name, type, documentation }, from 1 where enum sense_field counts from 0. */
+/* fields[i] = { name, type, documentation, bits of events }, from 1 where enum sense_field counts from 0. */
 static void push_fields(lua_State *L)
 {
 	lua_createtable(L, SENSE_FIELD_COUNT, 0);
 	for (int i = 0; i < SENSE_FIELD_COUNT; i++) {
-		lua_createtable(L, 3, 0);
+		lua_createtable(L, 4, 0);
 		set_text(L, 1, sense_field_name((enum sense_field)i));
 		set_text(L, 2, type_word(sense_field_type((enum sense_field)i)));
 		set_text(L, 3, sense_field_doc((enum sense_field)i));
+		lua_pushnumber(L, sense_field_events((enum sense_field)i));
+		lua_rawseti(L, -2, 4);
 		lua_rawseti(L, -2, i + 1);
 	}
 }

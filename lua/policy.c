@@ -154,9 +154,9 @@ static void read_condition(lua_State *L, struct load *load, int table, struct se
 	out->count = strings + numbers + cidrs; /* one of the three is there */
 }
 
-static void read_conditions(lua_State *L, struct load *load, int table, struct sense_rule *rule)
+static const struct sense_condition *conditions_of(lua_State *L, struct load *load, int table, unsigned *count)
 {
-	unsigned n = list_begin(L, table, "match");
+	unsigned n = list_begin(L, table, "conditions");
 	struct sense_condition *list = scratch(L, load, n * sizeof *list);
 	for (unsigned i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
@@ -164,8 +164,40 @@ static void read_conditions(lua_State *L, struct load *load, int table, struct s
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
-	rule->conditions = list;
-	rule->condition_count = n;
+	*count = n;
+	return list;
+}
+
+/* The clause at the top of the stack: numbers of its conditions, from 1. */
+static void read_clause(lua_State *L, struct load *load, const struct sense_condition *conditions,
+			struct sense_clause *out)
+{
+	unsigned n = (unsigned)lua_objlen(L, -1);
+	struct sense_condition *list = scratch(L, load, n * sizeof *list);
+	for (unsigned i = 0; i < n; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		list[i] = conditions[lua_tointeger(L, -1) - 1]; /* their values are shared */
+		lua_pop(L, 1);
+	}
+	*out = (struct sense_clause){n, list};
+}
+
+static void read_match(lua_State *L, struct load *load, int table, struct sense_rule *rule)
+{
+	unsigned total;
+	lua_getfield(L, table, "match");
+	int match = lua_gettop(L);
+	rule->conditions = conditions_of(L, load, match, &total);
+	rule->condition_count = (unsigned)number_of(L, match, "shared");
+	rule->clause_count = list_begin(L, match, "clauses");
+	struct sense_clause *clauses = scratch(L, load, rule->clause_count * sizeof *clauses);
+	for (unsigned i = 0; i < rule->clause_count; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		read_clause(L, load, rule->conditions, &clauses[i]);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
+	rule->clauses = clauses;
 }
 
 static void read_throttle(lua_State *L, struct load *load, int table, struct sense_rule *rule)
@@ -214,7 +246,7 @@ static void read_rule(lua_State *L, struct load *load, int table)
 	};
 	unsigned number = sense_ruleset_count(load->set);
 	rule.tags = strings_of(L, load, table, "tags", &rule.tag_count);
-	read_conditions(L, load, table, &rule);
+	read_match(L, load, table, &rule);
 	read_throttle(L, load, table, &rule);
 	rule.has_when = keep_function(L, table, "when", number);
 	rule.has_finding = keep_function(L, table, "finding", number);

@@ -15,7 +15,7 @@ local rule = {
   { "on", kind = "events", required = true, doc = "an event, or a list of them" },
   { "type", kind = "text", max = 40, default = "policy", doc = "kind of finding: service, local_model, ..." },
   { "confidence", kind = "number", min = 0, max = 100, default = 80, doc = "how sure, in percent" },
-  { "match", kind = "match", doc = "conditions on fields; all must hold; decided before any Lua runs" },
+  { "match", kind = "match", doc = "conditions on fields, all of which must hold, and `any`, `all`, `none`; decided before any Lua runs" },
   { "params", kind = "params", doc = "read-only values for `when` and `finding`" },
   { "when", kind = "call", doc = "function(flow, params): true when the rule holds" },
   { "finding", kind = "call",
@@ -35,6 +35,9 @@ local ops = {
   address = { "any", "one_of", "none", "cidr", "set" },
 }
 
+-- Beside fields a `match` may hold lists of such tables: one of them holds, each does, none does.
+local combinators = { "all", "any", "none" }
+
 local throttle = { "by", "every" }
 
-return { policy = policy, rule = rule, ops = ops, throttle = throttle, fields = host.fields }
+return { policy = policy, rule = rule, ops = ops, combinators = combinators, throttle = throttle, fields = host.fields }

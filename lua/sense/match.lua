@@ -1,13 +1,17 @@
 -- From the `match` of a rule to the flat conditions that core/rules compiles into its index.
 local host = ...
 
-local OP, api, behind = host.ops, host.api, host.env.behind
-local LIST_MAX, TEXT_MAX = 4096, 1024
+local OP, api, formula, behind = host.ops, host.api, host.formula, host.env.behind
+local LIST_MAX, TEXT_MAX, DEPTH_MAX = 4096, 1024, 4
 
-local field_number, field_type, field_names, children = {}, {}, {}, { [""] = {} }
+local combines = {} -- any, all and none, as a set
+for _, word in ipairs(api.combinators) do combines[word] = true end
+
+local field_number, field_type, field_events, field_names = {}, {}, {}, {}
+local children = { [""] = {} } -- group -> what can stand in its table
 for i, field in ipairs(api.fields) do
   local name = field[1]
-  field_number[name], field_type[name], field_names[i] = i - 1, field[2], name
+  field_number[name], field_type[name], field_events[name], field_names[i] = i - 1, field[2], field[4], name
   local group, key = name:match("^(.-)%.(.+)$")
   if group then
     if not children[group] then
@@ -19,6 +23,8 @@ for i, field in ipairs(api.fields) do
     table.insert(children[""], name)
   end
 end
+
+for _, word in ipairs(api.combinators) do table.insert(children[""], word) end
 
 local function suggest(word, names)
   local near = type(word) == "string" and host.nearest(word, names)
@@ -180,35 +186,95 @@ local function sorted(t)
   return keys
 end
 
-local function walk(add, fail, group, path, t)
+local function event_names(bits)
+  local names = {}
+  for i, name in ipairs(host.events) do
+    if bit.band(bits, 2 ^ (i - 1)) ~= 0 then names[#names + 1] = name end
+  end
+  return table.concat(names, ", ")
+end
+
+-- Is the field ever known on one of these events (bits)? nil stands for events that are not known.
+local function known_on(name, on, fail, key)
+  if not on or bit.band(field_events[name], on) ~= 0 then return end
+  fail(key, ("is never known on %s (it is on: %s)"):format(event_names(on), event_names(field_events[name])))
+end
+
+-- `to` is where it all goes: add(condition), fail(key, message), and the events `on` of the rule.
+local function walk(to, group, path, t)
   for _, k in ipairs(sorted(t)) do
     local name = group == "" and k or group .. "." .. tostring(k)
     local key = path .. "." .. tostring(k)
     if field_number[name] then
-      field_conditions(add, fail, name, key, t[k])
+      known_on(name, to.on, to.fail, key)
+      field_conditions(to.add, to.fail, name, key, t[k])
     elseif group == "" and type(k) == "string" and children[k] then
       if type(t[k]) == "table" then
-        walk(add, fail, k, key, t[k])
+        walk(to, k, key, t[k])
       else
-        fail(key, ("takes a table of its fields (%s)"):format(table.concat(children[k], ", ")))
+        to.fail(key, ("takes a table of its fields (%s)"):format(table.concat(children[k], ", ")))
       end
-    else
-      fail(key, "unknown field" .. suggest(k, children[group]))
+    elseif group ~= "" or not combines[k] then
+      to.fail(key, "unknown field" .. suggest(k, children[group]))
     end
   end
 end
 
--- conditions(match, fail): the list of conditions; fail(key, message) was called for what is wrong.
-local function conditions(match, fail)
-  local list = {}
-  if match == nil then return list end
-  if type(match) ~= "table" then
-    fail("match", "takes a table of fields")
-    return list
+-- ---- any, all, none ----------------------------------------------------------------------------
+
+local parts_of
+
+-- The tables of a list, each as one formula; or of their opposites.
+local function entries(to, key, value, depth, wanted)
+  local list = plain(value) and values_of(value)
+  if not list or #list == 0 or #list > formula.CLAUSES_MAX then
+    return to.fail(key, ("takes a list of 1 to %d tables, as in { { quic = true }, { dst_port = 443 } }")
+      :format(formula.CLAUSES_MAX))
   end
-  walk(function(condition) list[#list + 1] = condition end, fail, "", "match", match)
-  return list
+  if depth > DEPTH_MAX then return to.fail(key, ("is nested more than %d deep"):format(DEPTH_MAX)) end
+  local out = {}
+  for i, entry in ipairs(list) do
+    local at = ("%s[%d]"):format(key, i)
+    if type(entry) ~= "table" then
+      to.fail(at, "takes a table of fields, not " .. shown(entry))
+    elseif next(entry) == nil then
+      to.fail(at, "is empty, and so would always hold")
+    else
+      local combined, why = (wanted and formula.both or formula.either)(parts_of(to, entry, at, depth, wanted))
+      if not combined then to.fail(at, why) end
+      out[#out + 1] = combined
+    end
+  end
+  return out
+end
+
+-- What a table says, as formulas that must hold together; or, when it is not wanted, its opposite, as
+-- formulas of which one must.
+function parts_of(to, t, path, depth, wanted)
+  local parts = {}
+  local function add(condition)
+    parts[#parts + 1] = { { wanted and condition or formula.negated(condition) } }
+  end
+  walk({ add = add, fail = to.fail, on = to.on }, "", path, t)
+  for _, word in ipairs(api.combinators) do
+    local key = path .. "." .. word
+    local inner = t[word] ~= nil and entries(to, key, t[word], depth + 1, (word == "none") ~= wanted)
+    if inner then
+      local combined, why = ((word == "any") == wanted and formula.either or formula.both)(inner)
+      if not combined then to.fail(key, why) end
+      parts[#parts + 1] = combined
+    end
+  end
+  return parts
+end
+
+-- conditions(match, fail, on): what formula.flat gives; fail(key, message) was called for what is wrong.
+local function conditions(match, fail, on)
+  if type(match) ~= "table" then return fail("match", "takes a table of fields") end
+  local out, why = formula.flat(parts_of({ fail = fail, on = on }, match, "match", 0, true))
+  if not out then fail("match", why) end
+  return out
 end
 
 return { conditions = conditions, suggest = suggest, shown = shown, values_of = values_of, sorted = sorted,
-  field_number = field_number, field_names = field_names }
+  field_number = field_number, field_names = field_names, known_on = known_on }

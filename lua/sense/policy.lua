@@ -14,15 +14,18 @@ local file, name, text -- of the policy that is being loaded
 
 -- Lua does not say on which line a key stands: the first line from the rule's own on that sets it.
 local function line_of(key, from)
-  local last = key:match("([%a_][%w_]*)$")
-  if not last or not from then return from end
-  local number = 0
+  if not from then return nil end
+  local words, number, at = {}, 0, from
+  for word in gmatch(key, "[%a_][%w_]*") do words[#words + 1] = word end
   for line in gmatch(text .. "\n", "(.-)\n") do
     number = number + 1
-    if number > from and find(line, "^%s*rule[%s(\"']") then return from end
-    if number >= from and find(line, "%f[%w_]" .. last .. "%s*=") then return number end
+    if number > from and find(line, "^%s*rule[%s(\"']") then break end
+    while number >= from and words[1] and find(line, "%f[%w_]" .. words[1] .. "%s*=") do
+      at = number
+      table.remove(words, 1)
+    end
   end
-  return from
+  return at
 end
 
 local function problem(line, rule, key, message)
@@ -93,21 +96,23 @@ function check.call(spec, value, fail)
   return value
 end
 
-local function throttle_fields(by, fail)
+local function throttle_fields(by, fail, on)
   local list = values_of(by)
   if not list or #list == 0 or #list > 6 then return fail("throttle.by", "takes 1 to 6 fields") end
   local numbers = {}
   for i, wanted in ipairs(list) do
     numbers[i] = match.field_number[event.aliases[wanted] or wanted]
+    local name = event.aliases[wanted] or wanted
     if not numbers[i] then
       return fail("throttle.by", ("%s is not a field%s"):format(shown(wanted),
         suggest(wanted, match.field_names)))
     end
+    match.known_on(name, on, function(_, why) fail("throttle.by", name .. " " .. why) end)
   end
   return numbers
 end
 
-function check.throttle(spec, value, fail)
+function check.throttle(spec, value, fail, out)
   if type(value) ~= "table" then return fail(spec[1], "takes { by = { ... }, every = \"10m\" }") end
   for _, key in ipairs(sorted(value)) do
     if key ~= "by" and key ~= "every" then
@@ -119,13 +124,13 @@ function check.throttle(spec, value, fail)
   if type(seconds) ~= "number" or not (seconds > 0 and seconds <= 31536000) then
     return fail("throttle.every", "takes a duration such as \"10m\", at most 365d")
   end
-  local by = value.by ~= nil and throttle_fields(value.by, fail) or nil
+  local by = value.by ~= nil and throttle_fields(value.by, fail, out.on) or nil
   if value.by == nil then fail("throttle.by", "is missing: fields that make up one key") end
   return by and { by = by, us = floor(seconds * 1e6) }
 end
 
-function check.match(_, value, fail)
-  return match.conditions(value, fail)
+function check.match(_, value, fail, out)
+  return match.conditions(value, fail, out.on)
 end
 
 local function freezable(value, depth)
@@ -171,7 +176,7 @@ local function checked(specs, given, fail)
       if spec.required then fail(spec[1], "is missing: " .. spec.doc) end
       out[spec[1]] = spec.default
     else
-      local good, index = check[spec.kind](spec, value, fail)
+      local good, index = check[spec.kind](spec, value, fail, out)
       out[spec[1]] = good
       if index then out[spec[1] .. "_index"] = index end
     end
@@ -186,7 +191,7 @@ local function validate(rule)
   local params = out.params or env.freeze({}, "params")
   out.id, out.line, out.file, out.policy = rule.id, rule.line, file, name
   out.severity = out.severity_index - 1
-  out.match = out.match or {}
+  out.match = out.match or { conditions = {}, shared = 0, clauses = {} }
   out.tags = out.tags or {}
   out.params = nil
   out.when = out.when and event.bind(out.when, params)

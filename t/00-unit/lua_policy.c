@@ -157,6 +157,48 @@ static const struct {
     {RULE("match = { quic = 'yes' }"), "pol/p1.lua:1: rule \"r\": match.quic: 'yes' is not true or false"},
     {RULE("match = { src_ip = '10.0.0.0/33' }"), "pol/p1.lua:1: rule \"r\": match.src_ip: '10.0.0.0/33' is "
 						 "not an address or network such as \"10.0.0.0/8\""},
+    {RULE("match = { any = 'x' }"),
+     "pol/p1.lua:1: rule \"r\": match.any: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
+     "= 443 } }"},
+    {RULE("match = { none = { host = 'x' } }"),
+     "pol/p1.lua:1: rule \"r\": match.none: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
+     "= 443 } }"},
+    {RULE("match = { all = {} }"),
+     "pol/p1.lua:1: rule \"r\": match.all: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
+     "= 443 } }"},
+    {RULE("match = {\n any = { { quic = true }, 'x' } }"),
+     "pol/p1.lua:2: rule \"r\": match.any[2]: takes a table of fields, not 'x'"},
+    {RULE("match = { any = { {} } }"),
+     "pol/p1.lua:1: rule \"r\": match.any[1]: is empty, and so would always hold"},
+    {RULE("match = { anny = { { quic = true } } }"),
+     "pol/p1.lua:1: rule \"r\": match.anny: unknown field, did you mean 'any'?"},
+    {RULE("match = {\n quic = true,\n any = {\n { quic = true },\n { hots = 'x' },\n } }"),
+     "pol/p1.lua:5: rule \"r\": match.any[2].hots: unknown field, did you mean 'host'?"},
+    {RULE("match = { service = { any = { { id = 'x' } } } }"),
+     "pol/p1.lua:1: rule \"r\": match.service.any: unknown field"},
+    {RULE("match = { any = { { all = { { none = { { any = { { all = { { quic = true } } } } } } } } } } }"),
+     "pol/p1.lua:1: rule \"r\": match.any[1].all[1].none[1].any[1].all: is nested more than 4 deep"},
+    {"local p = {} for i = 1, 9 do p[i] = { dst_port = i } end\n" RULE("match = { all = { { any = p }, { any = p } } }"),
+     "pol/p1.lua:2: rule \"r\": match.all: makes more than 64 alternatives: split the rule"},
+    {"local p = {} for i = 1, 9 do p[i] = { src_port = i, dst_port = i } end\n" RULE("match = {\n any = p, none = { { any = p } } }"),
+     "pol/p1.lua:3: rule \"r\": match.none[1].any: makes more than 64 alternatives: split the rule"},
+    {"local p = {} for i = 1, 65 do p[i] = { dst_port = i } end\n" RULE("match = { any = p }"),
+     "pol/p1.lua:2: rule \"r\": match.any: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
+     "= 443 } }"},
+    {"local p = {} for i = 1, 33 do p[i] = { dst_port = i } end\n" RULE("match = { none = p }"),
+     "pol/p1.lua:2: rule \"r\": match.none: makes an alternative of more than 32 conditions: split the rule"},
+    {"local p = {} for i = 1, 31 do p[i] = { dst_port = i } end\n" RULE("match = { quic = true, src_port = 1, none = p }"),
+     "pol/p1.lua:2: rule \"r\": match: makes an alternative of more than 32 conditions: split the rule"},
+    {"local t = {} t.any = { t }\n" RULE("match = t"),
+     "pol/p1.lua:2: rule \"r\": match.any[1].any[1].any[1].any[1].any: is nested more than 4 deep"},
+    {RULE("match = {\n dns = {\n name = 'x' } }"),
+     "pol/p1.lua:3: rule \"r\": match.dns.name: is never known on tls (it is on: dns, activity)"},
+    {RULE("match = { any = { { listen = { port = 1 } } } }"),
+     "pol/p1.lua:1: rule \"r\": match.any[1].listen.port: is never known on tls (it is on: listen, activity)"},
+    {RULE("match = { dns = { name = { set = false } } }"),
+     "pol/p1.lua:1: rule \"r\": match.dns.name: is never known on tls (it is on: dns, activity)"},
+    {RULE("throttle = { by = { 'src_ip', 'file' }, every = '1m' }"),
+     "pol/p1.lua:1: rule \"r\": throttle.by: file.path is never known on tls (it is on: file, activity)"},
     {RULE("match = 'x'"), "pol/p1.lua:1: rule \"r\": match: takes a table of fields"},
     {RULE("confidence = 101"), "pol/p1.lua:1: rule \"r\": confidence: takes a number from 0 to 100"},
     {RULE("confidence = 0/0"), "pol/p1.lua:1: rule \"r\": confidence: takes a number from 0 to 100"},
@@ -217,6 +259,62 @@ static void bad_policies(void)
 			      "x =", "y = 1"};
 	is_num(load(3, many), SENSE_E_CONFIG, "many problems");
 	is_num(report.count, 7, "all at once");
+}
+
+/* What a rule of this `match` answers to an event with these values, by the index and by trying. */
+static bool holds(const char *match, double bytes_up, double duration, const char *host)
+{
+	char text[1024];
+	const char *texts[] = {text};
+	const uint32_t *found;
+	struct sense_given given = {0};
+	struct sense_event event = {.kind = SENSE_EVENT_DNS, .given = &given};
+	snprintf(text, sizeof text,
+		 "rule 'r' { title = 't', severity = 'low', on = { 'dns', 'tls' },\n match = { %s } }", match);
+	if (load(1, texts) || sense_ruleset_compile(set, &err)) {
+		sense_report_print(&report, stderr);
+		return !ok(false, "%s", match);
+	}
+	if (bytes_up >= 0)
+		sense_given_number(&given, SENSE_FIELD_BYTES_UP, bytes_up);
+	if (duration >= 0)
+		sense_given_number(&given, SENSE_FIELD_DURATION, duration);
+	if (host)
+		sense_given_string(&given, SENSE_FIELD_HOST, host);
+	bool tried = sense_rule_holds(sense_ruleset_get(set, 0), &event);
+	if (sense_ruleset_match(set, &event, &found) != tried)
+		ok(false, "index and trial agree on %s", match);
+	return tried;
+}
+
+static void combined(void)
+{
+	static const char any[] = "any = { { bytes_up = { min = 10 } }, { duration = { min = 5 }, host = 'x' } }";
+	ok(holds(any, 10, 0, NULL) && holds(any, 0, 5, "x"), "any: one of them holds");
+	ok(!holds(any, 9, 5, "y") && !holds(any, 9, 4, "x"), "or none does");
+	static const char all[] = "all = { { bytes_up = { min = 10 } }, { bytes_up = { max = 20 }, host = 'x' } }";
+	ok(holds(all, 15, 0, "x") && !holds(all, 25, 0, "x") && !holds(all, 15, 0, "y"), "all: each holds");
+	static const char none[] = "none = { { bytes_up = { min = 10 }, host = 'x' }, { host = { prefix = 'y' } } }";
+	ok(holds(none, 9, 0, "x") && holds(none, 15, 0, "z"), "none: an entry holds only as a whole");
+	ok(!holds(none, 15, 0, "x") && !holds(none, 0, 0, "yes"), "and then the rule does not");
+	ok(holds(none, -1, -1, "x") && holds(none, 15, 0, NULL), "what is not known satisfies none");
+	ok(!holds("none = { { host = { set = true } } }", 1, 1, "x") &&
+	       holds("none = { { host = { set = true } } }", 1, 1, NULL),
+	   "none of set = true is set = false");
+	ok(holds("none = { { host = { none = 'x' } } }", 1, 1, "x") &&
+	       !holds("none = { { host = { none = 'x' } } }", 1, 1, NULL),
+	   "none of none is any");
+	static const char deep[] =
+	    "host = 'x', none = { { any = { { bytes_up = { min = 10 } }, { none = { { duration = { min = 5 } } } } } } }";
+	ok(holds(deep, 9, 5, "x") && !holds(deep, 10, 5, "x") && !holds(deep, 9, 4, "x") &&
+	       !holds(deep, 9, -1, "x") && !holds(deep, 9, 5, "y"),
+	   "nested ones mean what they say");
+	ok(holds("bytes_up = 1, any = { { host = { 'x', 'y' } }, { dns = { type = 5 } } }", 1, 1, "y"),
+	   "a field that some of the events have");
+	is_num(sense_ruleset_get(set, 0)->condition_count, 1, "conditions that all share are kept once");
+	is_num(sense_ruleset_get(set, 0)->clause_count, 2, "beside the alternatives");
+	holds("bytes_up = 1, any = { { host = 'y' } }", 1, 1, "y");
+	is_num(sense_ruleset_get(set, 0)->clause_count, 0, "one alternative is none");
 }
 
 static void separate(void)
@@ -303,6 +401,7 @@ int main(int argc, char **argv)
 	}
 	good();
 	bad_policies();
+	combined();
 	separate();
 	directories();
 	sense_lua_free(lua);
