@@ -1,5 +1,6 @@
 # SENSE: one non-recursive Makefile. `make help` lists the targets; V=1 shows the commands.
 
+NUMBER   := 0.3.0
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 CC       ?= gcc
 B        ?= build
@@ -60,12 +61,13 @@ $(B)/%.o: %.c $(B)/flags
 
 # What objects depend on beside their source: these files change when their text does.
 $(B)/flags:   TEXT = $(CC) $(CFLAGS) $(LDFLAGS)
-$(B)/version: TEXT = $(VERSION)
+$(B)/version: TEXT = $(NUMBER) $(VERSION)
 $(B)/flags $(B)/version: FORCE
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
-$(B)/core/cli/cli.o: $(B)/version
+$(B)/core/cli/cli.o $(B)/core/base/version.o: $(B)/version
 $(B)/core/cli/cli.o: private CFLAGS += -DSENSE_VERSION='"$(VERSION)"'
+$(B)/core/base/version.o: private CFLAGS += -DSENSE_VERSION_NUMBER='"$(NUMBER)"'
 
 # A trusted Lua file becomes an object with the symbols sense_lua_<name>_begin and _end.
 $(B)/lua/sense/%.lua.o: lua/sense/%.lua
@@ -144,7 +146,7 @@ TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c))
 .PHONY: $(TIDY)
 $(TIDY): tidy/%: %
 	$(call say,TIDY,$<)
-	$(Q)clang-tidy --quiet $< -- $(CFLAGS) -DSENSE_VERSION='""' 2>/dev/null
+	$(Q)clang-tidy --quiet $< -- $(CFLAGS) -DSENSE_VERSION='""' -DSENSE_VERSION_NUMBER='""' 2>/dev/null
 
 lint: ## clang build, clang-tidy, cppcheck, man page
 	$(Q)contrib/deps/install build test lint

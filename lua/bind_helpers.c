@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/version.h"
 #include "core/conf/units.h"
 #include "lua/cidr.h"
 #include "lua/state.h"
@@ -80,6 +81,13 @@ static int where(lua_State *L)
 	return 1;
 }
 
+/* version_at_least("0.3"): is this agent that, or later? */
+static int version_at_least(lua_State *L)
+{
+	lua_pushboolean(L, sense_version_at_least(luaL_checkstring(L, 1)));
+	return 1;
+}
+
 static int is_cidr(lua_State *L)
 {
 	struct sense_cidr network;
@@ -139,6 +147,7 @@ void sense_bind_helpers(lua_State *L, int host)
 	    {"duration_parse", duration_parse},
 	    {"nearest", nearest},
 	    {"where", where},
+	    {"version_at_least", version_at_least},
 	    {"is_cidr", is_cidr},
 	    {"cidr", cidr},
 	    {NULL, NULL},
@@ -147,4 +156,6 @@ void sense_bind_helpers(lua_State *L, int host)
 		lua_pushcfunction(L, f->func);
 		lua_setfield(L, host, f->name);
 	}
+	lua_pushstring(L, sense_version());
+	lua_setfield(L, host, "version");
 }

@@ -154,7 +154,8 @@ static void read_condition(lua_State *L, struct load *load, int table, struct se
 	out->count = strings + numbers + cidrs; /* one of the three is there */
 }
 
-static const struct sense_condition *conditions_of(lua_State *L, struct load *load, int table, unsigned *count)
+static const struct sense_condition *conditions_of(lua_State *L, struct load *load, int table,
+						   unsigned *count)
 {
 	unsigned n = list_begin(L, table, "conditions");
 	struct sense_condition *list = scratch(L, load, n * sizeof *list);

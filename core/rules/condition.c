@@ -123,7 +123,8 @@ bool sense_condition_holds(const struct sense_condition *condition, const struct
 	return sense_condition_test(condition, &value);
 }
 
-static bool all_hold(const struct sense_condition *conditions, unsigned count, const struct sense_event *event)
+static bool all_hold(const struct sense_condition *conditions, unsigned count,
+		     const struct sense_event *event)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (!sense_condition_holds(&conditions[i], event))

@@ -149,7 +149,8 @@ static bool clause_holds(const struct sense_clause *clause, const struct sense_e
 }
 
 /* Those that hold are all that matters when some do; when none does, each says on what it failed. */
-static bool print_clauses(const struct sense_rule *rule, const struct sense_event *event, struct sense_buf *out)
+static bool print_clauses(const struct sense_rule *rule, const struct sense_event *event,
+			  struct sense_buf *out)
 {
 	unsigned held = 0;
 

@@ -437,7 +437,9 @@ static uint32_t file_rules(struct builder *b, const struct sense_rule *rules, un
 		const struct sense_rule *rule = &rules[i];
 		if (!rule->clause_count)
 			b->filed[used++] = (struct sense_index_filed){
-			    .rule = i, .condition_count = rule->condition_count, .conditions = rule->conditions};
+			    .rule = i,
+			    .condition_count = rule->condition_count,
+			    .conditions = rule->conditions};
 		for (unsigned j = 0; j < rule->clause_count; j++)
 			b->filed[used++] = (struct sense_index_filed){
 			    .rule = i,

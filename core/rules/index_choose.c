@@ -115,7 +115,8 @@ static void choose(const struct sense_index_filed *filed, struct sense_index_mem
 		const struct sense_condition *condition = &own->conditions[i];
 		if (member->used >> i & 1 || !can_index(condition))
 			continue;
-		if (depth && (uint64_t)member->copies * sense_index_spread(condition) > SENSE_INDEX_COPIES_MAX)
+		uint64_t copies = (uint64_t)member->copies * sense_index_spread(condition);
+		if (depth && copies > SENSE_INDEX_COPIES_MAX)
 			continue;
 		if (best && !better(condition, best))
 			continue;
@@ -143,7 +144,8 @@ static bool same_range(const struct sense_condition *a, const struct sense_condi
 }
 
 /* The member's own condition that is this range; -1: it has none, or has used it. */
-static int find_range(const struct sense_index_filed *filed, uint32_t used, const struct sense_condition *range)
+static int find_range(const struct sense_index_filed *filed, uint32_t used,
+		      const struct sense_condition *range)
 {
 	for (unsigned i = 0; i < filed->condition_count; i++)
 		if (!(used >> i & 1) && same_range(&filed->conditions[i], range))
@@ -151,8 +153,8 @@ static int find_range(const struct sense_index_filed *filed, uint32_t used, cons
 	return -1;
 }
 
-static bool all_have(const struct sense_index_filed *filed, const struct sense_index_member *members, uint32_t count,
-		     const struct sense_condition *range)
+static bool all_have(const struct sense_index_filed *filed, const struct sense_index_member *members,
+		     uint32_t count, const struct sense_condition *range)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (find_range(&filed[members[i].filed], members[i].used, range) < 0)
@@ -172,7 +174,8 @@ static void gate(const struct sense_index_filed *filed, struct sense_index_membe
 		return;
 	for (unsigned c = 0; c < first->condition_count; c++) {
 		const struct sense_condition *range = &first->conditions[c];
-		if (range->op != SENSE_OP_RANGE || !(range->min > 0) || !all_have(filed, members, count, range))
+		if (range->op != SENSE_OP_RANGE || !(range->min > 0) ||
+		    !all_have(filed, members, count, range))
 			continue;
 		for (uint32_t i = 0; i < count; i++) {
 			struct sense_index_member *member = &members[i];
@@ -183,8 +186,8 @@ static void gate(const struct sense_index_filed *filed, struct sense_index_membe
 	}
 }
 
-void sense_index_choose(const struct sense_index_filed *filed, struct sense_index_member *members, uint32_t count,
-			unsigned depth)
+void sense_index_choose(const struct sense_index_filed *filed, struct sense_index_member *members,
+			uint32_t count, unsigned depth)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		members[i].group = SENSE_INDEX_NO_GROUP;

@@ -363,7 +363,8 @@ enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule 
 	}
 	uint64_t weight = set->weight + rule_weight(rule);
 	if (weight > SENSE_RULESET_WEIGHT_MAX)
-		return bad(rule, err, "is one too many: all rules together have more than 1048576 conditions and values");
+		return bad(rule, err,
+			   "is one too many: all rules together have more than 1048576 conditions and values");
 	struct sense_rule *copy = &set->rules[set->count];
 	*copy = *rule;
 	copy->number = set->count;

@@ -11,7 +11,8 @@ local field_number, field_type, field_events, field_names = {}, {}, {}, {}
 local children = { [""] = {} } -- group -> what can stand in its table
 for i, field in ipairs(api.fields) do
   local name = field[1]
-  field_number[name], field_type[name], field_events[name], field_names[i] = i - 1, field[2], field[4], name
+  field_number[name], field_names[i] = i - 1, name
+  field_type[name], field_events[name] = field[2], field[4]
   local group, key = name:match("^(.-)%.(.+)$")
   if group then
     if not children[group] then
@@ -197,7 +198,8 @@ end
 -- Is the field ever known on one of these events (bits)? nil stands for events that are not known.
 local function known_on(name, on, fail, key)
   if not on or bit.band(field_events[name], on) ~= 0 then return end
-  fail(key, ("is never known on %s (it is on: %s)"):format(event_names(on), event_names(field_events[name])))
+  fail(key, ("is never known on %s (it is on: %s)"):format(event_names(on),
+    event_names(field_events[name])))
 end
 
 -- `to` is where it all goes: add(condition), fail(key, message), and the events `on` of the rule.
@@ -240,7 +242,8 @@ local function entries(to, key, value, depth, wanted)
     elseif next(entry) == nil then
       to.fail(at, "is empty, and so would always hold")
     else
-      local combined, why = (wanted and formula.both or formula.either)(parts_of(to, entry, at, depth, wanted))
+      local parts = parts_of(to, entry, at, depth, wanted)
+      local combined, why = (wanted and formula.both or formula.either)(parts)
       if not combined then to.fail(at, why) end
       out[#out + 1] = combined
     end

@@ -8,7 +8,7 @@ local floor, find, gmatch = math.floor, string.find, string.gmatch
 local RULES_MAX = 4096
 
 local rules, problems, first_at = {}, {}, {}
-local file, name, text -- of the policy that is being loaded
+local file, name, text, mode -- of the policy that is being loaded; mode: a place in api.actions, or nil
 
 -- ---- problems ----------------------------------------------------------------------------------
 
@@ -89,6 +89,14 @@ function check.events(spec, value, fail)
     bits = bit.bor(bits, bit_of)
   end
   return bits
+end
+
+function check.engine(spec, value, fail)
+  if type(value) ~= "string" or not find(value, "^%d+%.%d+$") and not find(value, "^%d+%.%d+%.%d+$") then
+    return fail(spec[1], ("takes a version such as \"0.3\", not %s"):format(shown(value)))
+  end
+  if host.version_at_least(value) then return value end
+  fail(spec[1], ("this policy is written for %s or later, and this agent is %s"):format(value, host.version))
 end
 
 function check.call(spec, value, fail)
@@ -184,6 +192,13 @@ local function checked(specs, given, fail)
   return out
 end
 
+-- The weaker of what the rule asks for and what its file's mode allows.
+local function capped(action)
+  for i, word in ipairs(api.actions) do
+    if word == action or i == mode then return word end
+  end
+end
+
 local function validate(rule)
   local before = #problems
   local out = checked(api.rule, rule.given, failure(rule))
@@ -191,6 +206,7 @@ local function validate(rule)
   local params = out.params or env.freeze({}, "params")
   out.id, out.line, out.file, out.policy = rule.id, rule.line, file, name
   out.severity = out.severity_index - 1
+  out.action = capped(out.action)
   out.match = out.match or { conditions = {}, shared = 0, clauses = {} }
   out.tags = out.tags or {}
   out.params = nil
@@ -241,7 +257,7 @@ local function declare_policy()
     end
     if seen then return problem(line, nil, nil, "a file has one policy declaration") end
     seen = true
-    checked(api.policy, given, fail)
+    mode = checked(api.policy, given, fail).mode_index
   end
 end
 
@@ -255,7 +271,7 @@ end
 
 -- Runs one policy. problem_in is the compiler's message when there is no chunk to run.
 local function load(chunk, problem_in, in_file, policy_name, source)
-  file, name, text = in_file, policy_name, source
+  file, name, text, mode = in_file, policy_name, source, nil
   if not chunk then return script_problem(problem_in) end
   local pending = {}
   env.enclose(chunk, { rule = declare_rule(pending), policy = declare_policy() })

@@ -5,6 +5,7 @@
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/status.h"
+#include "core/base/version.h"
 #include "t/tap.h"
 
 static void test_status(void)
@@ -77,8 +78,30 @@ static void test_buf(void)
 	sense_buf_fini(&buf);
 }
 
+/* By the numbers, not by the text: a tenth minor version comes after the second. */
+static void test_version(void)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+	char text[64];
+	is_num(sscanf(sense_version(), "%u.%u.%u", &major, &minor, &patch), 3, "a version is three numbers");
+	ok(sense_version_at_least(sense_version()), "it is at least itself");
+	snprintf(text, sizeof(text), "%u.%u", major, minor);
+	ok(sense_version_at_least(text), "what is left out is 0");
+	snprintf(text, sizeof(text), "%u.%u.%u", major, minor, patch + 1);
+	ok(!sense_version_at_least(text), "a later patch is not there");
+	snprintf(text, sizeof(text), "%u.%u", major, minor + 1);
+	ok(!sense_version_at_least(text), "nor a later minor");
+	snprintf(text, sizeof(text), "%u", major + 1);
+	ok(!sense_version_at_least(text), "nor a later major version");
+	ok(sense_version_at_least("0.0.99") && !sense_version_at_least("999.0"), "compared as numbers");
+	const char *wrong[] = {"", "0.", "a", "0.1x", "0.1.2.3", "-1", " 0"};
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		ok(!sense_version_at_least(wrong[i]), "'%s' is no version", wrong[i]);
+}
+
 int main(void)
 {
+	test_version();
 	test_status();
 	test_nearest();
 	test_arena();

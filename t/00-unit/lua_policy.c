@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/version.h"
 #include "lua/policy.h"
 #include "t/script.h"
 #include "t/tap.h"
@@ -209,7 +210,13 @@ static const struct {
      "pol/p1.lua:1: rule \"r\": throttle.evry: unknown key, did you mean 'every'?"},
     {RULE("throttle = { by = 'user', every = 'soon' }"),
      "pol/p1.lua:1: rule \"r\": throttle.every: takes a duration such as \"10m\", at most 365d"},
-    {RULE("action = 'block'"), "pol/p1.lua:1: rule \"r\": action: 'block' is not one of alert, observe"},
+    {RULE("action = 'blok'"), "pol/p1.lua:1: rule \"r\": action: 'blok' is not one of observe, alert, coach, "
+			      "block, kill, quarantine, did you mean 'block'?"},
+    {"policy {\n mode = 'watch' }", "pol/p1.lua:2: policy.mode: 'watch' is not one of observe, alert, coach, "
+				    "block, kill, quarantine"},
+    {"policy {\n engine = 'new' }",
+     "pol/p1.lua:2: policy.engine: takes a version such as \"0.3\", not 'new'"},
+    {"policy { engine = 0.3 }", "pol/p1.lua:1: policy.engine: takes a version such as \"0.3\", not 0.3"},
     {RULE("tags = { 1 }"), "pol/p1.lua:1: rule \"r\": tags: takes a text, not a number"},
     {RULE("params = { f = function() end }"),
      "pol/p1.lua:1: rule \"r\": params.f: holds texts, numbers, booleans, sets and tables of these"},
@@ -317,6 +324,41 @@ static void combined(void)
 	is_num(sense_ruleset_get(set, 0)->clause_count, 0, "one alternative is none");
 }
 
+/* What a rule does in the end, by its own action and its file's mode. */
+static const char *action(const char *policy, const char *own)
+{
+	char text[256];
+	const char *texts[] = {text};
+	snprintf(text, sizeof text, "%s rule 'r' { title = 't', severity = 'low', on = 'tls', action = %s }",
+		 policy, own);
+	return load(1, texts) ? report.items[0].message : sense_ruleset_get(set, 0)->action;
+}
+
+static void modes(void)
+{
+	is_str(action("", "'kill'"), "kill", "no mode: the rule's own action");
+	is_str(action("policy { mode = 'coach' }", "'kill'"), "coach", "a mode caps it");
+	is_str(action("policy { mode = 'quarantine' }", "'block'"), "block", "and raises nothing");
+	is_str(action("policy { mode = 'observe' }", "nil"), "observe", "the default is capped too");
+	ok(sense_ruleset_get(set, 0)->observes, "and is then only counted");
+	is_str(action("policy { title = 'x' }", "nil"), "alert", "a policy without a mode");
+
+	const char *both[] = {"policy { mode = 'observe' }", "rule 'r' { title = 't', severity = 'low', on = 'tls' }"};
+	is_num(load(2, both), SENSE_OK, "two files");
+	is_str(sense_ruleset_get(set, 0)->action, "alert", "a mode is its own file's");
+}
+
+static void engines(void)
+{
+	char policy[64], want[128];
+	snprintf(policy, sizeof policy, "policy { engine = '%s' }", sense_version());
+	is_str(action(policy, "nil"), "alert", "a policy for this version");
+	is_str(action("policy { engine = '0.1' }", "nil"), "alert", "or an older one");
+	snprintf(want, sizeof want, "this policy is written for 9999.1 or later, and this agent is %s",
+		 sense_version());
+	is_str(action("policy { engine = '9999.1' }", "nil"), want, "not for a later one");
+}
+
 static void separate(void)
 {
 	const char *texts[] = {
@@ -402,6 +444,8 @@ int main(int argc, char **argv)
 	good();
 	bad_policies();
 	combined();
+	modes();
+	engines();
 	separate();
 	directories();
 	sense_lua_free(lua);
