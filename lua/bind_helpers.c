@@ -158,4 +158,5 @@ void sense_bind_helpers(lua_State *L, int host)
 	}
 	lua_pushstring(L, sense_version());
 	lua_setfield(L, host, "version");
+	sense_bind_text(L, host);
 }

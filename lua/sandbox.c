@@ -15,7 +15,7 @@
 #define TICK_NS 1000000 /* asked for; the kernel's own tick (HZ) may be coarser */
 
 /* A trusted chunk, embedded by the Makefile. */
-#define CHUNKS(X) X(env) X(event) X(api) X(formula) X(match) X(policy) X(conf)
+#define CHUNKS(X) X(env) X(helpers) X(event) X(api) X(formula) X(match) X(policy) X(conf)
 #define CHUNK_DECLARE(name) extern const char sense_lua_##name##_begin[], sense_lua_##name##_end[];
 CHUNKS(CHUNK_DECLARE)
 

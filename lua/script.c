@@ -1,4 +1,5 @@
 /* core/rules/script.h: the engine asks, a rule's functions answer. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +34,24 @@ static void view_close(sense_lua *lua)
 	lua->view.event = NULL;
 }
 
+/* The line that the message begins with, if it is one of the chunk's; the message behind it. */
+static int place(const char *chunk, const char **message)
+{
+	char *end;
+	size_t name = strlen(chunk);
+	if (!name || strncmp(*message, chunk, name) != 0 || (*message)[name] != ':')
+		return 0;
+	long at = strtol(*message + name + 1, &end, 10);
+	if (at <= 0 || at > INT_MAX || strncmp(end, ": ", 2) != 0)
+		return 0;
+	*message = end + 2;
+	return (int)at;
+}
+
 /*
  * Puts file, line and rule in front of the message. Where Lua says which line of the policy failed
- * ("ai/chat:12: ..."), that line is meant; else the rule's own.
+ * ("ai/chat:12: ..."), that line is meant; else the rule's own: what it ended with by a tail call was
+ * called from our own chunk (lua/sense/event.lua), whose lines say nothing to anybody.
  */
 static enum sense_status blame(const struct sense_rule *rule, const char *function, enum sense_status status,
 			       sense_error *err)
@@ -43,15 +59,11 @@ static enum sense_status blame(const struct sense_rule *rule, const char *functi
 	if (!err)
 		return status;
 	const char *message = err->message;
-	size_t name = rule->policy ? strlen(rule->policy) : 0;
-	int line = rule->line;
-	if (name && !strncmp(message, rule->policy, name) && message[name] == ':') {
-		char *end;
-		long at = strtol(message + name + 1, &end, 10);
-		if (at > 0 && !strncmp(end, ": ", 2)) {
-			line = (int)at;
-			message = end + 2;
-		}
+	int line = place(rule->policy ? rule->policy : "", &message);
+	if (!line) {
+		place("rule", &message);
+		place("rules", &message);
+		line = rule->line;
 	}
 	return sense_fail(err, status, "rule", "%s:%d: rule \"%s\": %s: %s", rule->file ? rule->file : "?",
 			  line, rule->id, function, message);
