@@ -6,7 +6,8 @@
  * go on to the node that its value leads to'. A rule is filed under its most selective condition
  * (index_choose.c); where more than a few rules share that value, the node there splits them again by
  * their next one. So an event meets only rules with which it shares values, whichever way the rules of a
- * set resemble each other.
+ * set resemble each other. A rule with alternatives is filed once for each of them, and is found when
+ * any of them is.
  *
  * Values lead to nodes by one hash table for the whole index (equal strings, numbers, label suffixes
  * of hosts, prefixes, networks), and number ranges by segment trees (Bentley 1977): thresholds that

@@ -35,35 +35,39 @@ local function check_word(helper, value, level)
   if value == "" then error(helper .. ": an empty word is everywhere", level + 1) end
 end
 
--- The texts of a list, or of a set in the order of the alphabet.
-local function list_of(helper, value, level)
+-- What is behind a list or a set; of a set the texts are the keys.
+local function members_of(helper, value, level)
   local members = env.behind[value] or value
   if type(members) ~= "table" then wrong(helper, "word", "a text, a list or a set", value, level + 1) end
-  local list = {}
-  if #members > 0 then
-    for i = 1, #members do list[i] = members[i] end
-  else
-    for member in next, members do list[#list + 1] = member end
-    table.sort(list, function(a, b) return tostring(a) < tostring(b) end)
-  end
-  if #list == 0 then error(helper .. ": there is no word in the list", level + 1) end
-  return list
+  if next(members) == nil then error(helper .. ": there is no word in the list", level + 1) end
+  return members
 end
 
 -- ---- texts -------------------------------------------------------------------------------------
 
--- Of several words the one that ends first, the longest of those that end there: as `words` does it.
-local function first_of(text, list)
-  if #list > LIST_MAX then
-    error(("contains: more than %d words: make `words { ... }` of them once, outside of the function")
-      :format(LIST_MAX), 3)
-  end
-  local found, first = false, #text + 1
-  for i = 1, #list do
-    local word = list[i]
-    check_word("contains", word, 3)
-    local at = text_find(text, #text, word, #word)
-    if at > 0 and (at < first or at == first and #word > #found) then found, first = word, at end
+-- The better of two answers, each a word and where it ends: what ends first, and the longer of two.
+local function better(text, word, found, first)
+  check_word("contains", word, 4)
+  local at = text_find(text, #text, word, #word)
+  if at > 0 and (at < first or at == first and #word > #found) then return word, at end
+  return found, first
+end
+
+local function too_many()
+  error(("contains: more than %d words: make `words { ... }` of them once, outside of the function")
+    :format(LIST_MAX), 4)
+end
+
+-- A list by its places: walking through a table, as a set has to be, is not compiled.
+local function first_of(text, members)
+  local found, first, count = false, #text + 1, #members
+  if count > LIST_MAX then too_many() end
+  for i = 1, count do found, first = better(text, members[i], found, first) end
+  if count > 0 then return found end
+  for word in next, members do
+    count = count + 1
+    if count > LIST_MAX then too_many() end
+    found, first = better(text, word, found, first)
   end
   return found
 end
@@ -75,14 +79,17 @@ local function contains(text, word)
     check_word("contains", word, 2)
     return text_find(text, #text, word, #word) > 0 and word
   end
-  local found = first_of(text, list_of("contains", word, 2))
+  local found = first_of(text, members_of("contains", word, 2))
   return found
 end
 
 local function words(value)
   if type(value) == "string" then value = { value } end
-  local list = list_of("words", value, 2)
-  for i = 1, #list do check_word("words", list[i], 2) end
+  local list = {} -- a copy, which stays as it is
+  for key, member in next, members_of("words", value, 2) do
+    list[#list + 1] = member == true and key or member
+    check_word("words", list[#list], 2)
+  end
   local automaton = host.words(list)
   if not automaton then error("words: takes at most 4096 words, of 65535 bytes together", 2) end
   return function(text)

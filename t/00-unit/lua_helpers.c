@@ -109,6 +109,9 @@ static void mistakes(void)
 	    {"local t = {} for i = 1, 65 do t[i] = 'w' .. i end\nlocal x = contains('x', t)",
 	     "try.lua:2: contains: more than 64 words: make `words { ... }` of them once, outside of the "
 	     "function"},
+	    {"local t = {} for i = 1, 65 do t[i] = 'w' .. i end\nlocal x = contains('x', set(t))",
+	     "try.lua:2: contains: more than 64 words: make `words { ... }` of them once, outside of the "
+	     "function"},
 	    {"\nlocal x = contains(('x'):rep(65537), 'x')", "try.lua:2: contains: text has more than 65536 bytes"},
 	    {"\nlocal x = contains('x', ('x'):rep(4097))", "try.lua:2: contains: word has more than 4096 bytes"},
 	    {"\nlocal x = words(nil)", "try.lua:2: words: word must be a text, a list or a set, not a nil"},
