@@ -95,6 +95,7 @@ struct shift {
 	void *capture;         /* the one being read */
 	uint64_t bytes_before; /* of the sources before it */
 	uint64_t published;    /* when counters were last told, in PUBLISH_PACKETS */
+	struct sense_state state; /* what rules count over time */
 };
 
 static void on_finding(void *self, const struct sense_finding *finding)
@@ -143,6 +144,8 @@ static void counters_publish(struct shift *shift, const struct sense_engine_stat
 	    [SENSE_COUNT_OBSERVED] = s->observed,
 	    [SENSE_COUNT_ASSEMBLIES_DROPPED] = s->assemblies_dropped,
 	    [SENSE_COUNT_OUT_OF_MEMORY] = s->out_of_memory,
+	    [SENSE_COUNT_STATE_ENTRIES] = shift->state.entries,
+	    [SENSE_COUNT_STATE_EVICTED] = shift->state.evicted,
 	};
 	for (unsigned i = 0; i < SENSE_COUNT_DROPPED; i++)
 		sense_worker_count(shift->worker, (enum sense_counter)i, values[i]);
@@ -206,8 +209,14 @@ static enum sense_status engine_start(struct shift *shift, struct sense_throttle
 	enum sense_status status =
 	    sense_throttle_attach(throttle, sense_memory_of(&plan, shared->extra, SENSE_MEMORY_THROTTLE),
 	                          plan.bytes[SENSE_MEMORY_THROTTLE], err);
+	if (!status)
+		status = sense_state_attach(
+		    &shift->state, sense_memory_of(&plan, shared->extra, SENSE_MEMORY_STATE),
+		    plan.bytes[SENSE_MEMORY_STATE],
+		    (unsigned)sense_conf_number(shift->station.conf, SENSE_CONF_STATE_PER_POLICY), err);
 	if (status)
 		return status;
+	sense_lua_remember(shift->station.lua, &shift->state);
 	struct sense_engine_config how = {
 	    .throttle = throttle,
 	    .quarantine = shared->quarantine,

@@ -15,7 +15,8 @@
 #define TICK_NS 1000000 /* asked for; the kernel's own tick (HZ) may be coarser */
 
 /* A trusted chunk, embedded by the Makefile. */
-#define CHUNKS(X) X(env) X(helpers) X(event) X(api) X(formula) X(match) X(policy) X(conf)
+#define CHUNKS(X) \
+	X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match) X(policy) X(conf)
 #define CHUNK_DECLARE(name) extern const char sense_lua_##name##_begin[], sense_lua_##name##_end[];
 CHUNKS(CHUNK_DECLARE)
 
@@ -304,6 +305,7 @@ static int boot(lua_State *L)
 	offer_getinfo(L);
 	sense_bind_helpers(L, SENSE_SLOT_HOST);
 	sense_bind_event(lua, L, SENSE_SLOT_HOST);
+	sense_bind_state(lua, L, SENSE_SLOT_HOST);
 	run_chunks(L, SENSE_SLOT_HOST);
 	lua_settop(L, SENSE_SLOT_LAST);
 	for (int slot = SENSE_SLOT_LAST; slot > 0; slot--)
@@ -368,6 +370,7 @@ void sense_lua_free(sense_lua *lua)
 	if (lua->L)
 		lua_close(lua->L);
 	sense_fuse_free(lua->fuse);
+	sense_lua_forget(lua);
 	free(lua);
 }
 

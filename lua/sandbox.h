@@ -17,6 +17,7 @@
 
 #include "core/base/mark.h"
 #include "core/base/status.h"
+#include "core/rules/state.h"
 
 struct lua_State;
 typedef struct sense_lua sense_lua;
@@ -41,6 +42,12 @@ struct sense_lua_stats {
 sense_lua *sense_lua_new(const struct sense_lua_limits *limits, sense_error *err);
 void sense_lua_free(sense_lua *lua);
 void sense_lua_stats(const sense_lua *lua, struct sense_lua_stats *out);
+
+/*
+ * Where rules keep what they count over time; the caller's, which outlives lua. Without it they get a
+ * small one of their own when they first ask, which ends with lua.
+ */
+void sense_lua_remember(sense_lua *lua, struct sense_state *state);
 
 /*
  * Runs one text chunk in a fresh policy environment and gives what it returned, as text (cap bytes).

@@ -54,6 +54,8 @@ struct sense_lua {
 	void *arg;
 	int refs[SENSE_SLOT_LAST + 1]; /* registry: a hook does not see the main stack's slots */
 	struct sense_fuse *fuse;
+	struct sense_state *state, own_state; /* NULL: none was asked for yet */
+	void *own_state_memory;
 	union sense_mark *mark, own_mark;
 	timer_t timer;
 	bool has_timer;
@@ -87,5 +89,9 @@ bool sense_lua_compile(lua_State *L, const char *name, const char *text, size_t 
 void sense_bind_helpers(lua_State *L, int host);
 void sense_bind_text(lua_State *L, int host);
 void sense_bind_event(sense_lua *lua, lua_State *L, int host);
+void sense_bind_state(sense_lua *lua, lua_State *L, int host);
+
+/* Gives back what the rules remembered in memory of their own. */
+void sense_lua_forget(sense_lua *lua);
 
 #endif

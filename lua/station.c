@@ -48,6 +48,8 @@ void sense_station_memory(const struct sense_conf *conf, struct sense_memory_pla
 {
 	unsigned keys = (unsigned)sense_conf_number(conf, SENSE_CONF_THROTTLE_ENTRIES);
 	plan->bytes[SENSE_MEMORY_THROTTLE] = sense_throttle_bytes(keys);
+	plan->bytes[SENSE_MEMORY_STATE] =
+	    sense_state_bytes((unsigned)sense_conf_number(conf, SENSE_CONF_STATE_ENTRIES));
 	sense_memory_plan(plan);
 }
 

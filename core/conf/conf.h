@@ -41,7 +41,11 @@
 	X(NAMES_CACHE, "names.cache", NUMBER, "65536", 0, 16777216, "",                                   \
 	  "DNS answers remembered, to name flows that have an address only")                              \
 	X(THROTTLE_ENTRIES, "throttle.entries", NUMBER, "65536", 256, 16777216, "",                       \
-	  "keys of throttled findings remembered")
+	  "keys of throttled findings remembered")                                                        \
+	X(STATE_ENTRIES, "state.entries", NUMBER, "32768", 256, 2097152, "",                              \
+	  "counters that rules keep over time, of 256 bytes each")                                        \
+	X(STATE_PER_POLICY, "state.per_policy", NUMBER, "25", 1, 100, "",                                 \
+	  "percent of them that one policy may hold when others want them")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,

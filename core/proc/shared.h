@@ -55,6 +55,8 @@ enum sense_phase {
 	X(OBSERVED, "observed", "hits of rules that only observe, throttled like findings")         \
 	X(ASSEMBLIES_DROPPED, "client_hellos_dropped", "hellos given up: too many were half read")   \
 	X(OUT_OF_MEMORY, "out_of_memory", "flows or metadata given up for want of memory")         \
+	X(STATE_ENTRIES, "state_entries", "places that counters of rules have taken")              \
+	X(STATE_EVICTED, "state_evicted", "counters of rules forgotten early, to make room")       \
 	X(DROPPED, "dropped", "results too large to send")
 
 enum sense_counter {

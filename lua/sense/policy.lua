@@ -274,7 +274,8 @@ local function load(chunk, problem_in, in_file, policy_name, source)
   file, name, text, mode = in_file, policy_name, source, nil
   if not chunk then return script_problem(problem_in) end
   local pending = {}
-  env.enclose(chunk, { rule = declare_rule(pending), policy = declare_policy() })
+  env.enclose(chunk, { rule = declare_rule(pending), policy = declare_policy(),
+    state = host.state.of(policy_name) })
   local good, raised = pcall(chunk)
   if not good then
     if raised == env.BUDGET then error(raised, 0) end
