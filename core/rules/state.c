@@ -1,13 +1,15 @@
 #include "core/rules/state.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "core/base/hash.h"
 
 #define MAGIC UINT64_C(0x73656e7365737431) /* changes with the layout */
 #define WAYS 16u
-#define SPINS 200 /* some microseconds, where a counter takes a tenth of one */
-#define TRIES 8
+#define SPINS 100 /* some microseconds, where a counter takes a tenth of one */
+#define YIELDS 50 /* so that an owner who sleeps may go on */
+#define TRIES 8   /* against others who take the same lock away; then on without it */
 
 /* A key: 16 bits of the policy, so that its share can be counted, and 48 of the hash. */
 #define TAG_SHIFT 48
@@ -104,11 +106,14 @@ static bool turn_to(struct bucket *bucket, uint32_t from, uint32_t to)
 static uint32_t lock(struct bucket *bucket)
 {
 	uint32_t turn = 0;
-	for (int i = 0; i < SPINS; i++) {
+	for (int i = 0; i < SPINS + YIELDS; i++) {
 		turn = atomic_load_explicit(&bucket->turn, memory_order_relaxed);
 		if (!(turn & 1) && turn_to(bucket, turn, turn + 1))
 			return turn + 1;
-		pause_briefly();
+		if (i < SPINS)
+			pause_briefly();
+		else
+			sched_yield();
 	}
 	for (int i = 0; i < TRIES; i++) {
 		turn = atomic_load_explicit(&bucket->turn, memory_order_relaxed);
