@@ -96,6 +96,7 @@ struct shift {
 	uint64_t bytes_before; /* of the sources before it */
 	uint64_t published;    /* when counters were last told, in PUBLISH_PACKETS */
 	struct sense_state state; /* what rules count over time */
+	struct sense_activities activities;
 };
 
 static void on_finding(void *self, const struct sense_finding *finding)
@@ -142,6 +143,10 @@ static void counters_publish(struct shift *shift, const struct sense_engine_stat
 	    [SENSE_COUNT_FINDINGS] = s->findings,
 	    [SENSE_COUNT_SUPPRESSED] = s->suppressed,
 	    [SENSE_COUNT_OBSERVED] = s->observed,
+	    [SENSE_COUNT_ACTIVITIES] = s->activities,
+	    [SENSE_COUNT_ACTIVITIES_EVICTED] = s->activities_evicted,
+	    [SENSE_COUNT_ACTIVITY_EVENTS] = s->activity_events,
+	    [SENSE_COUNT_ACTIVITIES_UNTOLD] = s->activities_untold,
 	    [SENSE_COUNT_ASSEMBLIES_DROPPED] = s->assemblies_dropped,
 	    [SENSE_COUNT_OUT_OF_MEMORY] = s->out_of_memory,
 	    [SENSE_COUNT_STATE_ENTRIES] = shift->state.entries,
@@ -214,11 +219,17 @@ static enum sense_status engine_start(struct shift *shift, struct sense_throttle
 		    &shift->state, sense_memory_of(&plan, shared->extra, SENSE_MEMORY_STATE),
 		    plan.bytes[SENSE_MEMORY_STATE],
 		    (unsigned)sense_conf_number(shift->station.conf, SENSE_CONF_STATE_PER_POLICY), err);
+	if (!status)
+		status = sense_activities_attach(
+		    &shift->activities, sense_memory_of(&plan, shared->extra, SENSE_MEMORY_ACTIVITY),
+		    plan.bytes[SENSE_MEMORY_ACTIVITY],
+		    sense_conf_number(shift->station.conf, SENSE_CONF_ACTIVITY_HALF_LIFE), err);
 	if (status)
 		return status;
 	sense_lua_remember(shift->station.lua, &shift->state);
 	struct sense_engine_config how = {
 	    .throttle = throttle,
+	    .activities = &shift->activities,
 	    .quarantine = shared->quarantine,
 	    .sink = {.self = shift,
 	             .finding = on_finding,

@@ -215,6 +215,21 @@ static void read_throttle(lua_State *L, struct load *load, int table, struct sen
 	lua_pop(L, 1);
 }
 
+static void read_indicator(lua_State *L, int table, struct sense_indicator *out)
+{
+	lua_getfield(L, table, "indicator");
+	if (lua_istable(L, -1)) {
+		int indicator = lua_gettop(L);
+		out->kind = text_of(L, indicator, "kind");
+		out->weight = (uint8_t)number_of(L, indicator, "weight");
+		lua_getfield(L, indicator, "about");
+		out->has_about = lua_isnumber(L, -1);
+		out->about = (enum sense_field)lua_tonumber(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
 /* Keeps the function where lua/script.c finds it by the rule's number. */
 static bool keep_function(lua_State *L, int table, const char *key, unsigned number)
 {
@@ -249,6 +264,7 @@ static void read_rule(lua_State *L, struct load *load, int table)
 	rule.tags = strings_of(L, load, table, "tags", &rule.tag_count);
 	read_match(L, load, table, &rule);
 	read_throttle(L, load, table, &rule);
+	read_indicator(L, table, &rule.indicator);
 	rule.has_when = keep_function(L, table, "when", number);
 	rule.has_finding = keep_function(L, table, "finding", number);
 	load->status = sense_ruleset_add(load->set, &rule, load->err);

@@ -47,9 +47,11 @@ static const char *catalogue_dir(const struct sense_conf *conf, char out[PATH_MA
 void sense_station_memory(const struct sense_conf *conf, struct sense_memory_plan *plan)
 {
 	unsigned keys = (unsigned)sense_conf_number(conf, SENSE_CONF_THROTTLE_ENTRIES);
+	unsigned entries = (unsigned)sense_conf_number(conf, SENSE_CONF_ACTIVITY_ENTRIES);
 	plan->bytes[SENSE_MEMORY_THROTTLE] = sense_throttle_bytes(keys);
 	plan->bytes[SENSE_MEMORY_STATE] =
 	    sense_state_bytes((unsigned)sense_conf_number(conf, SENSE_CONF_STATE_ENTRIES));
+	plan->bytes[SENSE_MEMORY_ACTIVITY] = sense_activities_bytes(entries);
 	sense_memory_plan(plan);
 }
 

@@ -45,7 +45,11 @@
 	X(STATE_ENTRIES, "state.entries", NUMBER, "32768", 256, 2097152, "",                              \
 	  "counters that rules keep over time, of 256 bytes each")                                        \
 	X(STATE_PER_POLICY, "state.per_policy", NUMBER, "25", 1, 100, "",                                 \
-	  "percent of them that one policy may hold when others want them")
+	  "percent of them that one policy may hold when others want them")                               \
+	X(ACTIVITY_ENTRIES, "activity.entries", NUMBER, "4096", 256, 262144, "",                          \
+	  "subjects of users for which indicators are added up")                                          \
+	X(ACTIVITY_HALF_LIFE, "activity.half_life", TIME, "24h", 60e6, 31536000e6, "",                    \
+	  "time in which an indicator loses half its weight")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,

@@ -11,6 +11,7 @@
 
 #include "core/base/status.h"
 #include "core/flow/table.h"
+#include "core/rules/activity.h"
 #include "core/rules/script.h"
 #include "core/rules/throttle.h"
 #include "proto/flowrecord.h"
@@ -38,6 +39,7 @@ struct sense_engine_config {
 	const sense_ruleset *rules;
 	struct sense_script script;         /* self NULL: rules without scripts only */
 	struct sense_throttle *throttle;    /* NULL: nothing is throttled */
+	struct sense_activities *activities; /* NULL: indicators are not added up */
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
 	uint32_t flipped;  /* number + 1 of a rule that holds where it would not; 0: none (for tests) */
@@ -62,6 +64,8 @@ struct sense_engine_stats {
 	uint64_t events, script_calls, script_errors;
 	uint64_t findings, suppressed;
 	uint64_t observed; /* findings of rules with action "observe", which are not told unless asked for */
+	uint64_t activities, activities_evicted, activity_events;
+	uint64_t activities_untold;  /* grew, but more did at one event than are told */
 	uint64_t assemblies_dropped; /* hellos given up because too many were half read */
 	uint64_t out_of_memory; /* flows or metadata given up for want of memory */
 	uint64_t first_ts, last_ts; /* of the capture, microseconds */

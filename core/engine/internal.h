@@ -52,6 +52,19 @@ struct sense_rule_health {
 	uint32_t told; /* kinds of failure already reported, bits 1 << enum sense_status */
 };
 
+/* Activities that indicators were added to while an event's rules were gone through. */
+#define SENSE_FUSION_MAX 16
+
+struct sense_fusion {
+	unsigned count;
+	unsigned told; /* of them, from the first */
+	struct sense_fusion_part {
+		uint64_t key;
+		const struct sense_rule *rule; /* the latest of them */
+		bool arrived;
+	} parts[SENSE_FUSION_MAX];
+};
+
 struct sense_engine {
 	struct sense_engine_config config;
 	sense_flow_table *table;
@@ -70,6 +83,7 @@ struct sense_engine {
 	struct sense_http http;
 	struct sense_dns dns;
 	struct sense_rule_health *health; /* by rule number */
+	struct sense_fusion fusion;
 	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards within one capture */
@@ -113,6 +127,14 @@ static inline uint16_t sense_flow_port(const struct sense_flow *flow, unsigned s
 void sense_raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event);
 void sense_raise_flow(sense_engine *engine, enum sense_event_kind kind, struct sense_flow *flow);
 void sense_raise_timer(sense_engine *engine);
+
+/* ---- fusion.c: indicators to activities ---- */
+/* Of a rule that is an indicator and holds for the event. */
+void sense_fusion_add(sense_engine *engine, const struct sense_rule *rule,
+                      const struct sense_event *event);
+/* What the event changed: the next activity that an event is to be raised for; false: no more. */
+bool sense_fusion_next(sense_engine *engine, const struct sense_event *event,
+                       struct sense_activity_report *report);
 
 /* ---- record.c ---- */
 void sense_flow_report(sense_engine *engine, const struct sense_flow *flow);

@@ -52,6 +52,8 @@ static void on_hit(sense_engine *engine, const struct sense_rule *rule, const st
 	stats->held++;
 	stats->last_ts = event->ts_us;
 	engine->hit = engine->hit || !rule->observes || engine->config.observed_too;
+	if (rule->indicator.weight)
+		sense_fusion_add(engine, rule, event);
 	if (engine->config.throttle &&
 	    !sense_throttle_pass(engine->config.throttle, rule, event, &suppressed)) {
 		engine->stats.suppressed++;
@@ -137,6 +139,24 @@ static void take_flipped(sense_engine *engine, const uint32_t *numbers, unsigned
 		on_hit(engine, rule, event);
 }
 
+static void raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event);
+
+/*
+ * After the event's own rules: the numbers of a match are good until the next one. No deeper than this,
+ * as a rule on activity is no indicator.
+ */
+static __attribute__((noinline)) void raise_activities(sense_engine *engine, struct sense_flow *flow,
+                                                       const struct sense_event *event)
+{
+	struct sense_activity_report report;
+	while (sense_fusion_next(engine, event, &report)) {
+		struct sense_event grown = *event;
+		grown.kind = SENSE_EVENT_ACTIVITY;
+		grown.activity = &report.view;
+		raise(engine, flow, &grown);
+	}
+}
+
 /* For a kind of event that some rule takes. flow may be NULL. */
 static void raise(sense_engine *engine, struct sense_flow *flow, struct sense_event *event)
 {
@@ -157,6 +177,8 @@ static void raise(sense_engine *engine, struct sense_flow *flow, struct sense_ev
 		take_flipped(engine, numbers, count, event);
 	if (engine->hit && flow)
 		flow->flags |= SENSE_FLOW_HIT;
+	if (engine->fusion.count && event->kind != SENSE_EVENT_ACTIVITY)
+		raise_activities(engine, flow, event);
 }
 
 static bool wanted(const sense_engine *engine, enum sense_event_kind kind)

@@ -53,6 +53,10 @@ enum sense_phase {
 	X(FINDINGS, "findings", "findings reported")                                               \
 	X(SUPPRESSED, "suppressed", "findings held back by a throttle")                            \
 	X(OBSERVED, "observed", "hits of rules that only observe, throttled like findings")         \
+	X(ACTIVITIES, "activities", "subjects of users for which indicators began to add up")      \
+	X(ACTIVITIES_EVICTED, "activities_evicted", "those forgotten early to make room")          \
+	X(ACTIVITY_EVENTS, "activity_events", "activity events raised")                            \
+	X(ACTIVITIES_UNTOLD, "activities_untold", "not raised: more than 16 grew at one event")    \
 	X(ASSEMBLIES_DROPPED, "client_hellos_dropped", "hellos given up: too many were half read")   \
 	X(OUT_OF_MEMORY, "out_of_memory", "flows or metadata given up for want of memory")         \
 	X(STATE_ENTRIES, "state_entries", "places that counters of rules have taken")              \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/hash.h"
+#include "core/rules/trait.h"
 #include "proto/wire.h"
 
 #define TEXT_MAX 512    /* bytes of any one string */
@@ -185,6 +186,42 @@ static void give_http_evidence(struct composer *c)
 		evidence(c, join(c, "credential:", credential, " in clear text", NULL));
 }
 
+static bool of_host(const struct composer *c)
+{
+	const uint32_t host = SENSE_IN_HOST & ~SENSE_IN_ACTIVITY;
+	return host >> c->event->kind & 1;
+}
+
+/* "listen:127.0.0.1:11434", and by whom. */
+static void give_given_evidence(struct composer *c)
+{
+	char trait[TEXT_MAX];
+	const char *tool = field(c, SENSE_FIELD_TOOL), *process = field(c, SENSE_FIELD_PROCESS_NAME);
+	bool of_process = c->event->kind == SENSE_EVENT_PROCESS_START || c->event->kind == SENSE_EVENT_PROCESS_EXIT;
+
+	if (sense_event_trait(c->event, trait, sizeof trait))
+		evidence(c, join(c, sense_event_group(c->event->kind), ":", trait, NULL));
+	if (process && !of_process)
+		evidence(c, join(c, "process:", process, NULL));
+	if (tool)
+		evidence(c, join(c, "tool:", tool, NULL));
+}
+
+/* What an activity is made of says more than the event that came last. */
+static void give_evidence(struct composer *c)
+{
+	const struct sense_activity_view *activity = c->event->activity;
+
+	for (unsigned i = 0; activity && i < activity->evidence_count; i++)
+		evidence(c, clean(c, activity->evidence[i], strlen(activity->evidence[i])));
+	if (activity)
+		return;
+	if (of_host(c))
+		give_given_evidence(c);
+	give_host_evidence(c);
+	give_http_evidence(c);
+}
+
 /*
  * The service by its host, unless the host alone proves little and the request itself proves more:
  * what speaks Ollama is Ollama, whatever its name.
@@ -205,6 +242,21 @@ static void name_service(struct composer *c)
 	}
 }
 
+/* "chatgpt used by alice: 2 independent indicators, confidence 65 %" */
+static const char *activity_summary(struct composer *c)
+{
+	const struct sense_finding *f = c->finding;
+	const struct sense_activity_view *activity = c->event->activity;
+	const char *subject = field(c, SENSE_FIELD_ACTIVITY_SUBJECT);
+	const char *who = f->user ? f->user : f->source_ip ? f->source_ip : "this host";
+
+	if (subject && f->service && f->service_name && !strcmp(subject, f->service))
+		subject = f->service_name;
+	return say(c, "%s used by %s: %u independent indicator%s, confidence %u %%",
+		   subject ? subject : "Something", who, activity->indicators,
+		   activity->indicators == 1 ? "" : "s", activity->confidence);
+}
+
 static const char *summary(struct composer *c)
 {
 	const struct sense_finding *f = c->finding;
@@ -215,6 +267,8 @@ static const char *summary(struct composer *c)
 	const char *peer = f->host ? f->host : f->dest_ip ? f->dest_ip : "an unknown address";
 	const char *type = f->type ? f->type : "";
 
+	if (c->event->activity)
+		return activity_summary(c);
 	/* "Claude (Anthropic)", but not "OpenAI API (OpenAI)". */
 	if (vendor && f->category && !strstr(what, vendor))
 		what = join(c, what, " (", vendor, ")", NULL);
@@ -245,6 +299,14 @@ static void detail_number(struct composer *c, const char *key, double value)
 		    (struct sense_detail){.key = key, .type = SENSE_DETAIL_NUMBER, .number = value};
 }
 
+static void give_activity_details(struct composer *c, const struct sense_activity_view *activity)
+{
+	detail_text(c, "subject", field(c, SENSE_FIELD_ACTIVITY_SUBJECT));
+	detail_number(c, "indicators", activity->indicators);
+	detail_number(c, "confidence", activity->confidence);
+	detail_number(c, "since", (double)activity->since_us);
+}
+
 static void give_details(struct composer *c)
 {
 	static const struct {
@@ -262,6 +324,8 @@ static void give_details(struct composer *c)
 		     {"protocol", SENSE_FIELD_NDPI_APP}};
 
 	detail_text(c, "event", sense_event_name(c->event->kind));
+	if (c->event->activity)
+		give_activity_details(c, c->event->activity);
 	if (c->event->flow) {
 		detail_number(c, "bytes_up", number(c, SENSE_FIELD_BYTES_UP));
 		detail_number(c, "bytes_down", number(c, SENSE_FIELD_BYTES_DOWN));
@@ -288,6 +352,8 @@ static void fill(struct composer *c)
 				    .policy = rule->policy,
 				    .confidence = rule->confidence > 100 ? 100 : rule->confidence,
 				    .action = rule->action};
+	if (c->event->activity)
+		f->confidence = c->event->activity->confidence;
 	identify(c);
 	f->source_ip = address(c, SENSE_FIELD_SRC_IP);
 	f->source_port = (uint16_t)number(c, SENSE_FIELD_SRC_PORT);
@@ -299,8 +365,7 @@ static void fill(struct composer *c)
 	for (; f->tag_count < rule->tag_count && f->tag_count < SENSE_FINDING_TAGS_MAX; f->tag_count++)
 		f->tags[f->tag_count] = rule->tags[f->tag_count];
 	name_service(c);
-	give_host_evidence(c);
-	give_http_evidence(c);
+	give_evidence(c);
 	give_details(c);
 }
 

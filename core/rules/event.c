@@ -50,6 +50,14 @@ const char *sense_event_name(enum sense_event_kind kind)
 	return (unsigned)kind < SENSE_EVENT_KINDS ? kind_names[kind] : "unknown";
 }
 
+const char *sense_event_group(enum sense_event_kind kind)
+{
+	if (kind <= SENSE_EVENT_FLOW_END)
+		return "flow";
+	return kind == SENSE_EVENT_PROCESS_START || kind == SENSE_EVENT_PROCESS_EXIT ? "process"
+										     : sense_event_name(kind);
+}
+
 int sense_event_find(const char *name)
 {
 	return find(kind_names, name);

@@ -178,6 +178,7 @@ struct sense_value {
 	X(ACTIVITY_KIND, "activity.kind", STRING, ACTIVITY, "kind of the indicator that came last") \
 	X(ACTIVITY_CONFIDENCE, "activity.confidence", NUMBER, ACTIVITY, "what all of them prove, in percent") \
 	X(ACTIVITY_INDICATORS, "activity.indicators", NUMBER, ACTIVITY, "how many independent kinds there are") \
+	X(ACTIVITY_REPORTED, "activity.reported", BOOL, ACTIVITY, "a conclusive one had a finding of its own") \
 	X(ACTIVITY_CONCLUSIVE, "activity.conclusive", BOOL, ACTIVITY, "one of them proves it alone") \
 	X(EVENT, "event", STRING, ANY, "the event's own name: flow.end, ...")                      \
 	X(TS, "ts", NUMBER, ANY, "when it happened, microseconds since the epoch")                 \
@@ -192,6 +193,7 @@ enum sense_field {
 };
 
 const char *sense_event_name(enum sense_event_kind kind);          /* "flow.classified" */
+const char *sense_event_group(enum sense_event_kind kind);         /* its first word: "flow" */
 int sense_event_find(const char *name);                            /* kind, or -1 */
 const char *const *sense_event_kind_names(void);                   /* ends with NULL */
 const char *sense_field_name(enum sense_field field);
@@ -217,6 +219,8 @@ struct sense_activity_view {
 	uint8_t confidence;  /* 0-100 */
 	uint8_t indicators;  /* independent kinds */
 	bool conclusive;
+	bool reported;     /* by a rule that is conclusive and does not only observe */
+	uint64_t since_us; /* the first of what is remembered */
 	unsigned evidence_count;
 	const char *const *evidence; /* a text for each indicator */
 };

@@ -269,6 +269,8 @@ static void get_activity(const struct sense_activity_view *activity, enum sense_
 		set_number(out, activity->confidence);
 	else if (field == SENSE_FIELD_ACTIVITY_INDICATORS)
 		set_number(out, activity->indicators);
+	else if (field == SENSE_FIELD_ACTIVITY_REPORTED)
+		set_bool(out, activity->reported);
 	else
 		set_bool(out, activity->conclusive);
 }

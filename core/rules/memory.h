@@ -12,6 +12,7 @@
 enum sense_memory_part {
 	SENSE_MEMORY_THROTTLE, /* core/rules/throttle.h */
 	SENSE_MEMORY_STATE,    /* core/rules/state.h */
+	SENSE_MEMORY_ACTIVITY, /* core/rules/activity.h */
 	SENSE_MEMORY_PARTS
 };
 

@@ -59,6 +59,14 @@ struct sense_clause {
 
 #define SENSE_THROTTLE_FIELDS_MAX 6
 
+/* What a rule that holds is evidence of (core/rules/activity.h). */
+struct sense_indicator {
+	const char *kind; /* NULL: the first word of the event's name */
+	uint8_t weight;   /* 1-100, 100 is conclusive; 0: the rule is no indicator */
+	bool has_about;
+	enum sense_field about; /* text or address field whose value is the subject; else the usual ones */
+};
+
 struct sense_rule {
 	unsigned number; /* its place in the set: given by sense_ruleset_add */
 	const char *id;  /* unique in the set */
@@ -83,6 +91,7 @@ struct sense_rule {
 	uint64_t throttle_us; /* 0: not throttled */
 	bool has_when;        /* ask the script whether it holds */
 	bool has_finding;     /* ask the script for summary and details */
+	struct sense_indicator indicator;
 };
 
 typedef struct sense_ruleset sense_ruleset;

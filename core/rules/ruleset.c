@@ -150,6 +150,25 @@ static enum sense_status check_clauses(const struct sense_rule *rule, sense_erro
 	return status;
 }
 
+/* What is wrong with the indicator; NULL: nothing. */
+static const char *indicator_fault(const struct sense_rule *rule)
+{
+	const struct sense_indicator *indicator = &rule->indicator;
+	enum sense_value_type about = sense_field_type(indicator->about);
+
+	if (!indicator->weight)
+		return NULL;
+	if (indicator->weight > 100)
+		return "has an indicator of more than 100";
+	if (rule->events >> SENSE_EVENT_ACTIVITY & 1)
+		return "is on activity, which indicators make, and so cannot be one";
+	if (indicator->kind && !*indicator->kind)
+		return "has an indicator without a kind";
+	if (indicator->has_about && about != SENSE_VALUE_STRING && about != SENSE_VALUE_ADDR)
+		return "has an indicator about what is neither text nor address";
+	return NULL;
+}
+
 static enum sense_status check(const struct sense_rule *rule, sense_error *err)
 {
 	if (!rule->id || !*rule->id)
@@ -158,6 +177,8 @@ static enum sense_status check(const struct sense_rule *rule, sense_error *err)
 		return bad(rule, err, "takes no events");
 	if (rule->throttle_by_count > SENSE_THROTTLE_FIELDS_MAX)
 		return bad(rule, err, "is throttled by more than 6 fields");
+	if (indicator_fault(rule))
+		return bad(rule, err, indicator_fault(rule));
 	for (unsigned i = 0; i < rule->throttle_by_count; i++)
 		if (sense_field_type(rule->throttle_by[i]) == SENSE_VALUE_NONE)
 			return bad(rule, err, "is throttled by a field that does not exist");
@@ -335,8 +356,8 @@ static bool copy_clauses(sense_ruleset *set, struct sense_rule *rule)
 
 static bool copy_rule(sense_ruleset *set, struct sense_rule *rule)
 {
-	const char **strings[] = {&rule->id,    &rule->policy, &rule->file,
-				  &rule->title, &rule->type,   &rule->action};
+	const char **strings[] = {&rule->id,   &rule->policy, &rule->file,	     &rule->title,
+				  &rule->type, &rule->action, &rule->indicator.kind};
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		if (*strings[i] && !copy_string(set, strings[i]))
 			return false;

@@ -5,7 +5,8 @@ local host = ...
 -- What a rule may ask for, the weakest first.
 local actions = { "observe", "alert", "coach", "block", "kill", "quarantine" }
 
--- kind: text, choice (of `of`), number (min, max), events, texts, throttle, match, params, call, engine
+-- kind: text, choice (of `of`), number (min, max), events, texts, throttle, indicator, match, params,
+-- call, engine
 local policy = {
   { "title", kind = "text", max = 200, doc = "one line for people" },
   { "version", kind = "text", max = 40, doc = "changes when the policy does" },
@@ -31,6 +32,8 @@ local rule = {
     doc = "{ by = fields, every = duration }: one finding a key and period" },
   { "action", kind = "choice", of = actions, default = "alert",
     doc = "observe, alert, coach, block, kill or quarantine; this version reports it and enforces none" },
+  { "indicator", kind = "indicator",
+    doc = "evidence of an activity: 1 to 100, or { kind =, weight =, about = }" },
   { "tags", kind = "texts", max = 100, most = 16, doc = "words for filters: \"atlas:AML.T0024\"" },
 }
 
@@ -46,6 +49,9 @@ local ops = {
 local combinators = { "all", "any", "none" }
 
 local throttle = { "by", "every" }
+local indicator = { "kind", "weight", "about" }
 
-return { policy = policy, rule = rule, actions = actions, ops = ops, combinators = combinators, throttle = throttle,
-  fields = host.fields }
+return {
+  policy = policy, rule = rule, actions = actions, ops = ops, combinators = combinators, throttle = throttle,
+  indicator = indicator, fields = host.fields,
+}

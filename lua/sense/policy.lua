@@ -137,6 +137,41 @@ function check.throttle(spec, value, fail, out)
   return by and { by = by, us = floor(seconds * 1e6) }
 end
 
+-- What an indicator is about: a name or an address, so that people recognise it.
+local function about_field(about, fail)
+  local field = match.field_number[event.aliases[about] or about]
+  if not field then
+    return fail("indicator.about", ("%s is not a field%s"):format(shown(about),
+      suggest(about, match.field_names)))
+  end
+  local kind = api.fields[field + 1][2]
+  if kind ~= "string" and kind ~= "address" then
+    return fail("indicator.about", ("%s is neither a text nor an address"):format(shown(about)))
+  end
+  return field
+end
+
+function check.indicator(spec, value, fail)
+  if type(value) == "number" then value = { weight = value } end
+  if type(value) ~= "table" then
+    return fail(spec[1], "takes a weight from 1 to 100, or { kind = \"dns\", weight = 40 }")
+  end
+  for _, key in ipairs(sorted(value)) do
+    local known = false
+    for _, name in ipairs(api.indicator) do known = known or key == name end
+    if not known then fail("indicator." .. tostring(key), "unknown key" .. suggest(key, api.indicator)) end
+  end
+  local weight, kind = value.weight, value.kind
+  if type(weight) ~= "number" or not (weight >= 1 and weight <= 100) then
+    return fail("indicator.weight", "takes a number from 1 to 100, where 100 is conclusive")
+  end
+  if kind ~= nil and (type(kind) ~= "string" or #kind > 24 or not find(kind, "^%l[%l%d_.%-]*$")) then
+    return fail("indicator.kind", "takes a word of at most 24 small letters, digits, '.', '_' and '-'")
+  end
+  local about = value.about ~= nil and about_field(value.about, fail) or nil
+  return { weight = floor(weight + 0.5), kind = kind, about = about }
+end
+
 function check.match(_, value, fail, out)
   return match.conditions(value, fail, out.on)
 end
@@ -199,9 +234,18 @@ local function capped(action)
   end
 end
 
+local activity_bit
+for i, name in ipairs(host.events) do
+  if name == "activity" then activity_bit = 2 ^ (i - 1) end
+end
+
 local function validate(rule)
   local before = #problems
-  local out = checked(api.rule, rule.given, failure(rule))
+  local fail = failure(rule)
+  local out = checked(api.rule, rule.given, fail)
+  if out.indicator and out.on and bit.band(out.on, activity_bit) ~= 0 then
+    fail("indicator", "indicators make activity events, so a rule on \"activity\" cannot be one")
+  end
   if #problems > before then return nil end
   local params = out.params or env.freeze({}, "params")
   out.id, out.line, out.file, out.policy = rule.id, rule.line, file, name

@@ -13,5 +13,6 @@ rule "ai.dns.name" {
     return { summary = ("Look-up of %s (%s)"):format(flow.dns.name, flow.service.name) }
   end,
   throttle = { by = { "src_ip", "dns.name" }, every = "1h" },
+  indicator = 30,
   tags = { "atlas:AML.T0047" },
 }

@@ -25,6 +25,7 @@ rule "ai.local.runtime" {
   match = { signal = { label = not_agents, score = { min = 100 } }, dst_scope = { none = { "public" } } },
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
+  indicator = 100,
   tags = { "atlas:AML.T0040" },
 }
 
@@ -35,6 +36,7 @@ rule "ai.clear.api" {
   match = { signal = { label = not_agents, score = { min = 100 } }, dst_scope = "public" },
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
+  indicator = 100,
   tags = { "atlas:AML.T0040", "atlas:AML.T0057" },
 }
 
@@ -45,4 +47,5 @@ rule "ai.local.hint" {
   match = { signal = { score = { min = 60, max = 99 } } },
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "1h" },
+  indicator = 60, -- the least that it matches; other requests of the same kind add nothing
 }

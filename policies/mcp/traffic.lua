@@ -22,6 +22,7 @@ rule "ai.mcp.local" {
   },
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
+  indicator = 100,
   tags = { "atlas:AML.T0053" },
 }
 
@@ -32,5 +33,6 @@ rule "ai.mcp.clear" {
   match = { signal = { label = { "MCP", "A2A" }, score = { min = 100 } }, dst_scope = "public" },
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
+  indicator = 100,
   tags = { "atlas:AML.T0053", "atlas:AML.T0086" },
 }

@@ -23,5 +23,6 @@ rule "ai.service.companion" {
     }
   end,
   throttle = { by = { "src_ip", "service.id", "host" }, every = "10m" },
+  indicator = { kind = "tls", weight = 100 },
   tags = { "atlas:AML.T0047" },
 }

@@ -35,7 +35,8 @@ for my $file (@files) {
 		$category{$_} = 1 for map { /"(\w+)"/g } $rule =~ /category = \{([^}]*)\}/;
 		next if $rule =~ /action = "observe"/;
 		my $certain = $rule =~ /conclusive = true/ || $rule =~ /score = \{ min = 100/
-			|| $rule =~ /type = "(?:coverage|credential)"/;
+			|| $rule =~ /type = "(?:coverage|credential)"/
+			|| $rule =~ /on = "activity".*indicators >= 2 or flow\.activity\.conclusive/s;
 		ok($certain, "$id: alerts on what is conclusive only");
 	}
 }
