@@ -4,8 +4,7 @@
  */
 #include "core/engine/internal.h"
 
-void sense_fusion_add(sense_engine *engine, const struct sense_rule *rule,
-                      const struct sense_event *event)
+void sense_fusion_add(sense_engine *engine, const struct sense_rule *rule, const struct sense_event *event)
 {
 	struct sense_fusion *fusion = &engine->fusion;
 	struct sense_fusion_part *part = fusion->parts, *end = part + fusion->count;

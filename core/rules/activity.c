@@ -15,13 +15,13 @@
 #define TEXT_WORDS 9
 #define STORED_MAX (8 * TEXT_WORDS) /* bytes of a text, with its NUL */
 #define TIMES_MAX 999999999         /* how often, as it is shown behind the text when that is read */
-#define RULE_ID_MAX 40                   /* bytes of a rule's id in a text */
+#define RULE_ID_MAX 40              /* bytes of a rule's id in a text */
 #define KIND_SHOWN_MAX 24
 
 /* tag: whose indicator it is, and of which kind: high bits of the activity's key, and a hash. */
 #define KIND_MASK UINT64_C(0xffffff)
 
-/* state: when it was given, in seconds since the epoch, flags, weight, and a check that depends on the tag. */
+/* state: when it was given, in seconds since the epoch, flags, weight, and a check that the tag gives. */
 #define CHECK_MASK UINT64_C(0x1fffff)
 #define WEIGHT_SHIFT 21
 #define WEIGHT_MASK UINT64_C(127)
@@ -63,7 +63,7 @@ struct bucket {
 struct sense_activity_table {
 	_Atomic uint64_t magic;
 	uint64_t bucket_count;
-	uint64_t seed; /* of the keys: stays the same over the restart of a worker */
+	uint64_t seed;         /* of the keys: stays the same over the restart of a worker */
 	_Atomic uint64_t tick; /* order of touches; time will not do, it can leap back */
 	uint64_t reserved[4];
 	struct bucket buckets[];
@@ -71,7 +71,8 @@ struct sense_activity_table {
 
 _Static_assert(sizeof(struct sense_activity_table) == 64, "buckets begin at a cache line");
 _Static_assert(sizeof(struct slot) == 128, "a slot is two cache lines");
-_Static_assert(STORED_MAX + sizeof(", 999999999 times)") <= SENSE_ACTIVITY_TEXT_MAX, "texts have room to end");
+_Static_assert(STORED_MAX + sizeof(", 999999999 times)") <= SENSE_ACTIVITY_TEXT_MAX,
+               "texts have room to end");
 
 /* ---- memory --------------------------------------------------------------------------------------- */
 
@@ -91,14 +92,14 @@ size_t sense_activities_bytes(unsigned entries)
 
 /* Bodies need no clearing, and are not touched before they are needed: no tag fits a key that is new. */
 enum sense_status sense_activities_attach(struct sense_activities *activities, void *memory, size_t bytes,
-					  uint64_t half_life_us, sense_error *err)
+                                          uint64_t half_life_us, sense_error *err)
 {
 	struct sense_activity_table *table = memory;
 	uint64_t buckets = 1;
 
 	if (!memory || bytes < bytes_of(1))
-		return sense_fail(err, SENSE_E_LIMIT, "rules", "%zu bytes are too few to add up activities in",
-				  bytes);
+		return sense_fail(err, SENSE_E_LIMIT, "rules",
+		                  "%zu bytes are too few to add up activities in", bytes);
 	while (bytes_of(2 * buckets) <= bytes)
 		buckets *= 2;
 	if (atomic_load(&table->magic) != MAGIC || table->bucket_count != buckets) {
@@ -136,11 +137,11 @@ static uint64_t seconds_of(uint64_t ts_us)
 /* ---- whose ---------------------------------------------------------------------------------------- */
 
 bool sense_activity_subject(const struct sense_indicator *indicator, const struct sense_event *event,
-			    char out[SENSE_ACTIVITY_SUBJECT_MAX])
+                            char out[SENSE_ACTIVITY_SUBJECT_MAX])
 {
 	static const enum sense_field usual[] = {SENSE_FIELD_SERVICE_ID, SENSE_FIELD_TOOL,
-						 SENSE_FIELD_SIGNAL,	 SENSE_FIELD_CLIENT,
-						 SENSE_FIELD_MCP_SERVER, SENSE_FIELD_HOST};
+	                                         SENSE_FIELD_SIGNAL,     SENSE_FIELD_CLIENT,
+	                                         SENSE_FIELD_MCP_SERVER, SENSE_FIELD_HOST};
 	if (indicator->has_about)
 		return sense_event_text(event, indicator->about, out, SENSE_ACTIVITY_SUBJECT_MAX);
 	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
@@ -167,7 +168,7 @@ static uint64_t hash_field(const struct sense_event *event, enum sense_field fie
 
 /* The user, or where it came from; this host where neither is known. */
 static uint64_t key_of(const struct sense_activities *activities, const struct sense_event *event,
-		       const char *subject)
+                       const char *subject)
 {
 	struct sense_value user;
 	sense_event_get(event, SENSE_FIELD_USER, &user);
@@ -183,7 +184,8 @@ static struct bucket *bucket_of(const struct sense_activities *activities, uint6
 	return &activities->table->buckets[key >> 20 & activities->bucket_mask];
 }
 
-static struct sense_activity_body *body_of(const struct sense_activities *activities, const struct entry *entry)
+static struct sense_activity_body *body_of(const struct sense_activities *activities,
+                                           const struct entry *entry)
 {
 	size_t at = (size_t)((const char *)entry - (const char *)activities->table->buckets);
 	return &activities->bodies[at / sizeof *entry];
@@ -216,7 +218,8 @@ static struct entry *oldest(struct bucket *bucket)
  * The activity's entry, which may have to be made. NULL: others were faster every time. What an activity
  * left behind in the same place before it was forgotten counts again: it is true all the same.
  */
-static struct entry *entry_of(struct sense_activities *activities, uint64_t key, struct sense_activity_step *step)
+static struct entry *entry_of(struct sense_activities *activities, uint64_t key,
+                              struct sense_activity_step *step)
 {
 	uint64_t tick = atomic_fetch_add_explicit(&activities->table->tick, 1, memory_order_relaxed);
 	for (int i = 0; i < TRIES; i++) {
@@ -258,9 +261,9 @@ static uint64_t pack(uint64_t tag, const struct evidence *evidence)
 	       check_of(tag);
 }
 
-/* False: nothing is remembered there. A slot that is being taken over has a state that does not fit its tag. */
+/* False: nothing is remembered there. The state of a slot that is being taken over does not fit its tag. */
 static bool unpack(const struct sense_activities *activities, uint64_t tag, uint64_t state, uint64_t now,
-		   struct evidence *out)
+                   struct evidence *out)
 {
 	if ((state & CHECK_MASK) != check_of(tag))
 		return false;
@@ -280,7 +283,7 @@ static bool owns(uint64_t key, uint64_t tag)
 
 /* What the slot holds of this activity. */
 static bool read_slot(const struct sense_activities *activities, const struct slot *slot, uint64_t key,
-		      uint64_t now, struct evidence *out)
+                      uint64_t now, struct evidence *out)
 {
 	uint64_t tag = get(&slot->tag);
 	return owns(key, tag) && unpack(activities, tag, get(&slot->state), now, out);
@@ -288,7 +291,7 @@ static bool read_slot(const struct sense_activities *activities, const struct sl
 
 /* A slot with nothing in it, or with the least. */
 static struct slot *weakest(const struct sense_activities *activities, struct sense_activity_body *body,
-			    uint64_t key, uint64_t now)
+                            uint64_t key, uint64_t now)
 {
 	struct slot *best = &body->slots[0];
 	double least = INFINITY;
@@ -305,7 +308,7 @@ static struct slot *weakest(const struct sense_activities *activities, struct se
 }
 
 static struct slot *slot_of(const struct sense_activities *activities, struct sense_activity_body *body,
-			    uint64_t tag, uint64_t now)
+                            uint64_t tag, uint64_t now)
 {
 	for (int i = 0; i < TRIES; i++) {
 		for (unsigned k = 0; k < SENSE_ACTIVITY_KINDS_MAX; k++)
@@ -321,7 +324,7 @@ static struct slot *slot_of(const struct sense_activities *activities, struct se
 
 /* The stronger of what is there and what is given stays; *arrived: there was nothing. True: the given one. */
 static bool add_evidence(const struct sense_activities *activities, struct slot *slot, uint64_t tag,
-			 const struct evidence *given, bool *arrived)
+                         const struct evidence *given, bool *arrived)
 {
 	uint64_t state = get(&slot->state);
 	for (int i = 0; i < TRIES; i++) {
@@ -348,23 +351,23 @@ static void put_text(struct slot *slot, const struct sense_rule *rule, const str
 	int room = STORED_MAX - 1 - kind_len - id_len - (int)strlen(":  (rule ");
 	if (!sense_event_trait(event, trait, sizeof trait))
 		snprintf(trait, sizeof trait, "%s", rule->title ? rule->title : "");
-	snprintf(text, sizeof text, "%.*s: %.*s (rule %.*s", kind_len, kind, room < 0 ? 0 : room, trait, id_len,
-		 rule->id);
+	snprintf(text, sizeof text, "%.*s: %.*s (rule %.*s", kind_len, kind, room < 0 ? 0 : room, trait,
+	         id_len, rule->id);
 	memcpy(words, text, sizeof words);
 	for (unsigned i = 0; i < TEXT_WORDS; i++)
 		put(&slot->text[i], words[i]);
 }
 
 static void give(const struct sense_activities *activities, struct slot *slot, uint64_t tag,
-		 const struct sense_rule *rule, const struct sense_event *event, bool *arrived)
+                 const struct sense_rule *rule, const struct sense_event *event, bool *arrived)
 {
 	const struct sense_indicator *indicator = &rule->indicator;
 	struct evidence given = {.weight = indicator->weight,
-				 .given = indicator->weight,
-				 .at = seconds_of(event->ts_us),
-				 .flags = indicator->weight < 100 ? 0
-					  : rule->observes	  ? CONCLUSIVE
-								  : CONCLUSIVE | REPORTED};
+	                         .given = indicator->weight,
+	                         .at = seconds_of(event->ts_us),
+	                         .flags = indicator->weight < 100 ? 0
+	                                : rule->observes          ? CONCLUSIVE
+	                                                          : CONCLUSIVE | REPORTED};
 	bool stronger = add_evidence(activities, slot, tag, &given, arrived);
 	if (*arrived) {
 		put(&slot->count, 1);
@@ -377,7 +380,7 @@ static void give(const struct sense_activities *activities, struct slot *slot, u
 }
 
 bool sense_activity_add(struct sense_activities *activities, const struct sense_rule *rule,
-			const struct sense_event *event, struct sense_activity_step *step)
+                        const struct sense_event *event, struct sense_activity_step *step)
 {
 	char subject[SENSE_ACTIVITY_SUBJECT_MAX];
 	const char *kind = sense_activity_kind(&rule->indicator, event);
@@ -385,7 +388,8 @@ bool sense_activity_add(struct sense_activities *activities, const struct sense_
 	if (!sense_activity_subject(&rule->indicator, event, subject))
 		return false;
 	step->key = key_of(activities, event, subject);
-	uint64_t tag = (step->key & ~KIND_MASK) | (sense_hash(kind, strlen(kind), activities->seed) & KIND_MASK);
+	uint64_t tag =
+	    (step->key & ~KIND_MASK) | (sense_hash(kind, strlen(kind), activities->seed) & KIND_MASK);
 	struct entry *entry = entry_of(activities, step->key, step);
 	struct slot *slot =
 	    entry ? slot_of(activities, body_of(activities, entry), tag, seconds_of(event->ts_us)) : NULL;
@@ -419,14 +423,14 @@ static void get_text(const struct slot *slot, char out[SENSE_ACTIVITY_TEXT_MAX])
 	size_t len = strlen(out);
 	if (count > 1)
 		snprintf(out + len, SENSE_ACTIVITY_TEXT_MAX - len, ", %llu times)",
-			 (unsigned long long)(count < TIMES_MAX ? count : TIMES_MAX));
+		         (unsigned long long)(count < TIMES_MAX ? count : TIMES_MAX));
 	else
 		snprintf(out + len, SENSE_ACTIVITY_TEXT_MAX - len, ")");
 }
 
 /* A snapshot: other workers may add to it meanwhile. Strongest first. */
 static void read_body(const struct sense_activities *activities, const struct sense_activity_body *body,
-		      uint64_t key, uint64_t now, struct sense_activity_report *report)
+                      uint64_t key, uint64_t now, struct sense_activity_report *report)
 {
 	double weights[SENSE_ACTIVITY_KINDS_MAX], missed = 1;
 	struct sense_activity_view *view = &report->view;
@@ -466,7 +470,7 @@ static bool grown(uint64_t told, uint64_t key, bool arrived, const struct sense_
 }
 
 bool sense_activity_tell(struct sense_activities *activities, uint64_t key, uint64_t ts_us, bool arrived,
-			 struct sense_activity_report *report)
+                         struct sense_activity_report *report)
 {
 	struct entry *entry = known_entry(activities, key);
 	if (!entry)
@@ -477,7 +481,8 @@ bool sense_activity_tell(struct sense_activities *activities, uint64_t key, uint
 		const struct sense_activity_view *view = &report->view;
 		if (!grown(told, key, arrived, view))
 			return false;
-		uint64_t now = (key & TOLD_KEY_MASK) | view->confidence | (view->conclusive ? TOLD_CONCLUSIVE : 0);
+		uint64_t now =
+		    (key & TOLD_KEY_MASK) | view->confidence | (view->conclusive ? TOLD_CONCLUSIVE : 0);
 		if (atomic_compare_exchange_strong(&entry->told, &told, now))
 			return true;
 	}

@@ -24,10 +24,10 @@
 
 #include "core/rules/rule.h"
 
-#define SENSE_ACTIVITY_KINDS_MAX 8    /* of one activity; beyond that the weakest goes */
-#define SENSE_ACTIVITY_TEXT_MAX 96    /* bytes of an indicator's text, with its NUL */
+#define SENSE_ACTIVITY_KINDS_MAX 8 /* of one activity; beyond that the weakest goes */
+#define SENSE_ACTIVITY_TEXT_MAX 96 /* bytes of an indicator's text, with its NUL */
 #define SENSE_ACTIVITY_SUBJECT_MAX 256
-#define SENSE_ACTIVITY_RISE 10        /* points of confidence that are worth another event */
+#define SENSE_ACTIVITY_RISE 10 /* points of confidence that are worth another event */
 
 /* A handle, private to the process; the memory it points to is the caller's. */
 struct sense_activities {
@@ -47,7 +47,7 @@ size_t sense_activities_bytes(unsigned entries);
  * second counts as one.
  */
 enum sense_status sense_activities_attach(struct sense_activities *activities, void *memory, size_t bytes,
-					  uint64_t half_life_us, sense_error *err);
+                                          uint64_t half_life_us, sense_error *err);
 
 /* What became of an indicator. */
 struct sense_activity_step {
@@ -59,7 +59,7 @@ struct sense_activity_step {
 
 /* Adds the indicator of a rule that holds for the event. False when the event has no subject: nothing is. */
 bool sense_activity_add(struct sense_activities *activities, const struct sense_rule *rule,
-			const struct sense_event *event, struct sense_activity_step *step);
+                        const struct sense_event *event, struct sense_activity_step *step);
 
 /* The view that an activity event carries, and what it points to. Texts are clean UTF-8. */
 struct sense_activity_report {
@@ -75,11 +75,11 @@ struct sense_activity_report {
  * is conclusive. What is told is remembered, for all who share the memory.
  */
 bool sense_activity_tell(struct sense_activities *activities, uint64_t key, uint64_t ts_us, bool arrived,
-			 struct sense_activity_report *report);
+                         struct sense_activity_report *report);
 
 /* What the indicator is about in this event. False when that is not known. */
 bool sense_activity_subject(const struct sense_indicator *indicator, const struct sense_event *event,
-			    char out[SENSE_ACTIVITY_SUBJECT_MAX]);
+                            char out[SENSE_ACTIVITY_SUBJECT_MAX]);
 /* Its kind: the one it names, else the first word of the event's name. */
 const char *sense_activity_kind(const struct sense_indicator *indicator, const struct sense_event *event);
 

@@ -197,11 +197,11 @@ static void give_given_evidence(struct composer *c)
 {
 	char trait[TEXT_MAX];
 	const char *tool = field(c, SENSE_FIELD_TOOL), *process = field(c, SENSE_FIELD_PROCESS_NAME);
-	bool of_process = c->event->kind == SENSE_EVENT_PROCESS_START || c->event->kind == SENSE_EVENT_PROCESS_EXIT;
+	const uint32_t of_process = SENSE_ON(PROCESS_START) | SENSE_ON(PROCESS_EXIT);
 
 	if (sense_event_trait(c->event, trait, sizeof trait))
 		evidence(c, join(c, sense_event_group(c->event->kind), ":", trait, NULL));
-	if (process && !of_process)
+	if (process && !(of_process >> c->event->kind & 1))
 		evidence(c, join(c, "process:", process, NULL));
 	if (tool)
 		evidence(c, join(c, "tool:", tool, NULL));

@@ -24,7 +24,7 @@ size_t sense_event_text(const struct sense_event *event, enum sense_field field,
 }
 
 static size_t first_of(const struct sense_event *event, const enum sense_field *fields, unsigned count,
-		       char *out, size_t cap)
+                       char *out, size_t cap)
 {
 	size_t len = 0;
 	for (unsigned i = 0; i < count && !len; i++)
@@ -32,13 +32,13 @@ static size_t first_of(const struct sense_event *event, const enum sense_field *
 	return len;
 }
 
-#define FIRST_OF(...)                                                                              \
-	first_of(event, (const enum sense_field[]){__VA_ARGS__},                                   \
-		 sizeof((const enum sense_field[]){__VA_ARGS__}) / sizeof(enum sense_field), out, cap)
+#define FIRST_OF(...)                                            \
+	first_of(event, (const enum sense_field[]){__VA_ARGS__}, \
+	         sizeof((const enum sense_field[]){__VA_ARGS__}) / sizeof(enum sense_field), out, cap)
 
 /* An address and its port as RFC 3986 writes them. */
 static size_t endpoint(const struct sense_event *event, enum sense_field address, enum sense_field port,
-		       char *out, size_t cap)
+                       char *out, size_t cap)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct sense_value number;
@@ -49,7 +49,7 @@ static size_t endpoint(const struct sense_event *event, enum sense_field address
 	if (number.type != SENSE_VALUE_NUMBER)
 		return known ? sense_event_text(event, address, out, cap) : 0;
 	snprintf(out, cap, "%s%s%s%s%.0f", six ? "[" : "", text, six ? "]" : "", known ? ":" : "port ",
-		 number.number);
+	         number.number);
 	return strlen(out);
 }
 
@@ -71,7 +71,8 @@ size_t sense_event_trait(const struct sense_event *event, char *out, size_t cap)
 		return FIRST_OF(SENSE_FIELD_DNS_NAME, SENSE_FIELD_HOST);
 	case SENSE_EVENT_PROCESS_START:
 	case SENSE_EVENT_PROCESS_EXIT:
-		return FIRST_OF(SENSE_FIELD_PROCESS_COMMAND, SENSE_FIELD_PROCESS_PATH, SENSE_FIELD_PROCESS_NAME);
+		return FIRST_OF(SENSE_FIELD_PROCESS_COMMAND, SENSE_FIELD_PROCESS_PATH,
+		                SENSE_FIELD_PROCESS_NAME);
 	case SENSE_EVENT_LISTEN:
 		return endpoint(event, SENSE_FIELD_LISTEN_IP, SENSE_FIELD_LISTEN_PORT, out, cap);
 	case SENSE_EVENT_FILE:

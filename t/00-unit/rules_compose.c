@@ -213,6 +213,74 @@ static void scripts(struct world *w)
 	rule.has_finding = false;
 }
 
+/* A finding about what a host plugin saw, which has no flow to show for it. */
+static struct sense_finding compose_given(const struct sense_given *given, enum sense_event_kind kind)
+{
+	struct sense_finding f;
+	struct sense_compose how = {0};
+	struct sense_event event = {.kind = kind, .ts_us = 1, .given = given};
+	if (sense_finding_compose(&rule, &event, &how, &arena, &f, NULL))
+		abort();
+	return f;
+}
+
+static void hosts(void)
+{
+	struct sense_given given = {0};
+	struct sense_addr any = {{0}}, four = world_ip4(127, 0, 0, 1);
+	sense_given_string(&given, SENSE_FIELD_PROCESS_NAME, "ollama");
+	sense_given_string(&given, SENSE_FIELD_PROCESS_COMMAND, "ollama serve");
+	struct sense_finding f = compose_given(&given, SENSE_EVENT_PROCESS_START);
+	is_str(f.evidence[0], "process:ollama serve", "a process: its command");
+	is_num(f.evidence_count, 1, "and no more");
+	sense_given_addr(&given, SENSE_FIELD_LISTEN_IP, &four);
+	sense_given_number(&given, SENSE_FIELD_LISTEN_PORT, 11434);
+	sense_given_string(&given, SENSE_FIELD_TOOL, "ollama");
+	f = compose_given(&given, SENSE_EVENT_LISTEN);
+	is_str(f.evidence[0], "listen:127.0.0.1:11434", "a listener: its address");
+	is_str(f.evidence[1], "process:ollama", "its program");
+	is_str(f.evidence[2], "tool:ollama", "what was recognised");
+	sense_given_addr(&given, SENSE_FIELD_LISTEN_IP, &any);
+	is_str(compose_given(&given, SENSE_EVENT_LISTEN).evidence[0], "listen:[::]:11434", "an address of version 6");
+	sense_given_string(&given, SENSE_FIELD_FILE_PATH, "/m/a.gguf");
+	is_str(compose_given(&given, SENSE_EVENT_FILE).evidence[0], "file:/m/a.gguf", "a file: its path");
+	sense_given_string(&given, SENSE_FIELD_MCP_SERVER, "github");
+	is_str(compose_given(&given, SENSE_EVENT_MCP).evidence[0], "mcp:github", "a server of MCP: its name");
+	sense_given_string(&given, SENSE_FIELD_INVENTORY_NAME, "torch");
+	is_str(compose_given(&given, SENSE_EVENT_INVENTORY).evidence[0], "inventory:torch", "a package: its name");
+}
+
+static void activities(struct world *w)
+{
+	const char *const evidence[] = {"tls: a (rule r)", "dns: b\n (rule s)"};
+	struct sense_activity_view view = {.subject = "claude",
+					   .kind = "dns",
+					   .confidence = 65,
+					   .indicators = 2,
+					   .since_us = 7,
+					   .evidence_count = 2,
+					   .evidence = evidence};
+	w->row.conclusive = true;
+	w->event.host_row = &w->row;
+	w->event.kind = SENSE_EVENT_ACTIVITY;
+	w->event.activity = &view;
+	struct sense_finding f = compose(w, 1, 0);
+	ok(f.evidence_count == 2 && !strcmp(f.evidence[0], evidence[0]), "an activity: evidence is its indicators");
+	is_str(f.evidence[1], "dns: b? (rule s)", "which is cleaned");
+	is_num(f.confidence, 65, "its confidence, not the rule's");
+	is_str(f.summary, "Claude used by 10.1.2.3: 2 independent indicators, confidence 65 %", "summary");
+	ok(detail(&f, "indicators")->number == 2 && detail(&f, "confidence")->number == 65 &&
+	       detail(&f, "since")->number == 7,
+	   "details");
+	is_str(detail(&f, "subject")->string, "claude", "and the subject");
+	view.subject = "a thing";
+	view.indicators = 1;
+	is_str(compose(w, 1, 0).summary, "a thing used by 10.1.2.3: 1 independent indicator, confidence 65 %",
+	       "another subject");
+	w->event.kind = SENSE_EVENT_FLOW_CLASSIFIED;
+	w->event.activity = NULL;
+}
+
 int main(void)
 {
 	struct world w;
@@ -225,6 +293,8 @@ int main(void)
 	ids(&w);
 	kinds(&w);
 	scripts(&w);
+	hosts();
+	activities(&w);
 	bool steady = true, fits = false;
 	for (size_t limit = 16; limit < 4096; limit += 16) {
 		sense_arena_init(&tiny, limit);

@@ -17,6 +17,7 @@
 #include "plugins/pcap/source.c"
 
 #define THROTTLE_KEYS 64
+#define ACTIVITIES 16 /* few, so that some are forgotten */
 #define CLASS_PACKETS 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,6 +28,7 @@ static sense_catalogue *catalogue;
 static sense_ruleset *rules;
 static sense_lua *lua;
 static _Alignas(64) uint8_t throttle_memory[1 << 20];
+static _Alignas(64) uint8_t activity_memory[1 << 16];
 
 static void check(bool good)
 {
@@ -223,6 +225,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		exit(1);
 	}
 	check(sense_ruleset_count(rules) && sense_throttle_bytes(THROTTLE_KEYS) <= sizeof throttle_memory);
+	check(sense_activities_bytes(ACTIVITIES) <= sizeof activity_memory);
 	sense_policy_sources_fini(&sources);
 	sense_report_fini(&report);
 	return 0;
@@ -232,8 +235,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	sense_error err;
 	struct sense_throttle throttle;
+	struct sense_activities activities;
 	if (size < 2)
 		return 0;
+	memset(activity_memory, 0, sizeof activity_memory);
+	check(!sense_activities_attach(&activities, activity_memory, sense_activities_bytes(ACTIVITIES),
+	                               60000000, &err));
 	memset(throttle_memory, 0, sense_throttle_bytes(THROTTLE_KEYS));
 	check(!sense_throttle_attach(&throttle, throttle_memory, sense_throttle_bytes(THROTTLE_KEYS), &err));
 	struct sense_engine_config config = {
@@ -242,6 +249,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .rules = rules,
 	    .script = sense_lua_script(lua),
 	    .throttle = &throttle,
+	    .activities = &activities,
 	    .sink = {.finding = on_finding, .flow = on_flow, .script_error = on_script_error},
 	    .max_flows = 16, /* few, so that some are evicted */
 	    .max_names = 16,
