@@ -258,7 +258,8 @@ static void dns(void)
 
 static void activity(void)
 {
-	struct sense_activity_view view = {"claude", "dns", 70, 2, true, 0, NULL};
+	struct sense_activity_view view = {
+	    .subject = "claude", .kind = "dns", .confidence = 70, .indicators = 2, .conclusive = true};
 	w.event.activity = &view;
 	text(SENSE_FIELD_ACTIVITY_SUBJECT, "claude");
 	text(SENSE_FIELD_ACTIVITY_KIND, "dns");
