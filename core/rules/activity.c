@@ -200,41 +200,44 @@ static struct entry *known_entry(const struct sense_activities *activities, uint
 	return NULL;
 }
 
-/* A free entry of the bucket, or the one that was touched least recently. */
-static struct entry *oldest(struct bucket *bucket)
+/* The entry that has the key; else a free one, else the one touched least recently. *seen: what it had. */
+static struct entry *pick(struct bucket *bucket, uint64_t key, uint64_t *seen)
 {
-	struct entry *best = &bucket->entries[0];
+	struct entry *best = NULL;
+	uint64_t least = 0;
 	for (unsigned i = 0; i < WAYS; i++) {
 		struct entry *entry = &bucket->entries[i];
-		if (!get(&entry->key))
-			return entry;
-		if (get(&entry->touched) < get(&best->touched))
-			best = entry;
+		uint64_t has = get(&entry->key), touched = has ? get(&entry->touched) : 0;
+		if (best && has != key && touched >= least)
+			continue;
+		best = entry;
+		least = touched;
+		*seen = has;
+		if (has == key)
+			break;
 	}
 	return best;
 }
 
 /*
- * The activity's entry, which may have to be made. NULL: others were faster every time. What an activity
- * left behind in the same place before it was forgotten counts again: it is true all the same.
+ * The activity's entry, which may have to be made. One pass finds its place or what to make it from, so that
+ * of two who want the same one makes it, and the other finds it. NULL: others were faster every time. What
+ * an activity left behind in the same place before it was forgotten counts again: it is true all the same.
  */
 static struct entry *entry_of(struct sense_activities *activities, uint64_t key,
                               struct sense_activity_step *step)
 {
-	uint64_t tick = atomic_fetch_add_explicit(&activities->table->tick, 1, memory_order_relaxed);
+	struct bucket *bucket = bucket_of(activities, key);
+	uint64_t tick = atomic_fetch_add_explicit(&activities->table->tick, 1, memory_order_relaxed) + 1;
 	for (int i = 0; i < TRIES; i++) {
-		struct entry *entry = known_entry(activities, key);
-		if (entry) {
-			put(&entry->touched, tick);
-			return entry;
-		}
-		entry = oldest(bucket_of(activities, key));
-		uint64_t before = get(&entry->key);
-		put(&entry->touched, tick); /* first, so that nobody takes the new one for the oldest */
-		if (!atomic_compare_exchange_strong(&entry->key, &before, key))
+		uint64_t before = 0;
+		struct entry *entry = pick(bucket, key, &before);
+		bool there = before == key;
+		if (!there && !atomic_compare_exchange_strong(&entry->key, &before, key))
 			continue;
-		step->begun = true;
-		step->evicted = before;
+		step->begun = !there;
+		step->evicted = !there && before;
+		put(&entry->touched, tick);
 		return entry;
 	}
 	return NULL;
@@ -261,10 +264,14 @@ static uint64_t pack(uint64_t tag, const struct evidence *evidence)
 	       check_of(tag);
 }
 
-/* False: nothing is remembered there. The state of a slot that is being taken over does not fit its tag. */
+/*
+ * False: nothing is remembered there. The state of a slot that is being taken over does not fit its tag yet:
+ * that is worth the least of what counts, lest another takes it.
+ */
 static bool unpack(const struct sense_activities *activities, uint64_t tag, uint64_t state, uint64_t now,
                    struct evidence *out)
 {
+	*out = (struct evidence){.weight = 1};
 	if ((state & CHECK_MASK) != check_of(tag))
 		return false;
 	uint64_t given = state >> WEIGHT_SHIFT & WEIGHT_MASK;
@@ -289,35 +296,33 @@ static bool read_slot(const struct sense_activities *activities, const struct sl
 	return owns(key, tag) && unpack(activities, tag, get(&slot->state), now, out);
 }
 
-/* A slot with nothing in it, or with the least. */
-static struct slot *weakest(const struct sense_activities *activities, struct sense_activity_body *body,
-                            uint64_t key, uint64_t now)
-{
-	struct slot *best = &body->slots[0];
-	double least = INFINITY;
-	for (unsigned i = 0; i < SENSE_ACTIVITY_KINDS_MAX; i++) {
-		struct evidence evidence;
-		if (!read_slot(activities, &body->slots[i], key, now, &evidence))
-			evidence.weight = 0;
-		if (evidence.weight < least) {
-			least = evidence.weight;
-			best = &body->slots[i];
-		}
-	}
-	return best;
-}
-
+/*
+ * The slot of the tag, which may have to be taken: one with nothing in it, or with the least. One pass finds
+ * either, so that of two who want the same tag one takes the slot, and the other finds it taken.
+ */
 static struct slot *slot_of(const struct sense_activities *activities, struct sense_activity_body *body,
                             uint64_t tag, uint64_t now)
 {
 	for (int i = 0; i < TRIES; i++) {
-		for (unsigned k = 0; k < SENSE_ACTIVITY_KINDS_MAX; k++)
-			if (get(&body->slots[k].tag) == tag)
-				return &body->slots[k];
-		struct slot *slot = weakest(activities, body, tag, now);
-		uint64_t before = get(&slot->tag);
-		if (atomic_compare_exchange_strong(&slot->tag, &before, tag))
-			return slot;
+		struct slot *best = NULL;
+		uint64_t before = 0;
+		double least = INFINITY;
+		for (unsigned k = 0; k < SENSE_ACTIVITY_KINDS_MAX; k++) {
+			struct slot *slot = &body->slots[k];
+			struct evidence evidence = {0};
+			uint64_t seen = get(&slot->tag);
+			if (seen == tag)
+				return slot;
+			if (owns(tag, seen))
+				unpack(activities, seen, get(&slot->state), now, &evidence);
+			if (evidence.weight < least) {
+				least = evidence.weight;
+				before = seen;
+				best = slot;
+			}
+		}
+		if (atomic_compare_exchange_strong(&best->tag, &before, tag))
+			return best;
 	}
 	return NULL;
 }

@@ -266,6 +266,7 @@ static void activity(void)
 	num(SENSE_FIELD_ACTIVITY_CONFIDENCE, 70);
 	num(SENSE_FIELD_ACTIVITY_INDICATORS, 2);
 	yes(SENSE_FIELD_ACTIVITY_CONCLUSIVE, true);
+	yes(SENSE_FIELD_ACTIVITY_REPORTED, false);
 	w.event.activity = NULL;
 }
 
