@@ -327,7 +327,10 @@ static struct slot *slot_of(const struct sense_activities *activities, struct se
 	return NULL;
 }
 
-/* The stronger of what is there and what is given stays; *arrived: there was nothing. True: the given one. */
+/*
+ * The stronger of what is there and what is given stays; *arrived: there was nothing. True when the text has
+ * to follow: the same again, which is the usual case, needs none.
+ */
 static bool add_evidence(const struct sense_activities *activities, struct slot *slot, uint64_t tag,
                          const struct evidence *given, bool *arrived)
 {
@@ -341,7 +344,7 @@ static bool add_evidence(const struct sense_activities *activities, struct slot 
 		if (!atomic_compare_exchange_weak(&slot->state, &state, pack(tag, &next)))
 			continue;
 		*arrived = !known;
-		return stronger;
+		return stronger && (!known || kept.given != given->given);
 	}
 	return false;
 }
@@ -373,14 +376,14 @@ static void give(const struct sense_activities *activities, struct slot *slot, u
 	                         .flags = indicator->weight < 100 ? 0
 	                                : rule->observes          ? CONCLUSIVE
 	                                                          : CONCLUSIVE | REPORTED};
-	bool stronger = add_evidence(activities, slot, tag, &given, arrived);
+	bool another = add_evidence(activities, slot, tag, &given, arrived);
 	if (*arrived) {
 		put(&slot->count, 1);
 		put(&slot->first, given.at);
 	} else {
 		atomic_fetch_add_explicit(&slot->count, 1, memory_order_relaxed);
 	}
-	if (stronger)
+	if (another)
 		put_text(slot, rule, event);
 }
 
@@ -433,34 +436,55 @@ static void get_text(const struct slot *slot, char out[SENSE_ACTIVITY_TEXT_MAX])
 		snprintf(out + len, SENSE_ACTIVITY_TEXT_MAX - len, ")");
 }
 
-/* A snapshot: other workers may add to it meanwhile. Strongest first. */
-static void read_body(const struct sense_activities *activities, const struct sense_activity_body *body,
-                      uint64_t key, uint64_t now, struct sense_activity_report *report)
+/* What an activity holds at some moment, while other workers may add to it. */
+struct snapshot {
+	unsigned count;
+	const struct slot *slots[SENSE_ACTIVITY_KINDS_MAX]; /* strongest first */
+	double weights[SENSE_ACTIVITY_KINDS_MAX];
+};
+
+static void snapshot_add(struct snapshot *snapshot, const struct slot *slot, double weight)
 {
-	double weights[SENSE_ACTIVITY_KINDS_MAX], missed = 1;
-	struct sense_activity_view *view = &report->view;
-	uint64_t first = now;
-	*view = (struct sense_activity_view){.evidence = report->evidence};
+	unsigned at = snapshot->count++;
+	for (; at && snapshot->weights[at - 1] < weight; at--) {
+		snapshot->weights[at] = snapshot->weights[at - 1];
+		snapshot->slots[at] = snapshot->slots[at - 1];
+	}
+	snapshot->weights[at] = weight;
+	snapshot->slots[at] = slot;
+}
+
+static void read_body(const struct sense_activities *activities, const struct sense_activity_body *body,
+                      uint64_t key, uint64_t now, struct snapshot *snapshot, struct sense_activity_view *view)
+{
+	double missed = 1;
+	uint64_t since = now;
+	*view = (struct sense_activity_view){0};
+	snapshot->count = 0;
 	for (unsigned i = 0; i < SENSE_ACTIVITY_KINDS_MAX; i++) {
 		struct evidence evidence;
 		if (!read_slot(activities, &body->slots[i], key, now, &evidence))
 			continue;
+		uint64_t first = get(&body->slots[i].first);
 		missed *= 1 - evidence.weight / 100;
 		view->conclusive = view->conclusive || evidence.flags & CONCLUSIVE;
 		view->reported = view->reported || evidence.flags & REPORTED;
-		first = get(&body->slots[i].first) < first ? get(&body->slots[i].first) : first;
-		get_text(&body->slots[i], report->texts[i]);
-		unsigned at = view->evidence_count++;
-		for (; at && weights[at - 1] < evidence.weight; at--) {
-			weights[at] = weights[at - 1];
-			report->evidence[at] = report->evidence[at - 1];
-		}
-		weights[at] = evidence.weight;
-		report->evidence[at] = report->texts[i];
+		since = first < since ? first : since;
+		snapshot_add(snapshot, &body->slots[i], evidence.weight);
 	}
-	view->indicators = (uint8_t)view->evidence_count;
+	view->indicators = (uint8_t)snapshot->count;
 	view->confidence = (uint8_t)lround(100 * (1 - missed));
-	view->since_us = first * 1000000;
+	view->since_us = since * 1000000;
+}
+
+static void get_texts(const struct snapshot *snapshot, struct sense_activity_report *report)
+{
+	for (unsigned i = 0; i < snapshot->count; i++) {
+		get_text(snapshot->slots[i], report->texts[i]);
+		report->evidence[i] = report->texts[i];
+	}
+	report->view.evidence_count = snapshot->count;
+	report->view.evidence = report->evidence;
 }
 
 /* What was told of this activity; nothing when the entry was another's then. */
@@ -480,16 +504,20 @@ bool sense_activity_tell(struct sense_activities *activities, uint64_t key, uint
 	struct entry *entry = known_entry(activities, key);
 	if (!entry)
 		return false; /* another worker needed the room */
+	struct snapshot snapshot;
+	const struct sense_activity_view *view = &report->view;
 	uint64_t told = get(&entry->told);
 	for (int i = 0; i < TRIES; i++) {
-		read_body(activities, body_of(activities, entry), key, seconds_of(ts_us), report);
-		const struct sense_activity_view *view = &report->view;
+		read_body(activities, body_of(activities, entry), key, seconds_of(ts_us), &snapshot,
+		          &report->view);
 		if (!grown(told, key, arrived, view))
 			return false;
-		uint64_t now =
-		    (key & TOLD_KEY_MASK) | view->confidence | (view->conclusive ? TOLD_CONCLUSIVE : 0);
-		if (atomic_compare_exchange_strong(&entry->told, &told, now))
+		uint64_t next = (key & TOLD_KEY_MASK) | view->confidence;
+		next |= view->conclusive ? TOLD_CONCLUSIVE : 0;
+		if (atomic_compare_exchange_strong(&entry->told, &told, next)) {
+			get_texts(&snapshot, report);
 			return true;
+		}
 	}
 	return false;
 }

@@ -358,6 +358,7 @@ static void garbage(uint8_t *memory, size_t bytes, struct world *w)
 		abort();
 	memset(text, 'A', 96); /* and over what follows */
 	struct sense_activity_step step = add(&a, w, "endless", "tls", 60, 0);
+	memset(&report, 'B', sizeof report);
 	ok(tell(&a, &step, 0) && fit_to_tell() && strlen(report.view.evidence[1]) < 90,
 	   "a text without an end ends");
 	for (size_t i = 16; i < bytes; i++)
