@@ -292,6 +292,14 @@ static void others(void)
 	is_num(sum("k", HOUR, 1), 1, "and counts by itself");
 	policy = sense_state_policy("a", 1);
 	is_num(get("k", HOUR), 5, "the first has what it had");
+	begin(16384, 25);
+	unsigned alone = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		char name[16];
+		policy = sense_state_policy(name, (size_t)snprintf(name, sizeof name, "p%u", i));
+		alone += sum("k", HOUR, 1) == 1;
+	}
+	ok(alone == 1000 && !state.evicted, "so do a thousand, with room for each");
 }
 
 static unsigned kept(char name, unsigned n)
@@ -339,6 +347,12 @@ static void shares(void)
 	is_num(get("99", HOUR), 1, "the latest stay");
 	fill('e', 1);
 	is_num(kept('e', 1), 1, "a fifth finds room too");
+	begin(16, 25);
+	fill('b', 4);
+	fill('a', 12);
+	fill('c', 4);
+	ok(kept('b', 4) == 4 && kept('a', 12) == 8, "room is made by who has too much, not by who is oldest");
+	fill('e', 16);
 	uint64_t evicted = state.evicted;
 	now += 2 * HOUR;
 	fill('e', 16);
