@@ -40,7 +40,7 @@ static struct sense_state *own_state(sense_lua *lua)
  * in hand, so it is no time for it.
  */
 static struct sense_state *open_state(sense_lua *lua, double policy, const char *key, uint32_t len,
-				      double window_us, struct sense_state_key *out)
+                                      double window_us, struct sense_state_key *out)
 {
 	if (!lua->view.event)
 		return NULL;
@@ -54,7 +54,8 @@ static struct sense_state *open_state(sense_lua *lua, double policy, const char 
 	return lua->state ? lua->state : own_state(lua);
 }
 
-static double state_sum(sense_lua *lua, double policy, const char *key, uint32_t len, double window_us, double n)
+static double state_sum(sense_lua *lua, double policy, const char *key, uint32_t len, double window_us,
+                        double n)
 {
 	struct sense_state_key what;
 	struct sense_state *state = open_state(lua, policy, key, len, window_us, &what);
@@ -62,7 +63,7 @@ static double state_sum(sense_lua *lua, double policy, const char *key, uint32_t
 }
 
 static double state_distinct(sense_lua *lua, double policy, const char *key, uint32_t len, double window_us,
-			     const char *value, uint32_t value_len)
+                             const char *value, uint32_t value_len)
 {
 	struct sense_state_key what;
 	struct sense_state *state = open_state(lua, policy, key, len, window_us, &what);
@@ -104,9 +105,12 @@ void sense_bind_state(sense_lua *lua, lua_State *L, int host)
 		const char *name;
 		uintptr_t address;
 	} functions[] = {
-	    {"self", (uintptr_t)lua},          {"sum", (uintptr_t)state_sum},
-	    {"distinct", (uintptr_t)state_distinct}, {"get", (uintptr_t)state_get},
-	    {"first", (uintptr_t)state_first}, {"last", (uintptr_t)state_last},
+	    {"self", (uintptr_t)lua},
+	    {"sum", (uintptr_t)state_sum},
+	    {"distinct", (uintptr_t)state_distinct},
+	    {"get", (uintptr_t)state_get},
+	    {"first", (uintptr_t)state_first},
+	    {"last", (uintptr_t)state_last},
 	};
 	/* As numbers, for the reason in lua/bind_event.c. */
 	lua_newtable(L);

@@ -59,7 +59,7 @@ static void add(_Atomic uint64_t *part, double n)
 		sum = isfinite(sum) ? sum + n : n;
 		memcpy(&after, &sum, sizeof after);
 		if (atomic_compare_exchange_weak_explicit(part, &before, after, memory_order_relaxed,
-							  memory_order_relaxed))
+		                                          memory_order_relaxed))
 			return;
 	}
 }
@@ -99,12 +99,12 @@ double sense_sliding_sum(struct sense_sliding *sliding, uint64_t window, uint64_
 
 struct sample {
 	struct sense_sliding *sliding;
-	unsigned level;   /* that the estimate is of */
-	unsigned admit;   /* <= level: values of this level have been let in */
-	uint16_t since;   /* this tick */
-	uint16_t newest;  /* tick of the newest event */
-	unsigned kept;    /* values of `level` */
-	unsigned free;    /* a free place; SENSE_SLIDING_VALUES: none */
+	unsigned level;  /* that the estimate is of */
+	unsigned admit;  /* <= level: values of this level have been let in */
+	uint16_t since;  /* this tick */
+	uint16_t newest; /* tick of the newest event */
+	unsigned kept;   /* values of `level` */
+	unsigned free;   /* a free place; SENSE_SLIDING_VALUES: none */
 };
 
 static bool passes(uint32_t hash, unsigned level)
@@ -156,7 +156,8 @@ static unsigned sweep(struct sample *sample, uint32_t hash)
 /* Room for a value that has none, as long as it is of a level that is admitted. */
 static void make_room(struct sample *sample, uint32_t hash)
 {
-	while (sample->free == SENSE_SLIDING_VALUES && sample->admit < LEVEL_MAX && passes(hash, sample->admit)) {
+	while (sample->free == SENSE_SLIDING_VALUES && sample->admit < LEVEL_MAX &&
+	       passes(hash, sample->admit)) {
 		sample->admit++;
 		if (sample->level < sample->admit)
 			sample->level = sample->admit;

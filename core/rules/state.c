@@ -46,19 +46,18 @@ size_t sense_state_bytes(unsigned entries)
 /* Memory fresh from the kernel: to clear it once more would only make it resident. */
 static bool is_fresh(const struct sense_state_table *table)
 {
-	static const struct sense_state_table zero;
-	return !memcmp(table, &zero, sizeof zero);
+	return !atomic_load(&table->magic) && !table->bucket_count && !table->seed;
 }
 
 enum sense_status sense_state_attach(struct sense_state *state, void *memory, size_t bytes, unsigned percent,
-				     sense_error *err)
+                                     sense_error *err)
 {
 	struct sense_state_table *table = memory;
 	uint64_t buckets = 1, seed = sense_hash_seed();
 
 	if (!memory || bytes < sense_state_bytes(1))
 		return sense_fail(err, SENSE_E_LIMIT, "rules", "%zu bytes are too few for the state of rules",
-				  bytes);
+		                  bytes);
 	while (sizeof(*table) + 2 * buckets * sizeof(struct bucket) <= bytes)
 		buckets *= 2;
 	if (atomic_load(&table->magic) != MAGIC || table->bucket_count != buckets || table->seed != seed) {
@@ -96,7 +95,7 @@ static void pause_briefly(void)
 static bool turn_to(struct bucket *bucket, uint32_t from, uint32_t to)
 {
 	return atomic_compare_exchange_strong_explicit(&bucket->turn, &from, to, memory_order_acq_rel,
-						       memory_order_relaxed);
+	                                               memory_order_relaxed);
 }
 
 /*
@@ -156,7 +155,7 @@ static unsigned held(const struct bucket *bucket, uint64_t key)
 enum { FREE, OVER, GIVEN, KEPT };
 
 static unsigned rank(const struct sense_state *state, const struct bucket *bucket, unsigned way, uint64_t key,
-		     unsigned own, uint64_t now)
+                     unsigned own, uint64_t now)
 {
 	uint64_t other = load_key(bucket, way);
 	if (!other)
@@ -188,7 +187,7 @@ static unsigned victim(struct sense_state *state, const struct bucket *bucket, u
 
 /* The key comes last: killed before, there is a free place. */
 static struct sense_sliding *settle(struct sense_state *state, struct bucket *bucket, uint64_t key,
-				    const struct sense_state_key *what)
+                                    const struct sense_state_key *what)
 {
 	unsigned way = victim(state, bucket, key, what->now_us);
 	atomic_store_explicit(&bucket->keys[way], 0, memory_order_relaxed);
@@ -199,13 +198,14 @@ static struct sense_sliding *settle(struct sense_state *state, struct bucket *bu
 
 static uint64_t hash_of(const struct sense_state_key *what, enum kind kind)
 {
-	uint64_t which = sense_hash_fold(what->policy ^ SENSE_HASH_K0, (what->window_us << 2 | kind) ^ SENSE_HASH_K1);
+	uint64_t which =
+	    sense_hash_fold(what->policy ^ SENSE_HASH_K0, (what->window_us << 2 | kind) ^ SENSE_HASH_K1);
 	return sense_hash(what->key, what->len, which);
 }
 
 /* Locks the bucket of the key, also when there is no counter and none is made. */
 static void enter(struct sense_state *state, const struct sense_state_key *what, enum kind kind, bool make,
-		  struct place *place)
+                  struct place *place)
 {
 	uint64_t hash = hash_of(what, kind);
 	uint64_t key = what->policy >> 32 << TAG_SHIFT | hash << 16 >> 16;
@@ -239,7 +239,7 @@ double sense_state_sum(struct sense_state *state, const struct sense_state_key *
 }
 
 double sense_state_distinct(struct sense_state *state, const struct sense_state_key *key, const char *value,
-			    size_t len)
+                            size_t len)
 {
 	struct place place;
 	uint32_t hash = (uint32_t)(sense_hash(value, len, key->policy) >> 32);

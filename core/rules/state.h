@@ -51,7 +51,7 @@ size_t sense_state_bytes(unsigned entries);
  * fewer than sense_state_bytes(1) bytes.
  */
 enum sense_status sense_state_attach(struct sense_state *state, void *memory, size_t bytes, unsigned percent,
-				     sense_error *err);
+                                     sense_error *err);
 
 /* Who a policy is, by its name: the same in all workers of a run. At most 48 bits. */
 uint64_t sense_state_policy(const char *name, size_t len);
@@ -60,7 +60,7 @@ uint64_t sense_state_policy(const char *name, size_t len);
 double sense_state_sum(struct sense_state *state, const struct sense_state_key *key, double n);
 /* Adds the value and gives how many different ones there were in the window. */
 double sense_state_distinct(struct sense_state *state, const struct sense_state_key *key, const char *value,
-			    size_t len);
+                            size_t len);
 /* The sum, or if there is none the number of distinct values, or 0; nothing is added. */
 double sense_state_get(struct sense_state *state, const struct sense_state_key *key);
 /* True when the key was not seen within the window before; it is now. */

@@ -51,7 +51,7 @@ static const char *ask(unsigned rule)
 	return holds ? "yes" : "no";
 }
 
-#define RULE(id, body)                                                                              \
+#define RULE(id, body) \
 	"rule '" id "' { title = 't', severity = 'low', on = 'tls', when = function(flow) " body " end }\n"
 
 /* One rule whose `when` is this body, asked n times a second apart; the last answer. */
@@ -97,8 +97,9 @@ static void answers(void)
 	    {1, "return state.get('never', '1h') == 0"},
 	    {1, "local sum = state.sum return sum('', 1, '1h') == 1"},
 	    {1, "return state.count(('k'):rep(1000000), '1h') == 1 and state.count('k\\0a', '1h') == 1 and "
-		"state.count('k\\0b', '1h') == 1"},
-	    {1, "return type(state) == 'userdata' and next({}) == nil and type(state.sum('k', 1, '1h')) == 'number'"},
+	        "state.count('k\\0b', '1h') == 1"},
+	    {1, "return type(state) == 'userdata' and next({}) == nil and type(state.sum('k', 1, '1h')) == "
+	        "'number'"},
 	    {1, "local n = 0 for i = 1, 400 do n = n + state.count('k' .. i, i) end return n == 400"},
 	};
 	for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
@@ -113,16 +114,22 @@ static void refused(void)
 	    {"return state.sum('k', 1, 'x')", "state.sum: window must be a duration such as \"1h\", not 'x'"},
 	    {"state.sum('k', 1, 'x')", "state.sum: window must be a duration such as \"1h\", not 'x'"},
 	    {"return state.count('k')", "state.count: window must be a duration such as \"1h\", not nil"},
-	    {"return state.count('k', {})", "state.count: window must be a duration such as \"1h\", not a table"},
+	    {"return state.count('k', {})",
+	     "state.count: window must be a duration such as \"1h\", not a table"},
 	    {"return state.get('k', '31d')", "state.get: window must be from 1s to 30d, not '31d'"},
 	    {"return state.get('k', 0)", "state.get: window must be from 1s to 30d, not 0"},
 	    {"return state.get('k', 0/0)", "state.get: window must be from 1s to 30d, not "},
 	    {"return state.first('k', -1)", "state.first: window must be from 1s to 30d, not -1"},
-	    {"return state.sum('k', 0/0, '1h')", "state.sum: n must be a finite number of at most 2^53, not "},
-	    {"return state.sum('k', 1/0, '1h')", "state.sum: n must be a finite number of at most 2^53, not inf"},
-	    {"return state.sum('k', 1e300, '1h')", "state.sum: n must be a finite number of at most 2^53, not 1e"},
-	    {"return state.sum('k', '1', '1h')", "state.sum: n must be a finite number of at most 2^53, not '1'"},
-	    {"return state.sum('k', nil, '1h')", "state.sum: n must be a finite number of at most 2^53, not nil"},
+	    {"return state.sum('k', 0/0, '1h')",
+	     "state.sum: n must be a finite number of at most 2^53, not "},
+	    {"return state.sum('k', 1/0, '1h')",
+	     "state.sum: n must be a finite number of at most 2^53, not inf"},
+	    {"return state.sum('k', 1e300, '1h')",
+	     "state.sum: n must be a finite number of at most 2^53, not 1e"},
+	    {"return state.sum('k', '1', '1h')",
+	     "state.sum: n must be a finite number of at most 2^53, not '1'"},
+	    {"return state.sum('k', nil, '1h')",
+	     "state.sum: n must be a finite number of at most 2^53, not nil"},
 	    {"return state.count({}, '1h')", "state.count: key must be a text or a number, not a table"},
 	    {"return state.count(flow, '1h')", "state.count: key must be a text or a number, not a table"},
 	    {"return state.count(flow.user, '1h')", "state.count: key must be a text or a number, not nil"},
@@ -139,15 +146,18 @@ static void refused(void)
 		ok(!strncmp(got, WHERE, where) && !strncmp(got + where, cases[i][1], strlen(cases[i][1])),
 		   "%s: %s", cases[i][0], got);
 	}
-	is_str(when("local good = pcall(state.count, {}, '1h') return not good", 1), "yes", "an error like others");
+	is_str(when("local good = pcall(state.count, {}, '1h') return not good", 1), "yes",
+	       "an error like others");
 	const char *early = "local n = 1\nlocal m = state.count('k', '1h')\n" RULE("r", "return true");
 	ok(!load(1, &early), "no event in hand");
 	is_str(messages, "pol/a.lua:2: state can be used in when and finding only", "is said, with the line");
 	const char *lines = "local function mine(key)\n  return state.count(key, 'x')\nend\n" RULE(
 	    "r", "\n\nlocal n = mine('k')\nreturn n");
 	load(1, &lines);
-	is_str(ask(0), "pol/a.lua:6: rule \"r\": when: state.count: window must be a duration such as \"1h\", not 'x'",
-	       "the nearest line that is known is named");
+	is_str(
+	    ask(0),
+	    "pol/a.lua:6: rule \"r\": when: state.count: window must be a duration such as \"1h\", not 'x'",
+	    "the nearest line that is known is named");
 }
 
 static void apart(void)
@@ -187,8 +197,9 @@ static void restarts(void)
 static void compiled(void)
 {
 	static const char *const one[] = {
-	    RULE("r1", "local n = state.sum(flow.host, 1, '1h') if n % 7 == 0 then state.count('seven', '1h') end "
-		       "return n == 5000"),
+	    RULE("r1",
+	         "local n = state.sum(flow.host, 1, '1h') if n % 7 == 0 then state.count('seven', '1h') end "
+	         "return n == 5000"),
 	    RULE("r2", "return state.get('seven', '1h') == 714"),
 	};
 	char both[1024];
@@ -212,7 +223,8 @@ static void in_finding(void)
 	load(1, &text);
 	for (unsigned i = 0; i < 2; i++) {
 		finding.detail_count = 0;
-		ok(!script.finding(script.self, sense_ruleset_get(set, 0), &world.event, &arena, &finding, &err),
+		ok(!script.finding(script.self, sense_ruleset_get(set, 0), &world.event, &arena, &finding,
+		                   &err),
 		   "finding can count too");
 	}
 	is_num(finding.details[0].number, 2, "to two");

@@ -145,7 +145,8 @@ static void sums_slide(uint64_t window)
 		double got = sum("k", window, (double)seen[i].value), least = 0, most = 0;
 		for (unsigned j = 0; j <= i; j++) {
 			least += newest - seen[j].time <= window ? (double)seen[j].value : 0;
-			most += newest - seen[j].time <= window + window / 24 + 24 ? (double)seen[j].value : 0;
+			most +=
+			    newest - seen[j].time <= window + window / 24 + 24 ? (double)seen[j].value : 0;
 		}
 		less += got < least;
 		more += got > most;
@@ -179,7 +180,8 @@ static void distinct_exact(void)
 		/* An edge that is as near as the clock of values is coarse may fall on either side. */
 		wrong += got != n;
 	}
-	ok(wrong <= SEEN / 500, "up to 36 values the answer is exact (%u of %u differ, at the edge)", wrong, SEEN);
+	ok(wrong <= SEEN / 500, "up to 36 values the answer is exact (%u of %u differ, at the edge)", wrong,
+	   SEEN);
 	ok(most > 30 && most <= 36, "with up to %u at one time", most);
 	is_num(distinct("other", HOUR, 1), 1, "another key has its own");
 	is_num(get("other", HOUR), 1, "and can be read");
@@ -438,8 +440,8 @@ static void *worker(void *arg)
 		sense_state_distinct(&mine, &two, (const char *)&value, sizeof value);
 		/* And keys that come and go, while time moves. */
 		struct sense_state_key more = {sense_state_policy("b", 1), key,
-					       (size_t)snprintf(key, sizeof key, "%u", i % 100), HOUR,
-					       START + i * (HOUR / TURNS / 2)};
+		                               (size_t)snprintf(key, sizeof key, "%u", i % 100), HOUR,
+		                               START + i * (HOUR / TURNS / 2)};
 		/* 0 is possible: another may make room of it before it is added up, and no harm done. */
 		bad += !isfinite(sense_state_sum(&mine, &more, 1));
 	}

@@ -35,8 +35,9 @@ static double number_of(const uint8_t *bytes)
 static void operate(const uint8_t op[OPERATION])
 {
 	static const uint64_t windows[] = {SENSE_SLIDING_WINDOW_MIN, 3600000000u, 86400000001u,
-					   SENSE_SLIDING_WINDOW_MAX};
-	struct sense_state_key key = {(uint64_t)(op[1] & 3) << 32, (const char *)op + 2, 1, windows[op[1] >> 2 & 3], now};
+	                                   SENSE_SLIDING_WINDOW_MAX};
+	struct sense_state_key key = {(uint64_t)(op[1] & 3) << 32, (const char *)op + 2, 1,
+	                              windows[op[1] >> 2 & 3], now};
 	uint64_t word;
 	memcpy(&word, op + 4, sizeof word);
 	switch (op[0] % 8) {
