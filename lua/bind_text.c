@@ -83,8 +83,9 @@ static int date(lua_State *L)
 	time_t seconds = (time_t)floor(ts / 1e6);
 	if (!localtime_r(&seconds, &tm))
 		return 0;
-	const int parts[] = {tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-			     tm.tm_min,         tm.tm_sec,     tm.tm_wday ? tm.tm_wday : 7};
+	const int parts[] = {
+	    tm.tm_year + 1900,          tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    tm.tm_wday ? tm.tm_wday : 7};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		lua_pushinteger(L, parts[i]);
 	return sizeof parts / sizeof *parts;
@@ -99,7 +100,8 @@ static void set_address(lua_State *L, int host, const char *name, uintptr_t func
 
 void sense_bind_text(lua_State *L, int host)
 {
-	static const luaL_Reg functions[] = {{"words", words}, {"redact", redact}, {"date", date}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+	    {"words", words}, {"redact", redact}, {"date", date}, {NULL, NULL}};
 	for (const luaL_Reg *f = functions; f->func; f++) {
 		lua_pushcfunction(L, f->func);
 		lua_setfield(L, host, f->name);

@@ -155,7 +155,7 @@ static void read_condition(lua_State *L, struct load *load, int table, struct se
 }
 
 static const struct sense_condition *conditions_of(lua_State *L, struct load *load, int table,
-						   unsigned *count)
+                                                   unsigned *count)
 {
 	unsigned n = list_begin(L, table, "conditions");
 	struct sense_condition *list = scratch(L, load, n * sizeof *list);
@@ -171,7 +171,7 @@ static const struct sense_condition *conditions_of(lua_State *L, struct load *lo
 
 /* The clause at the top of the stack: numbers of its conditions, from 1. */
 static void read_clause(lua_State *L, struct load *load, const struct sense_condition *conditions,
-			struct sense_clause *out)
+                        struct sense_clause *out)
 {
 	unsigned n = (unsigned)lua_objlen(L, -1);
 	struct sense_condition *list = scratch(L, load, n * sizeof *list);

@@ -124,7 +124,7 @@ bool sense_condition_holds(const struct sense_condition *condition, const struct
 }
 
 static bool all_hold(const struct sense_condition *conditions, unsigned count,
-		     const struct sense_event *event)
+                     const struct sense_event *event)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (!sense_condition_holds(&conditions[i], event))

@@ -369,7 +369,7 @@ static void add_leaves(struct builder *b, struct sense_index_node *node,
 }
 
 static void build_probes(struct builder *b, uint32_t start, const struct sense_index_member *members,
-			 uint32_t count, unsigned depth)
+                         uint32_t count, unsigned depth)
 {
 	for (uint32_t i = 0, next, number = start; !b->failed && i < count; i = next, number++) {
 		uint16_t group = members[i].group;
@@ -386,7 +386,7 @@ static void build_probes(struct builder *b, uint32_t start, const struct sense_i
 
 /* Orders the members as it needs them. Returns the node's number. */
 static uint32_t build_node(struct builder *b, struct sense_index_member *members, uint32_t count,
-			   unsigned depth)
+                           unsigned depth)
 {
 	sense_index *index = b->index;
 	uint32_t number = b->node_count.used, grouped = 0;
@@ -410,7 +410,7 @@ static uint32_t build_node(struct builder *b, struct sense_index_member *members
 
 /* The conditions that all clauses of a rule share, which are tested first, and those of one of them. */
 static const struct sense_condition *join(struct builder *b, const struct sense_rule *rule,
-					  const struct sense_clause *clause)
+                                          const struct sense_clause *clause)
 {
 	unsigned own = rule->condition_count, more = clause->condition_count;
 	struct sense_condition *all = sense_arena_alloc(&b->index->keys, (own + more + 1) * sizeof(*all));
@@ -436,10 +436,10 @@ static uint32_t file_rules(struct builder *b, const struct sense_rule *rules, un
 	for (unsigned i = 0; !b->failed && i < count; i++) {
 		const struct sense_rule *rule = &rules[i];
 		if (!rule->clause_count)
-			b->filed[used++] = (struct sense_index_filed){
-			    .rule = i,
-			    .condition_count = rule->condition_count,
-			    .conditions = rule->conditions};
+			b->filed[used++] =
+			    (struct sense_index_filed){.rule = i,
+			                               .condition_count = rule->condition_count,
+			                               .conditions = rule->conditions};
 		for (unsigned j = 0; j < rule->clause_count; j++)
 			b->filed[used++] = (struct sense_index_filed){
 			    .rule = i,

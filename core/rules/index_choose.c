@@ -145,7 +145,7 @@ static bool same_range(const struct sense_condition *a, const struct sense_condi
 
 /* The member's own condition that is this range; -1: it has none, or has used it. */
 static int find_range(const struct sense_index_filed *filed, uint32_t used,
-		      const struct sense_condition *range)
+                      const struct sense_condition *range)
 {
 	for (unsigned i = 0; i < filed->condition_count; i++)
 		if (!(used >> i & 1) && same_range(&filed->conditions[i], range))
@@ -154,7 +154,7 @@ static int find_range(const struct sense_index_filed *filed, uint32_t used,
 }
 
 static bool all_have(const struct sense_index_filed *filed, const struct sense_index_member *members,
-		     uint32_t count, const struct sense_condition *range)
+                     uint32_t count, const struct sense_condition *range)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (find_range(&filed[members[i].filed], members[i].used, range) < 0)
@@ -187,7 +187,7 @@ static void gate(const struct sense_index_filed *filed, struct sense_index_membe
 }
 
 void sense_index_choose(const struct sense_index_filed *filed, struct sense_index_member *members,
-			uint32_t count, unsigned depth)
+                        uint32_t count, unsigned depth)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		members[i].group = SENSE_INDEX_NO_GROUP;

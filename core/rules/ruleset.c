@@ -123,8 +123,8 @@ static enum sense_status check_condition(const struct sense_rule *rule,
 }
 
 static enum sense_status check_conditions(const struct sense_rule *rule,
-					  const struct sense_condition *conditions, unsigned count,
-					  sense_error *err)
+                                          const struct sense_condition *conditions, unsigned count,
+                                          sense_error *err)
 {
 	enum sense_status status = SENSE_OK;
 	for (unsigned i = 0; i < count && !status; i++)
@@ -200,8 +200,7 @@ static uint64_t rule_weight(const struct sense_rule *rule)
 	uint64_t shared = conditions_weight(rule->conditions, rule->condition_count);
 	uint64_t weight = rule->clause_count ? shared * rule->clause_count : shared;
 	for (unsigned i = 0; i < rule->clause_count; i++)
-		weight +=
-		    conditions_weight(rule->clauses[i].conditions, rule->clauses[i].condition_count);
+		weight += conditions_weight(rule->clauses[i].conditions, rule->clauses[i].condition_count);
 	return weight;
 }
 
@@ -322,7 +321,7 @@ static unsigned cost(const struct sense_condition *condition)
 }
 
 static const struct sense_condition *copy_conditions(sense_ruleset *set,
-						     const struct sense_condition *conditions, unsigned count)
+                                                     const struct sense_condition *conditions, unsigned count)
 {
 	struct sense_condition *copy = sense_arena_alloc(&set->arena, (count + 1) * sizeof(*copy));
 	if (!copy)
@@ -340,8 +339,7 @@ static const struct sense_condition *copy_conditions(sense_ruleset *set,
 
 static bool copy_clauses(sense_ruleset *set, struct sense_rule *rule)
 {
-	struct sense_clause *copy =
-	    sense_arena_alloc(&set->arena, (rule->clause_count + 1) * sizeof(*copy));
+	struct sense_clause *copy = sense_arena_alloc(&set->arena, (rule->clause_count + 1) * sizeof(*copy));
 	if (!copy)
 		return false;
 	for (unsigned i = 0; i < rule->clause_count; i++) {
@@ -384,8 +382,7 @@ enum sense_status sense_ruleset_add(sense_ruleset *set, const struct sense_rule 
 	}
 	uint64_t weight = set->weight + rule_weight(rule);
 	if (weight > SENSE_RULESET_WEIGHT_MAX)
-		return bad(rule, err,
-			   "is one too many: all rules together have more than 1048576 conditions and values");
+		return bad(rule, err, "makes more than 1048576 conditions and values in all rules");
 	struct sense_rule *copy = &set->rules[set->count];
 	*copy = *rule;
 	copy->number = set->count;

@@ -39,7 +39,8 @@ static void searches(void)
 	    {"return words { 'b' }(nil)", "false"},
 	    {"return words { 'b' }('')", "false"},
 	    {"return words { 'b' }('acd')", "false"},
-	    {"local t = {} for i = 1, 4096 do t[i] = 'word-' .. i end return words(t)('a word-4095b')", "word-4"},
+	    {"local t = {} for i = 1, 4096 do t[i] = 'word-' .. i end return words(t)('a word-4095b')",
+	     "word-4"},
 	    {"local t = { 'x', 'y' } local w = words(t) t[2] = 'z' return w('y')", "y"},
 	    {"return starts('/v1/chat', '/v1')", "true"},
 	    {"return starts('/v1', '/v1/')", "false"},
@@ -64,9 +65,9 @@ static void values(void)
 	    {"local t = {} for i = 0, 255 do t[#t + 1] = string.char(i) end return entropy(table.concat(t))",
 	     "8"},
 	    {"return entropy(('a'):rep(4096) .. ('b'):rep(4096))", "0"},
-	    {"return redact('tool --key=sk-ant-REDACTED --model x')",
-	     "tool --key=~redacted~ --model x"},
-	    {"return redact('https://u:ghp_0123456789abcdef0123@host/v1?q=1')", "https://u:~redacted~@host/v1?q=1"},
+	    {"return redact('tool --key=sk-ant-REDACTED --model x')", "tool --key=~redacted~ --model x"},
+	    {"return redact('https://u:ghp_0123456789abcdef0123@host/v1?q=1')",
+	     "https://u:~redacted~@host/v1?q=1"},
 	    {"return redact('')", ""},
 	    {"return redact('plain words, nothing else')", "plain words, nothing else"},
 	    {"return redact(nil)", "nil"},
@@ -78,7 +79,8 @@ static void values(void)
 	    {"return #labels('..')", "0"},
 	    {"return labels(nil)", "nil"},
 	    {"for i = 1, 1000 do labels('h' .. i .. '.x') end return labels('h7.x')[1]", "h7"},
-	    {"local d = date(1709210096789000) return d.year .. '-' .. d.month .. '-' .. d.day .. ' ' .. d.hour "
+	    {"local d = date(1709210096789000) return d.year .. '-' .. d.month .. '-' .. d.day .. ' ' .. "
+	     "d.hour "
 	     ".. ':' .. d.minute .. ':' .. d.second .. ' ' .. d.weekday",
 	     "2024-2-29 12:34:56 4"},
 	    {"return date(1709424000000000).weekday", "7"},
@@ -112,8 +114,10 @@ static void mistakes(void)
 	    {"local t = {} for i = 1, 65 do t[i] = 'w' .. i end\nlocal x = contains('x', set(t))",
 	     "try.lua:2: contains: more than 64 words: make `words { ... }` of them once, outside of the "
 	     "function"},
-	    {"\nlocal x = contains(('x'):rep(65537), 'x')", "try.lua:2: contains: text has more than 65536 bytes"},
-	    {"\nlocal x = contains('x', ('x'):rep(4097))", "try.lua:2: contains: word has more than 4096 bytes"},
+	    {"\nlocal x = contains(('x'):rep(65537), 'x')",
+	     "try.lua:2: contains: text has more than 65536 bytes"},
+	    {"\nlocal x = contains('x', ('x'):rep(4097))",
+	     "try.lua:2: contains: word has more than 4096 bytes"},
 	    {"\nlocal x = words(nil)", "try.lua:2: words: word must be a text, a list or a set, not a nil"},
 	    {"\nlocal x = words {}", "try.lua:2: words: there is no word in the list"},
 	    {"\nlocal x = words { 'a', '' }", "try.lua:2: words: an empty word is everywhere"},
@@ -142,15 +146,15 @@ static void mistakes(void)
 static void compiled(void)
 {
 	is_str(try("local w, n = words { 'ab', 'xy' }, 0\n"
-		   "local function count(yes) if yes then n = n + 1 end end\n"
-		   "for i = 1, 2000 do\n"
-		   "  count(w('zzab' .. i) == 'ab')          -- 2000\n"
-		   "  count(contains('v' .. i, '9'))         -- 542\n"
-		   "  count(starts('h' .. i, 'h1'))          -- 1111\n"
-		   "  count(ends('h' .. i, '7'))             -- 200\n"
-		   "  count(entropy('abab' .. i % 2) > 1.5)  -- 2000\n"
-		   "end\n"
-		   "return n"),
+	           "local function count(yes) if yes then n = n + 1 end end\n"
+	           "for i = 1, 2000 do\n"
+	           "  count(w('zzab' .. i) == 'ab')          -- 2000\n"
+	           "  count(contains('v' .. i, '9'))         -- 542\n"
+	           "  count(starts('h' .. i, 'h1'))          -- 1111\n"
+	           "  count(ends('h' .. i, '7'))             -- 200\n"
+	           "  count(entropy('abab' .. i % 2) > 1.5)  -- 2000\n"
+	           "end\n"
+	           "return n"),
 	       "5853", "the same answers from compiled code");
 }
 
@@ -168,7 +172,8 @@ static unsigned naive(const struct sense_word *list, unsigned count, const char 
 	for (size_t end = 1; end <= len; end++) {
 		unsigned best = 0;
 		for (unsigned i = 0; i < count; i++)
-			if (list[i].len <= end && !memcmp(text + end - list[i].len, list[i].text, list[i].len) &&
+			if (list[i].len <= end &&
+			    !memcmp(text + end - list[i].len, list[i].text, list[i].len) &&
 			    (!best || list[i].len >= list[best - 1].len))
 				best = i + 1;
 		if (best)
@@ -209,7 +214,8 @@ static void automaton(void)
 		every[i] = (char)i;
 	struct sense_words *words = malloc(sense_words_size(&long_word, 1));
 	sense_words_build(words, &long_word, 1);
-	ok(sense_words_find(words, all, 65535) == 1 && !sense_words_find(words, all, 65534), "the longest word");
+	ok(sense_words_find(words, all, 65535) == 1 && !sense_words_find(words, all, 65534),
+	   "the longest word");
 	free(words);
 	words = malloc(sense_words_size(&bytes, 1));
 	sense_words_build(words, &bytes, 1);

@@ -144,11 +144,11 @@ static const struct {
     {RULE("match = {\n service = { categroy = 'x' } }"),
      "pol/p1.lua:2: rule \"r\": match.service.categroy: unknown field, did you mean 'category'?"},
     {RULE("match = { service = 'claude' }"), "pol/p1.lua:1: rule \"r\": match.service: takes a table of its "
-					     "fields (id, name, vendor, category, risk, grade, "
-					     "shared, conclusive)"},
+                                             "fields (id, name, vendor, category, risk, grade, "
+                                             "shared, conclusive)"},
     {RULE("match = { bytes_up = { mn = 1 } }"), "pol/p1.lua:1: rule \"r\": match.bytes_up.mn: is not a "
-						"condition on bytes_up, did you mean 'min'? (it takes: any, "
-						"one_of, none, min, max, set)"},
+                                                "condition on bytes_up, did you mean 'min'? (it takes: any, "
+                                                "one_of, none, min, max, set)"},
     {RULE("match = { bytes_up = { min = '1XB' } }"),
      "pol/p1.lua:1: rule \"r\": match.bytes_up.min: is not a number such as 443 or \"1MiB\""},
     {RULE("match = { bytes_up = { min = 5, max = 4 } }"),
@@ -157,16 +157,16 @@ static const struct {
     {RULE("match = { host = 5 }"), "pol/p1.lua:1: rule \"r\": match.host: 5 is not a text"},
     {RULE("match = { quic = 'yes' }"), "pol/p1.lua:1: rule \"r\": match.quic: 'yes' is not true or false"},
     {RULE("match = { src_ip = '10.0.0.0/33' }"), "pol/p1.lua:1: rule \"r\": match.src_ip: '10.0.0.0/33' is "
-						 "not an address or network such as \"10.0.0.0/8\""},
-    {RULE("match = { any = 'x' }"),
-     "pol/p1.lua:1: rule \"r\": match.any: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
-     "= 443 } }"},
-    {RULE("match = { none = { host = 'x' } }"),
-     "pol/p1.lua:1: rule \"r\": match.none: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
-     "= 443 } }"},
-    {RULE("match = { all = {} }"),
-     "pol/p1.lua:1: rule \"r\": match.all: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
-     "= 443 } }"},
+                                                 "not an address or network such as \"10.0.0.0/8\""},
+    {RULE("match = { any = 'x' }"), "pol/p1.lua:1: rule \"r\": match.any: takes a list of 1 to 64 tables, as "
+                                    "in { { quic = true }, { dst_port "
+                                    "= 443 } }"},
+    {RULE("match = { none = { host = 'x' } }"), "pol/p1.lua:1: rule \"r\": match.none: takes a list of 1 to "
+                                                "64 tables, as in { { quic = true }, { dst_port "
+                                                "= 443 } }"},
+    {RULE("match = { all = {} }"), "pol/p1.lua:1: rule \"r\": match.all: takes a list of 1 to 64 tables, as "
+                                   "in { { quic = true }, { dst_port "
+                                   "= 443 } }"},
     {RULE("match = {\n any = { { quic = true }, 'x' } }"),
      "pol/p1.lua:2: rule \"r\": match.any[2]: takes a table of fields, not 'x'"},
     {RULE("match = { any = { {} } }"),
@@ -179,23 +179,28 @@ static const struct {
      "pol/p1.lua:1: rule \"r\": match.service.any: unknown field"},
     {RULE("match = { any = { { all = { { none = { { any = { { all = { { quic = true } } } } } } } } } } }"),
      "pol/p1.lua:1: rule \"r\": match.any[1].all[1].none[1].any[1].all: is nested more than 4 deep"},
-    {"local p = {} for i = 1, 9 do p[i] = { dst_port = i } end\n" RULE("match = { all = { { any = p }, { any = p } } }"),
+    {"local p = {} for i = 1, 9 do p[i] = { dst_port = i } end\n" RULE(
+	 "match = { all = { { any = p }, { any = p } } }"),
      "pol/p1.lua:2: rule \"r\": match.all: makes more than 64 alternatives: split the rule"},
-    {"local p = {} for i = 1, 9 do p[i] = { src_port = i, dst_port = i } end\n" RULE("match = {\n any = p, none = { { any = p } } }"),
+    {"local p = {} for i = 1, 9 do p[i] = { src_port = i, dst_port = i } end\n" RULE(
+	 "match = {\n any = p, none = { { any = p } } }"),
      "pol/p1.lua:3: rule \"r\": match.none[1].any: makes more than 64 alternatives: split the rule"},
     {"local p = {} for i = 1, 65 do p[i] = { dst_port = i } end\n" RULE("match = { any = p }"),
-     "pol/p1.lua:2: rule \"r\": match.any: takes a list of 1 to 64 tables, as in { { quic = true }, { dst_port "
+     "pol/p1.lua:2: rule \"r\": match.any: takes a list of 1 to 64 tables, as in { { quic = true }, { "
+     "dst_port "
      "= 443 } }"},
     {"local p = {} for i = 1, 33 do p[i] = { dst_port = i } end\n" RULE("match = { none = p }"),
      "pol/p1.lua:2: rule \"r\": match.none: makes an alternative of more than 32 conditions: split the rule"},
-    {"local p = {} for i = 1, 31 do p[i] = { dst_port = i } end\n" RULE("match = { quic = true, src_port = 1, none = p }"),
+    {"local p = {} for i = 1, 31 do p[i] = { dst_port = i } end\n" RULE(
+	 "match = { quic = true, src_port = 1, none = p }"),
      "pol/p1.lua:2: rule \"r\": match: makes an alternative of more than 32 conditions: split the rule"},
     {"local t = {} t.any = { t }\n" RULE("match = t"),
      "pol/p1.lua:2: rule \"r\": match.any[1].any[1].any[1].any[1].any: is nested more than 4 deep"},
     {RULE("match = {\n dns = {\n name = 'x' } }"),
      "pol/p1.lua:3: rule \"r\": match.dns.name: is never known on tls (it is on: dns, activity)"},
     {RULE("match = { any = { { listen = { port = 1 } } } }"),
-     "pol/p1.lua:1: rule \"r\": match.any[1].listen.port: is never known on tls (it is on: listen, activity)"},
+     "pol/p1.lua:1: rule \"r\": match.any[1].listen.port: is never known on tls (it is on: listen, "
+     "activity)"},
     {RULE("match = { dns = { name = { set = false } } }"),
      "pol/p1.lua:1: rule \"r\": match.dns.name: is never known on tls (it is on: dns, activity)"},
     {RULE("throttle = { by = { 'src_ip', 'file' }, every = '1m' }"),
@@ -211,9 +216,9 @@ static const struct {
     {RULE("throttle = { by = 'user', every = 'soon' }"),
      "pol/p1.lua:1: rule \"r\": throttle.every: takes a duration such as \"10m\", at most 365d"},
     {RULE("action = 'blok'"), "pol/p1.lua:1: rule \"r\": action: 'blok' is not one of observe, alert, coach, "
-			      "block, kill, quarantine, did you mean 'block'?"},
+                              "block, kill, quarantine, did you mean 'block'?"},
     {"policy {\n mode = 'watch' }", "pol/p1.lua:2: policy.mode: 'watch' is not one of observe, alert, coach, "
-				    "block, kill, quarantine"},
+                                    "block, kill, quarantine"},
     {"policy {\n engine = 'new' }",
      "pol/p1.lua:2: policy.engine: takes a version such as \"0.3\", not 'new'"},
     {"policy { engine = 0.3 }", "pol/p1.lua:1: policy.engine: takes a version such as \"0.3\", not 0.3"},
@@ -277,7 +282,8 @@ static bool holds(const char *match, double bytes_up, double duration, const cha
 	struct sense_given given = {0};
 	struct sense_event event = {.kind = SENSE_EVENT_DNS, .given = &given};
 	snprintf(text, sizeof text,
-		 "rule 'r' { title = 't', severity = 'low', on = { 'dns', 'tls' },\n match = { %s } }", match);
+	         "rule 'r' { title = 't', severity = 'low', on = { 'dns', 'tls' },\n match = { %s } }",
+	         match);
 	if (load(1, texts) || sense_ruleset_compile(set, &err)) {
 		sense_report_print(&report, stderr);
 		return !ok(false, "%s", match);
@@ -296,12 +302,15 @@ static bool holds(const char *match, double bytes_up, double duration, const cha
 
 static void combined(void)
 {
-	static const char any[] = "any = { { bytes_up = { min = 10 } }, { duration = { min = 5 }, host = 'x' } }";
+	static const char any[] =
+	    "any = { { bytes_up = { min = 10 } }, { duration = { min = 5 }, host = 'x' } }";
 	ok(holds(any, 10, 0, NULL) && holds(any, 0, 5, "x"), "any: one of them holds");
 	ok(!holds(any, 9, 5, "y") && !holds(any, 9, 4, "x"), "or none does");
-	static const char all[] = "all = { { bytes_up = { min = 10 } }, { bytes_up = { max = 20 }, host = 'x' } }";
+	static const char all[] =
+	    "all = { { bytes_up = { min = 10 } }, { bytes_up = { max = 20 }, host = 'x' } }";
 	ok(holds(all, 15, 0, "x") && !holds(all, 25, 0, "x") && !holds(all, 15, 0, "y"), "all: each holds");
-	static const char none[] = "none = { { bytes_up = { min = 10 }, host = 'x' }, { host = { prefix = 'y' } } }";
+	static const char none[] =
+	    "none = { { bytes_up = { min = 10 }, host = 'x' }, { host = { prefix = 'y' } } }";
 	ok(holds(none, 9, 0, "x") && holds(none, 15, 0, "z"), "none: an entry holds only as a whole");
 	ok(!holds(none, 15, 0, "x") && !holds(none, 0, 0, "yes"), "and then the rule does not");
 	ok(holds(none, -1, -1, "x") && holds(none, 15, 0, NULL), "what is not known satisfies none");
@@ -311,8 +320,8 @@ static void combined(void)
 	ok(holds("none = { { host = { none = 'x' } } }", 1, 1, "x") &&
 	       !holds("none = { { host = { none = 'x' } } }", 1, 1, NULL),
 	   "none of none is any");
-	static const char deep[] =
-	    "host = 'x', none = { { any = { { bytes_up = { min = 10 } }, { none = { { duration = { min = 5 } } } } } } }";
+	static const char deep[] = "host = 'x', none = { { any = { { bytes_up = { min = 10 } }, { none = { { "
+	                           "duration = { min = 5 } } } } } } }";
 	ok(holds(deep, 9, 5, "x") && !holds(deep, 10, 5, "x") && !holds(deep, 9, 4, "x") &&
 	       !holds(deep, 9, -1, "x") && !holds(deep, 9, 5, "y"),
 	   "nested ones mean what they say");
@@ -330,7 +339,7 @@ static const char *action(const char *policy, const char *own)
 	char text[256];
 	const char *texts[] = {text};
 	snprintf(text, sizeof text, "%s rule 'r' { title = 't', severity = 'low', on = 'tls', action = %s }",
-		 policy, own);
+	         policy, own);
 	return load(1, texts) ? report.items[0].message : sense_ruleset_get(set, 0)->action;
 }
 
@@ -343,7 +352,8 @@ static void modes(void)
 	ok(sense_ruleset_get(set, 0)->observes, "and is then only counted");
 	is_str(action("policy { title = 'x' }", "nil"), "alert", "a policy without a mode");
 
-	const char *both[] = {"policy { mode = 'observe' }", "rule 'r' { title = 't', severity = 'low', on = 'tls' }"};
+	const char *both[] = {"policy { mode = 'observe' }",
+	                      "rule 'r' { title = 't', severity = 'low', on = 'tls' }"};
 	is_num(load(2, both), SENSE_OK, "two files");
 	is_str(sense_ruleset_get(set, 0)->action, "alert", "a mode is its own file's");
 }
@@ -355,7 +365,7 @@ static void engines(void)
 	is_str(action(policy, "nil"), "alert", "a policy for this version");
 	is_str(action("policy { engine = '0.1' }", "nil"), "alert", "or an older one");
 	snprintf(want, sizeof want, "this policy is written for 9999.1 or later, and this agent is %s",
-		 sense_version());
+	         sense_version());
 	is_str(action("policy { engine = '9999.1' }", "nil"), want, "not for a later one");
 }
 

@@ -132,8 +132,8 @@ static unsigned any_clauses(struct stock *stock)
 {
 	unsigned count = 1 + draw(4);
 	for (unsigned i = 0; i < count; i++) {
-		stock->clauses[i] = (struct sense_clause){draw(30) ? 1 + draw(3) : 0,
-							  &stock->conditions[8 + 4 * i]};
+		stock->clauses[i] =
+		    (struct sense_clause){draw(30) ? 1 + draw(3) : 0, &stock->conditions[8 + 4 * i]};
 		for (unsigned j = 0; j < stock->clauses[i].condition_count; j++)
 			any_condition(stock, 8 + 4 * i + j);
 	}
@@ -193,7 +193,7 @@ struct hits {
 };
 
 static bool all_hold(const struct sense_condition *conditions, unsigned count,
-		     const struct sense_event *event)
+                     const struct sense_event *event)
 {
 	bool holds = true;
 	for (unsigned i = 0; holds && i < count; i++)
@@ -310,8 +310,10 @@ static void remembered(void)
 	for (unsigned name = 0; name < 2; name++) {
 		world_str(&w.meta.host, names[name]);
 		for (unsigned round = 0; round < 3; round++) {
-			is_num(sense_ruleset_match(others, &w.event, &found), name == 0, "%s, first set, round %u", names[name], round);
-			is_num(sense_ruleset_match(ours, &w.event, &found), name == 1, "%s, second set, round %u", names[name], round);
+			is_num(sense_ruleset_match(others, &w.event, &found), name == 0, "%s, first set, round %u",
+			       names[name], round);
+			is_num(sense_ruleset_match(ours, &w.event, &found), name == 1, "%s, second set, round %u",
+			       names[name], round);
 		}
 	}
 	world_fini(&w);
@@ -343,15 +345,16 @@ static void alternatives(void)
 		char id[16];
 		snprintf(id, sizeof(id), "r%u", i);
 		struct sense_rule rule = {.id = id,
-					  .events = SENSE_ANY_EVENT,
-					  .conditions = &shared,
-					  .condition_count = 1,
-					  .clauses = clauses + i % 2,
-					  .clause_count = i % 2 ? 40 : SENSE_RULE_CLAUSES_MAX};
+		                          .events = SENSE_ANY_EVENT,
+		                          .conditions = &shared,
+		                          .condition_count = 1,
+		                          .clauses = clauses + i % 2,
+		                          .clause_count = i % 2 ? 40 : SENSE_RULE_CLAUSES_MAX};
 		is_num(sense_ruleset_add(set, &rule, NULL), SENSE_OK, "rule %u of many alternatives", i);
 	}
 	sense_ruleset_compile(set, NULL);
-	is_num(sense_ruleset_match(set, &w.event, &found), 35, "port 443 is an alternative of every other rule");
+	is_num(sense_ruleset_match(set, &w.event, &found), 35,
+	       "port 443 is an alternative of every other rule");
 	ok(found[0] == 0 && found[34] == 68, "each found once, in order");
 	w.flow.key.port_b = 401;
 	is_num(sense_ruleset_match(set, &w.event, &found), 70, "port 401 of each");
@@ -382,7 +385,8 @@ static void bounds(void)
 	rule.conditions = ranges;
 	rule.condition_count = SENSE_RULE_CONDITIONS_MAX;
 	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "33 conditions, one in an alternative");
-	is_str(err.message, "x.lua:7: rule \"r\" has an alternative of more than 32 conditions", "are too many");
+	is_str(err.message, "x.lua:7: rule \"r\" has an alternative of more than 32 conditions",
+	       "are too many");
 	clauses[0].conditions = &(struct sense_condition){.field = SENSE_FIELD_HOST, .op = SENSE_OP_RANGE};
 	rule.condition_count = 0;
 	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "conditions of alternatives are checked");

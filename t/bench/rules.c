@@ -60,7 +60,8 @@ static struct loaded load(const struct sense_policy_sources *sources)
 /* A rule that does not match: number i of the kinds that policies are made of. */
 static void write_other(FILE *out, unsigned i)
 {
-	fprintf(out, "rule 'other.%u' { title = 't', severity = 'low', on = 'flow.classified', match = { ", i);
+	fprintf(out, "rule 'other.%u' { title = 't', severity = 'low', on = 'flow.classified', match = { ",
+	        i);
 	switch (i % 8) {
 	case 0:
 		fprintf(out, "service = { id = 'service-%u' }", i);
@@ -81,7 +82,9 @@ static void write_other(FILE *out, unsigned i)
 		fprintf(out, "service = { category = 'chat' }, bytes_up = { min = %u }", 1000000 + i);
 		break;
 	case 6:
-		fprintf(out, "any = { { user_agent = 'tool-%u' }, { host = 'tool-%u.example', quic = true } }", i, i);
+		fprintf(out,
+		        "any = { { user_agent = 'tool-%u' }, { host = 'tool-%u.example', quic = true } }", i,
+		        i);
 		break;
 	default:
 		fprintf(out, "ja4 = 'ja4-%u'", i);
@@ -101,9 +104,9 @@ static void write_match(FILE *out, unsigned i)
 	    "bytes_down = { min = 1000 }, quic = false",
 	};
 	fprintf(out,
-		"rule 'match.%u' { title = 't', severity = 'low', on = 'flow.classified', match = { %s },\n"
-		"  when = function(flow) return flow.bytes_up > %u and under(flow.host, 'claude.ai') end }\n",
-		i, match[i % 5], i % 10);
+	        "rule 'match.%u' { title = 't', severity = 'low', on = 'flow.classified', match = { %s },\n"
+	        "  when = function(flow) return flow.bytes_up > %u and under(flow.host, 'claude.ai') end }\n",
+	        i, match[i % 5], i % 10);
 }
 
 static void add_file(struct sense_policy_sources *sources, unsigned first, unsigned last, unsigned total)
@@ -132,8 +135,8 @@ static double ask(const struct loaded *rules, const struct sense_event *event, b
 		struct sense_script_ask what = {
 		    .rules = rules->set, .numbers = numbers, .count = count, .event = event};
 		*held = script && count
-			    ? (unsigned)__builtin_popcount(rules->script.when(rules->script.self, &what))
-			    : count;
+		          ? (unsigned)__builtin_popcount(rules->script.when(rules->script.self, &what))
+		          : count;
 	}
 	return (now_ns() - start) / EVENTS;
 }
@@ -156,7 +159,8 @@ static void many(unsigned total)
 		index = fmin(index, ask(&rules, &w.event, false, &found));
 		both = fmin(both, ask(&rules, &w.event, true, &held));
 	}
-	printf("| %6u | %2u | %7.0f | %7.0f | %2u | %6.0f |\n", total, found, index, both, held, loading / 1e6);
+	printf("| %6u | %2u | %7.0f | %7.0f | %2u | %6.0f |\n", total, found, index, both, held,
+	       loading / 1e6);
 	world_fini(&w);
 	sense_policy_sources_fini(&sources);
 	loaded_free(&rules);
@@ -207,9 +211,9 @@ static void one(unsigned i)
 	struct world w;
 
 	snprintf(text, sizeof(text),
-		 "%s\nrule 'r' { title = 't', severity = 'low', on = 'flow.classified',\n"
-		 "  when = function(flow) return %s end }",
-		 whens[i].local, whens[i].expression);
+	         "%s\nrule 'r' { title = 't', severity = 'low', on = 'flow.classified',\n"
+	         "  when = function(flow) return %s end }",
+	         whens[i].local, whens[i].expression);
 	sense_policy_sources_init(&sources);
 	if (sense_policy_source_add(&sources, "p", "p", text, strlen(text), NULL))
 		exit(1);
@@ -226,7 +230,8 @@ int main(void)
 {
 	static const unsigned sizes[] = {0, 200, 2000, 10000};
 
-	printf("| rules | match | index, ns | with `when`, ns | hold | loaded in ms |\n|---|---|---|---|---|---|\n");
+	printf("| rules | match | index, ns | with `when`, ns | hold | loaded in ms "
+	       "|\n|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		many(sizes[i]);
 	printf("\n| `when` | compiled, ns | interpreted, ns |\n|---|---|---|\n");
