@@ -24,6 +24,8 @@ int main(void)
 		ok(!within(prefixes[i]), "%s alone", prefixes[i]);
 	}
 	ok(within("sk-12345678") && !within("sk-1234567"), "a key of the least length, and one less");
+	ok(!within("key-abcdefghijkl") && !within("9-key-abcdefghijkl"), "a word that needs a digit has none behind it");
+	ok(within("key-abcdefghijk1") && within("key-key-1abcdefgh"), "one digit is enough, wherever it is");
 	ok(within("01234567890123456789012345678901234567890"), "41 digits");
 	ok(!within("0123456789012345678901234567890123456789"), "40 digits");
 	ok(within("aB3-aB3_aB3-aB3_aB3-aB3_aB3-aB3_aB3-aB3_aB3"), "long base64url");
