@@ -194,6 +194,9 @@ static const struct {
     {"local p = {} for i = 1, 31 do p[i] = { dst_port = i } end\n" RULE(
 	 "match = { quic = true, src_port = 1, none = p }"),
      "pol/p1.lua:2: rule \"r\": match: makes an alternative of more than 32 conditions: split the rule"},
+    {"local p = {} for i = 1, 31 do p[i] = { dst_port = i } end\n" RULE(
+	 "match = { quic = true, none = p, any = { { l4 = 6 }, { l4 = 17 } } }"),
+     "pol/p1.lua:2: rule \"r\": match: makes an alternative of more than 32 conditions: split the rule"},
     {"local t = {} t.any = { t }\n" RULE("match = t"),
      "pol/p1.lua:2: rule \"r\": match.any[1].any[1].any[1].any[1].any: is nested more than 4 deep"},
     {RULE("match = {\n dns = {\n name = 'x' } }"),
@@ -317,6 +320,8 @@ static void combined(void)
 	ok(!holds("none = { { host = { set = true } } }", 1, 1, "x") &&
 	       holds("none = { { host = { set = true } } }", 1, 1, NULL),
 	   "none of set = true is set = false");
+	ok(!condition(sense_ruleset_get(set, 0), SENSE_FIELD_HOST, SENSE_OP_SET)->negate,
+	   "and is kept as that");
 	ok(holds("none = { { host = { none = 'x' } } }", 1, 1, "x") &&
 	       !holds("none = { { host = { none = 'x' } } }", 1, 1, NULL),
 	   "none of none is any");

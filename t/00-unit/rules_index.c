@@ -405,6 +405,12 @@ static void bounds(void)
 	}
 	is_num(added, 3, "values count once for each alternative");
 	ok(strstr(err.message, "more than 1048576 conditions and values"), "and say so: %s", err.message);
+	rule.id = "shared";
+	rule.conditions = &list;
+	rule.condition_count = 1;
+	for (unsigned i = 0; i < 64; i++)
+		clauses[i] = (struct sense_clause){1, ranges};
+	is_num(sense_ruleset_add(set, &rule, &err), SENSE_E_CONFIG, "so do those that all share");
 	sense_ruleset_free(set);
 }
 
