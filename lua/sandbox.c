@@ -216,9 +216,9 @@ void sense_lua_module(lua_State *L, const char *module, const char *name)
 bool sense_lua_compile(lua_State *L, const char *name, const char *text, size_t len)
 {
 	int line;
-	if (!sense_source_plain(text, len, &line)) {
-		lua_pushfstring(L, "%s:%d: 64-bit and imaginary numbers (1LL, 1i) are not allowed", name,
-				line);
+	const char *problem = sense_source_problem(text, len, &line);
+	if (problem) {
+		lua_pushfstring(L, "%s:%d: %s", name, line, problem);
 		return false;
 	}
 	lua_pushfstring(L, "@%s", name);
@@ -304,6 +304,7 @@ static int boot(lua_State *L)
 	lua_setfield(L, SENSE_SLOT_HOST, "ffi");
 	offer_getinfo(L);
 	sense_bind_helpers(L, SENSE_SLOT_HOST);
+	sense_bind_pattern(L, SENSE_SLOT_HOST);
 	sense_bind_event(lua, L, SENSE_SLOT_HOST);
 	sense_bind_state(lua, L, SENSE_SLOT_HOST);
 	run_chunks(L, SENSE_SLOT_HOST);

@@ -1,6 +1,7 @@
 #include "lua/source.h"
 
 #include <ctype.h>
+#include <string.h>
 
 struct scan {
 	const char *p, *end;
@@ -80,25 +81,40 @@ static bool plain_number(struct scan *scan)
 	return last != 'l' && last != 'i';
 }
 
-bool sense_source_plain(const char *text, size_t len, int *line)
+/* Words whose jumps the compiler chains: it walks a chain from its start for each that is added. */
+static bool chains(const char *word, size_t len)
+{
+	static const char *const words[] = {"and", "or", "elseif", "goto", "break"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strlen(words[i]) == len && !memcmp(words[i], word, len))
+			return true;
+	return false;
+}
+
+const char *sense_source_problem(const char *text, size_t len, int *line)
 {
 	struct scan scan = {text, text + len, 1};
+	unsigned chained = 0;
 	while (scan.p < scan.end) {
 		int c = peek(&scan, 0);
+		*line = scan.line;
 		if (c == '-' && peek(&scan, 1) == '-') {
 			skip_comment(&scan);
 		} else if (c == '"' || c == '\'') {
 			skip_quoted(&scan);
 		} else if (isdigit(c) || (c == '.' && peek(&scan, 1) >= '0' && peek(&scan, 1) <= '9')) {
-			*line = scan.line;
 			if (!plain_number(&scan))
-				return false;
+				return "64-bit and imaginary numbers (1LL, 1i) are not allowed";
 		} else if (part_of_word(c)) {
+			const char *word = scan.p;
 			while (part_of_word(peek(&scan, 0)))
 				scan.p++;
+			if (chains(word, (size_t)(scan.p - word)) && ++chained > SENSE_SOURCE_CHAINED_MAX)
+				return "more than 4096 of 'and', 'or', 'elseif', 'goto' and 'break': a set holds a "
+				       "long list better";
 		} else if (c != '[' || !skip_long(&scan)) {
 			step(&scan);
 		}
 	}
-	return true;
+	return NULL;
 }

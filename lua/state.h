@@ -88,6 +88,7 @@ bool sense_lua_compile(lua_State *L, const char *name, const char *text, size_t 
 /* Fill the host table at index `host`, within a body. */
 void sense_bind_helpers(lua_State *L, int host);
 void sense_bind_text(lua_State *L, int host);
+void sense_bind_pattern(lua_State *L, int host);
 void sense_bind_event(sense_lua *lua, lua_State *L, int host);
 void sense_bind_state(sense_lua *lua, lua_State *L, int host);
 

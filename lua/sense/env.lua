@@ -7,11 +7,13 @@ local error, type, select, next, rawget, pcall = error, type, select, next, rawg
 local getmetatable, setmetatable, setfenv, newproxy = getmetatable, setmetatable, setfenv, newproxy
 local find, gmatch, gsub = string.find, string.gmatch, string.gsub
 local match, rep, sub = string.match, string.rep, string.sub
-local byte, concat, floor, format = string.byte, table.concat, math.floor, string.format
+local byte, concat, format, insert = string.byte, table.concat, string.format, table.insert
+local pattern_find, pattern_match = host.pattern_find, host.pattern_match
 
 local SUBJECT_MAX = 8192       -- bytes a pattern may be tried on
 local PATTERN_MAX = 128
 local TEXT_MAX = 1048576       -- bytes string.rep may make
+local PLAIN_MAX = 67108864     -- length of a text times that of what is looked for in it
 local SORT_MAX = 16384
 -- The key under which a handle keeps its generation. Reading or forging it gives a script nothing:
 -- a handle holds no pointer, and a forged generation is at best the current one.
@@ -109,7 +111,7 @@ local function guarded_ipairs(t)
   return step, t, 0
 end
 
--- A pattern's cost can grow with a power of the subject's length, inside C where no hook is seen.
+-- The matcher counts its steps (lua/pattern.h); sizes are bounded so that few steps are enough.
 local function bounded(s, p)
   if type(s) == "string" and #s > SUBJECT_MAX then
     error("a text of more than " .. SUBJECT_MAX .. " bytes cannot be searched by a pattern", 3)
@@ -119,23 +121,59 @@ local function bounded(s, p)
   end
 end
 
+-- Patterns without magic characters are looked for by the stock find, which is compiled. Which these
+-- are is remembered, for some of them.
+local plain_of, plain_count = {}, 0
+
+local function is_plain(p)
+  local plain = plain_of[p]
+  if plain == nil and type(p) == "string" then
+    plain = not find(p, "[%^%$%(%%%.%[%*%+%-%?]")
+    if plain_count >= 1024 then plain_of, plain_count = {}, 0 end
+    plain_of[p], plain_count = plain, plain_count + 1
+  end
+  return plain
+end
+
 local function guarded_find(s, p, init, plain)
-  if not plain then bounded(s, p) end
-  return find(s, p, init, plain)
+  if plain then
+    if type(s) == "string" and type(p) == "string" and #s * #p > PLAIN_MAX then
+      error("these texts are too long to look for one in the other", 2)
+    end
+    return find(s, p, init, true)
+  end
+  bounded(s, p)
+  if is_plain(p) then return find(s, p, init, true) end
+  return pattern_find(s, p, init)
 end
 
 local function guarded_match(s, p, init)
   bounded(s, p)
-  return match(s, p, init)
+  return pattern_match(s, p, init)
 end
 
 local function guarded_gmatch(s, p)
   bounded(s, p)
-  return gmatch(s, p)
+  if type(s) == "number" then s = s .. "" end
+  if type(s) ~= "string" then error("gmatch takes a text, not a " .. type(s), 2) end
+  local pos, past = 1, nil -- past: where the latest match ended
+  local function advance(first, last, ...)
+    if not first then
+      pos = nil
+      return nil
+    end
+    past = last
+    pos = last >= first and last + 1 or first + 1
+    if select("#", ...) == 0 then return sub(s, first, past) end
+    return ...
+  end
+  return function()
+    if not pos or pos > #s + 1 then return nil end
+    return advance(pattern_find(s, p, pos, true))
+  end
 end
 
--- gsub with a function, without C in between: stock LuaJIT overflows the C stack when the function
--- calls gsub again and again.
+-- What stands for a match in the result of gsub: f gives it, nil or false keep the match.
 local function replaced(whole, value)
   if value == nil or value == false then return whole end
   local kind = type(value)
@@ -146,15 +184,17 @@ end
 local function found(s, f, first, last, ...)
   if not first then return nil end
   local whole = sub(s, first, last)
-  if select("#", ...) == 0 then return first, last, replaced(whole, f(whole)) end
-  return first, last, replaced(whole, f(...))
+  if select("#", ...) == 0 then return first, last, replaced(whole, f(whole, whole)) end
+  return first, last, replaced(whole, f(whole, ...))
 end
 
+-- gsub without C in between: stock LuaJIT overflows the C stack when a function calls gsub again and
+-- again. f(whole, captures...)
 local function gsub_call(s, p, f, max)
   local out, n, made, pos, len = {}, 0, 0, 1, #s
   local anchored = byte(p, 1) == 94
   while made < max and pos <= len + 1 do
-    local first, last, value = found(s, f, find(s, p, pos))
+    local first, last, value = found(s, f, pattern_find(s, p, pos))
     if not first then break end
     made = made + 1
     out[n + 1], out[n + 2] = sub(s, pos, first - 1), value
@@ -172,32 +212,95 @@ local function gsub_call(s, p, f, max)
   return concat(out), made
 end
 
+-- "%1" in a replacement text.
+local function filled(r)
+  return function(whole, ...)
+    local captures, count = { ... }, select("#", ...)
+    return (gsub(r, "%%(.?)", function(c)
+      if c == "0" then return whole end
+      if not find(c, "%d") then return c end
+      if c + 0 > count then error("invalid capture index", 0) end
+      return captures[c + 0]
+    end))
+  end
+end
+
+local function replacer(r)
+  local kind = type(r)
+  if kind == "number" then r, kind = r .. "", "string" end
+  if kind == "string" then
+    if find(r, "%", 1, true) then return filled(r) end
+    return function() return r end
+  end
+  if kind == "function" then return function(_, ...) return r(...) end end
+  if kind == "table" or behind[r] then return function(_, key) return r[key] end end
+  error("gsub replaces by a text, a table or a function, not by a " .. kind, 3)
+end
+
 local function guarded_gsub(s, p, r, max)
   bounded(s, p)
   if type(s) == "number" then s = s .. "" end
-  if behind[r] then
-    local t = r
-    r = function(key) return t[key] end
+  if type(p) == "number" then p = p .. "" end
+  if type(s) ~= "string" or type(p) ~= "string" then
+    error("gsub takes a text and a pattern, not a " .. type(s) .. " and a " .. type(p), 2)
   end
-  if type(r) == "function" and type(s) == "string" and type(p) == "string" then
-    return gsub_call(s, p, r, max or #s + 1)
-  end
-  return gsub(s, p, r, max)
+  return gsub_call(s, p, replacer(r), tonumber(max) or #s + 1)
 end
 
 local function guarded_rep(s, n, separator)
-  local size = #s + (separator and #separator or 0)
-  if type(n) == "number" and n * size > TEXT_MAX then
+  s, n = type(s) == "number" and s .. "" or s, tonumber(n)
+  if type(s) ~= "string" or not n then error("string.rep takes a text and a number", 2) end
+  if n * (#s + (separator and #separator or 0)) > TEXT_MAX then
     error("string.rep makes at most " .. TEXT_MAX .. " bytes", 2)
   end
   return rep(s, n, separator)
 end
 
+local function ascending(a, b) return a < b end
+
+-- With a function of its own the time limit sees each comparison; the one that is built in can be led
+-- into a second of them.
 local function guarded_sort(t, before)
   if type(t) == "table" and #t > SORT_MAX then
     error("table.sort takes at most " .. SORT_MAX .. " values", 2)
   end
-  return table.sort(t, before)
+  return table.sort(t, before or ascending)
+end
+
+-- Stock insert moves as many values as lie between the position and the end, be they there or not.
+local function guarded_insert(t, ...)
+  if select("#", ...) < 2 then return insert(t, ...) end
+  local at = tonumber((...))
+  if type(t) == "table" and at and not (at >= 1 and at <= #t + 1) then
+    error("table.insert: position " .. at .. " is not within the list", 2)
+  end
+  return insert(t, ...)
+end
+
+-- ---- texts of values that have none --------------------------------------------------------------
+
+local TEXT = { string = true, number = true, boolean = true, ["nil"] = true }
+
+-- Addresses would tell where things lie in memory, and differ from run to run.
+local function guarded_tostring(value)
+  local kind = type(value)
+  return TEXT[kind] and tostring(value) or kind
+end
+
+local function in_words(value, ...)
+  if select("#", ...) == 0 then return guarded_tostring(value) end
+  return guarded_tostring(value), in_words(...)
+end
+
+local function guarded_format(form, ...)
+  if type(form) == "string" and find(form, "p", 1, true) and
+    find((gsub(form, "%%%%", "")), "%%[^%a%%]*p") then
+    error("string.format has no %p: addresses are nobody's business", 2)
+  end
+  for i = 1, select("#", ...) do
+    if not TEXT[type((select(i, ...)))] then return format(form, in_words(...)) end
+  end
+  return format(form, ...)
 end
 
 -- ---- helpers of the rule API -------------------------------------------------------------------
@@ -233,15 +336,15 @@ local function pick(library, names, extra)
   return t
 end
 
-local safe_string = pick(string, "byte char format len lower reverse sub upper", {
+local safe_string = pick(string, "byte char len lower reverse sub upper", {
   find = guarded_find, match = guarded_match, gmatch = guarded_gmatch, gsub = guarded_gsub,
-  rep = guarded_rep })
-local safe_table = pick(table, "concat insert remove", { sort = guarded_sort })
+  rep = guarded_rep, format = guarded_format })
+local safe_table = pick(table, "concat remove", { insert = guarded_insert, sort = guarded_sort })
 local safe_math = pick(math, "abs ceil exp floor fmod huge log log10 max min modf pi pow sqrt")
 local safe_bit = pick(bit, "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")
 
 local base = {
-  assert = assert, error = error, select = select, tonumber = tonumber, tostring = tostring,
+  assert = assert, error = error, select = select, tonumber = tonumber, tostring = guarded_tostring,
   type = type, unpack = unpack, ipairs = guarded_ipairs, next = guarded_next, pairs = guarded_pairs,
   pcall = guarded_pcall, xpcall = guarded_xpcall,
   string = readonly(safe_string, "string"), table = readonly(safe_table, "table"),
