@@ -15,12 +15,14 @@
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 #include "core/cli/replay.h"
+#include "core/conf/units.h"
 #include "core/plugin/loader.h"
 #include "core/proc/seccomp.h"
 #include "lua/conf_file.h"
 #include "lua/station.h"
 
 #define PUBLISH_PACKETS 32768u
+#define ERROR_PACKETS 1024u /* rules fail: told sooner, a crash would lose the counts */
 #define WORKER_MEMORY_BYTES ((uint64_t)4 << 30)
 #define DEFAULT_CONFIG "/etc/sense/agent.lua"
 
@@ -97,6 +99,10 @@ struct shift {
 	uint64_t published;    /* when counters were last told, in PUBLISH_PACKETS */
 	struct sense_state state; /* what rules count over time */
 	struct sense_activities activities;
+	uint64_t errors_told;  /* script errors then, and when, in ERROR_PACKETS */
+	uint64_t errors_at;
+	uint64_t suspended;    /* rules, each time */
+	uint64_t idle[SENSE_RULES_MAX / 64]; /* rules in quarantine, and suspended ones */
 };
 
 static void on_finding(void *self, const struct sense_finding *finding)
@@ -113,6 +119,26 @@ static void on_script_error(void *self, const struct sense_rule *rule, const sen
 {
 	(void)rule; /* the message names it, with file and line */
 	sense_worker_log(((struct shift *)self)->worker, SENSE_LOG_WARN, "rules", "%s", err->message);
+}
+
+static void rule_publish(struct shift *shift, unsigned number)
+{
+	const struct sense_station *station = &shift->station;
+	const struct sense_rule_stats *stats = sense_engine_rule_stats(station->engine, number);
+	if (!stats->matched && !stats->skipped)
+		return;
+	const struct sense_rule_counts counts = {
+	    .matched = stats->matched,
+	    .held = stats->held,
+	    .findings = stats->findings,
+	    .suppressed = stats->suppressed,
+	    .errors = stats->errors,
+	    .skipped = stats->skipped,
+	    .suspended = sense_lua_rule_suspended(station->lua, number),
+	    .cpu_us = sense_lua_rule_cpu_us(station->lua, number),
+	    .last_ts = stats->last_ts,
+	};
+	sense_worker_rule_counts(shift->worker, number, &counts);
 }
 
 static void counters_publish(struct shift *shift, const struct sense_engine_stats *s)
@@ -151,12 +177,37 @@ static void counters_publish(struct shift *shift, const struct sense_engine_stat
 	    [SENSE_COUNT_OUT_OF_MEMORY] = s->out_of_memory,
 	    [SENSE_COUNT_STATE_ENTRIES] = shift->state.entries,
 	    [SENSE_COUNT_STATE_EVICTED] = shift->state.evicted,
+	    [SENSE_COUNT_RULES_SUSPENDED] = shift->suspended,
 	};
 	for (unsigned i = 0; i < SENSE_COUNT_DROPPED; i++)
 		sense_worker_count(shift->worker, (enum sense_counter)i, values[i]);
-	const struct sense_station *station = &shift->station;
-	for (unsigned i = 0; i < sense_ruleset_count(station->rules); i++)
-		sense_worker_rule_errors(shift->worker, i, sense_engine_rule_stats(station->engine, i)->errors);
+	shift->errors_told = s->script_errors;
+	shift->errors_at = s->packets / ERROR_PACKETS;
+	for (unsigned i = 0; i < sense_ruleset_count(shift->station.rules); i++)
+		rule_publish(shift, i);
+}
+
+static void on_budget(void *self, unsigned number, double share, uint64_t span_us)
+{
+	struct shift *shift = self;
+	const struct sense_conf *conf = shift->station.conf;
+	const char *id = sense_ruleset_get(shift->station.rules, number)->id;
+	char window[64], span[64];
+	if (!span_us) {
+		sense_worker_log(shift->worker, SENSE_LOG_INFO, "rules", "rule %s goes on after its suspension", id);
+		return;
+	}
+	shift->suspended++;
+	sense_worker_count(shift->worker, SENSE_COUNT_RULES_SUSPENDED, shift->suspended);
+	rule_publish(shift, number);
+	sense_duration_format((double)sense_conf_number(conf, SENSE_CONF_RULES_BUDGET_WINDOW) / 1e6, window,
+	                      sizeof window);
+	sense_duration_format((double)span_us / 1e6, span, sizeof span);
+	sense_worker_log(shift->worker, SENSE_LOG_WARN, "rules",
+	                 "rule %s used %.0f %% of the CPU time of the last %s (limit %llu %%): suspended for %s of CPU "
+	                 "time",
+	                 id, share, window,
+	                 (unsigned long long)sense_conf_number(conf, SENSE_CONF_RULES_BUDGET), span);
 }
 
 /* What a crash must not lose is told with each batch, before it is worked through; the rest seldom. */
@@ -171,7 +222,9 @@ static bool on_batch(void *self, const struct sense_engine_stats *stats)
 	sense_worker_count(worker, SENSE_COUNT_FLOWS, stats->flows);
 	sense_worker_count(worker, SENSE_COUNT_FINDINGS, stats->findings);
 	sense_worker_flows_live(worker, stats->flows_live);
-	if (stats->packets / PUBLISH_PACKETS != shift->published) {
+	sense_lua_budget(shift->station.lua, shift->idle, on_budget, shift);
+	bool failed = stats->script_errors != shift->errors_told && stats->packets / ERROR_PACKETS != shift->errors_at;
+	if (failed || stats->packets / PUBLISH_PACKETS != shift->published) {
 		struct sense_capture_progress progress = ops->progress(shift->capture);
 		shift->published = stats->packets / PUBLISH_PACKETS;
 		sense_worker_progress(worker, shift->bytes_before + progress.done);
@@ -211,6 +264,7 @@ static enum sense_status engine_start(struct shift *shift, struct sense_throttle
 	struct sense_shared *shared = shift->worker->shared;
 	struct sense_memory_plan plan;
 	sense_station_memory(shift->station.conf, &plan);
+	memcpy(shift->idle, shared->quarantine, sizeof shift->idle);
 	enum sense_status status =
 	    sense_throttle_attach(throttle, sense_memory_of(&plan, shared->extra, SENSE_MEMORY_THROTTLE),
 	                          plan.bytes[SENSE_MEMORY_THROTTLE], err);
@@ -230,7 +284,7 @@ static enum sense_status engine_start(struct shift *shift, struct sense_throttle
 	struct sense_engine_config how = {
 	    .throttle = throttle,
 	    .activities = &shift->activities,
-	    .quarantine = shared->quarantine,
+	    .quarantine = shift->idle,
 	    .sink = {.self = shift,
 	             .finding = on_finding,
 	             .flow = on_flow,

@@ -300,6 +300,7 @@ enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_so
 	unsigned before = report->count;
 	sense_lua_compiled(lua, false);
 	for (unsigned i = 0; i < sources->count; i++) {
+		sense_lua_room(lua);
 		load.source = &sources->items[i];
 		if (sense_lua_protect(lua, run_source, &load, lua->limits.load_us, &why))
 			report_failure(&load, &why);
@@ -315,5 +316,6 @@ enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_so
 	sense_arena_init(&load.scratch, (size_t)16 << 20);
 	status = sense_lua_protect(lua, collect_rules, &load, collect_us, err);
 	sense_arena_fini(&load.scratch);
-	return status ? status : load.status;
+	status = status ? status : load.status;
+	return status ? status : sense_budget_init(&lua->budget, sense_ruleset_count(set), err);
 }

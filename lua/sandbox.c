@@ -12,6 +12,7 @@
 #include "lua/source.h"
 #include "lua/state.h"
 
+#define SWEEPS_MAX 8
 #define TICK_NS 1000000 /* asked for; the kernel's own tick (HZ) may be coarser */
 
 /* A trusted chunk, embedded by the Makefile. */
@@ -40,8 +41,9 @@ static void *capped(void *self, void *ptr, size_t old, size_t size)
 		lua->stats.held -= old;
 		return NULL;
 	}
-	if (size > old &&
-	    (lua->stats.held > lua->limits.memory || size - old > lua->limits.memory - lua->stats.held)) {
+	/* The collector allocates, too, to shrink its table of texts: at the cap it could free nothing. */
+	size_t most = lua->limits.memory + (lua->collecting ? lua->limits.memory / 4 : 0);
+	if (size > old && (lua->stats.held > most || size - old > most - lua->stats.held)) {
 		lua->stats.over_memory++;
 		return NULL;
 	}
@@ -92,9 +94,14 @@ static void tick(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	(void)context;
 	sense_lua *lua = info->si_value.sival_ptr;
-	if (!lua || lua != running || lua->over)
+	if (!lua)
 		return;
-	uint64_t now = thread_ns(), mark = sense_mark_read(lua->mark);
+	uint64_t mark = sense_mark_read(lua->mark);
+	uint64_t us = (1 + (uint64_t)info->si_overrun) * (TICK_NS / 1000);
+	sense_budget_tick(&lua->budget, lua == running ? sense_mark_rule(mark) : 0, us);
+	if (lua != running || lua->over)
+		return;
+	uint64_t now = thread_ns();
 	if (!lua->tick_start || mark != lua->tick_mark) {
 		lua->tick_mark = mark;
 		lua->tick_start = now;
@@ -145,6 +152,15 @@ void sense_lua_compiled(sense_lua *lua, bool on)
 
 /* ---- protected calls ------------------------------------------------------------------------- */
 
+/* A script's message may not look like several, nor move a terminal's cursor. */
+static enum sense_status one_line(enum sense_status status, sense_error *err)
+{
+	for (char *c = err ? err->message : NULL; c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = *c == '\n' || *c == '\t' ? ' ' : '?';
+	return status;
+}
+
 static enum sense_status describe(sense_lua *lua, int result, uint64_t budget_us, sense_error *err)
 {
 	lua_State *L = lua->L;
@@ -158,16 +174,17 @@ static enum sense_status describe(sense_lua *lua, int result, uint64_t budget_us
 	}
 	lua->stats.script_errors++;
 	if (lua_type(L, -1) == LUA_TSTRING)
-		return sense_fail(err, SENSE_E_SCRIPT, "lua", "%s", lua_tostring(L, -1));
+		return one_line(sense_fail(err, SENSE_E_SCRIPT, "lua", "%s", lua_tostring(L, -1)), err);
 	return sense_fail(err, SENSE_E_SCRIPT, "lua", "raised a %s as its error",
 			  lua_typename(L, lua_type(L, -1)));
 }
 
 static void collect(sense_lua *lua, lua_State *L, void *arg)
 {
-	(void)lua;
 	(void)arg;
+	lua->collecting = true;
 	lua_gc(L, LUA_GCCOLLECT, 0);
+	lua->collecting = false;
 }
 
 enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint64_t budget_us,
@@ -182,7 +199,7 @@ enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint6
 	lua_settop(lua->L, SENSE_SLOT_TOP);
 	/* LuaJIT does not collect before it gives up: do it now, for the scripts that come next. */
 	if (result == LUA_ERRMEM && lua->body != collect)
-		sense_lua_protect(lua, collect, NULL, UINT64_C(1000000), NULL);
+		sense_lua_sweep(lua);
 	return status;
 }
 
@@ -202,6 +219,19 @@ enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *
 	enum sense_status status = sense_lua_pcall(lua, 0, 0, budget_us, err);
 	lua->body = NULL;
 	return status;
+}
+
+void sense_lua_sweep(sense_lua *lua)
+{
+	size_t most = lua->limits.memory / 4 * 3;
+	/* Read-only views within views go one level at a time: the table behind them is no ephemeron. */
+	for (unsigned i = 0; i < SWEEPS_MAX && (!i || lua->stats.held > most); i++)
+		sense_lua_protect(lua, collect, NULL, UINT64_C(1000000), NULL);
+	lua->collecting = false; /* a failure left it so */
+	/* What is left is in use: the next sweep is due when half of what is free is gone. */
+	size_t left = lua->limits.memory > lua->stats.held ? lua->limits.memory - lua->stats.held : 0;
+	size_t half = lua->stats.held + left / 2;
+	lua->crowded = half > most ? half : most;
 }
 
 void sense_lua_module(lua_State *L, const char *module, const char *name)
@@ -349,6 +379,9 @@ sense_lua *sense_lua_new(const struct sense_lua_limits *limits, sense_error *err
 		lua->limits.soft_us = 5000;
 	if (!lua->limits.load_us)
 		lua->limits.load_us = 200000;
+	lua->crowded = lua->limits.memory / 4 * 3;
+	lua->budget.percent = lua->limits.budget;
+	lua->budget.window_us = lua->limits.budget_window_us;
 	lua->fuse = sense_fuse_new();
 	if (!lua->fuse) {
 		sense_fail(err, SENSE_E_MEMORY, "lua", "no memory for a Lua state");
@@ -372,12 +405,29 @@ void sense_lua_free(sense_lua *lua)
 		lua_close(lua->L);
 	sense_fuse_free(lua->fuse);
 	sense_lua_forget(lua);
+	sense_budget_fini(&lua->budget);
 	free(lua);
 }
 
 void sense_lua_stats(const sense_lua *lua, struct sense_lua_stats *out)
 {
 	*out = lua->stats;
+}
+
+uint64_t sense_lua_rule_cpu_us(const sense_lua *lua, unsigned rule)
+{
+	return rule < lua->budget.count ? lua->budget.rules[rule].cpu_us : 0;
+}
+
+uint64_t sense_lua_rule_suspended(const sense_lua *lua, unsigned rule)
+{
+	return rule < lua->budget.count ? lua->budget.rules[rule].times : 0;
+}
+
+void sense_lua_budget(sense_lua *lua, uint64_t *idle, sense_budget_told *told, void *context)
+{
+	if (sense_budget_due(&lua->budget))
+		sense_budget_turn(&lua->budget, idle, told, context);
 }
 
 /* ---- trying a chunk -------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include "core/base/mark.h"
 #include "core/base/status.h"
 #include "core/rules/state.h"
+#include "lua/budget.h"
 
 struct lua_State;
 typedef struct sense_lua sense_lua;
@@ -28,6 +29,8 @@ struct sense_lua_limits {
 	size_t memory;    /* bytes; 0: 64 MiB */
 	uint64_t soft_us; /* one `when` or `finding`; 0: 5 ms */
 	uint64_t load_us; /* one policy or configuration file; 0: 200 ms */
+	unsigned budget; /* percent of the CPU time that one rule may take; 0: any */
+	uint64_t budget_window_us; /* ... of this much CPU time */
 	union sense_mark *mark; /* told which rule runs; outlives the state; NULL: nobody watches */
 };
 
@@ -42,6 +45,15 @@ struct sense_lua_stats {
 sense_lua *sense_lua_new(const struct sense_lua_limits *limits, sense_error *err);
 void sense_lua_free(sense_lua *lua);
 void sense_lua_stats(const sense_lua *lua, struct sense_lua_stats *out);
+
+/* CPU time that a rule took, by the timer's ticks (lua/budget.h); and how often it was suspended. */
+uint64_t sense_lua_rule_cpu_us(const sense_lua *lua, unsigned rule);
+uint64_t sense_lua_rule_suspended(const sense_lua *lua, unsigned rule);
+/*
+ * Between events: suspends rules that took more than the budget, and ends suspensions. Cheap when no
+ * window is over. idle: bit per rule that is not to run.
+ */
+void sense_lua_budget(sense_lua *lua, uint64_t *idle, sense_budget_told *told, void *context);
 
 /*
  * Where rules keep what they count over time; the caller's, which outlives lua. Without it they get a

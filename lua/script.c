@@ -138,6 +138,7 @@ static uint32_t when(void *self, const struct sense_script_ask *ask)
 	sense_lua *lua = self;
 	uint32_t holds = 0;
 	unsigned done = 0;
+	sense_lua_room(lua);
 	int place = ask->count > 1 ? sense_fuse_find(lua, ask->numbers, ask->count) : 0;
 	view_open(lua, ask->event);
 	if (place)
@@ -314,6 +315,7 @@ static enum sense_status finding(void *self, const struct sense_rule *rule, cons
 	sense_lua *lua = self;
 	struct sense_finding draft = *out; /* a failure half way must leave *out as it was */
 	struct answer answer = {rule, arena, &draft};
+	sense_lua_room(lua);
 	view_open(lua, event);
 	sense_mark_enter(lua->mark, rule->number);
 	enum sense_status status = sense_lua_protect(lua, finding_body, &answer, lua->limits.soft_us, err);

@@ -15,6 +15,7 @@
 
 #include "core/rules/event.h"
 #include "core/rules/script.h"
+#include "lua/budget.h"
 #include "lua/sandbox.h"
 
 /* What stays at the bottom of the main stack. */
@@ -56,6 +57,9 @@ struct sense_lua {
 	struct sense_fuse *fuse;
 	struct sense_state *state, own_state; /* NULL: none was asked for yet */
 	void *own_state_memory;
+	struct sense_budget budget;
+	bool collecting;
+	size_t crowded; /* more bytes than this: collect before the next call */
 	union sense_mark *mark, own_mark;
 	timer_t timer;
 	bool has_timer;
@@ -77,6 +81,17 @@ enum sense_status sense_lua_protect(sense_lua *lua, sense_lua_body *body, void *
  * only the interpreter sees the hook that ends a loop without end.
  */
 void sense_lua_compiled(sense_lua *lua, bool on);
+
+/*
+ * Before a rule is called: collects when memory is nearly used up. The collector alone would wait until
+ * garbage is as much as what is in use, and the next rule would fail for what others left.
+ */
+void sense_lua_sweep(sense_lua *lua);
+static inline void sense_lua_room(sense_lua *lua)
+{
+	if (__builtin_expect(lua->stats.held > lua->crowded, 0))
+		sense_lua_sweep(lua);
+}
 
 /* Within a body: the sense_lua of L, and pushing host[module][name]. */
 sense_lua *sense_lua_of(lua_State *L);

@@ -107,6 +107,8 @@ enum sense_status sense_station_rules(struct sense_station *station, const struc
 	    .memory = sense_conf_number(conf, SENSE_CONF_RULES_MEMORY),
 	    .soft_us = sense_conf_number(conf, SENSE_CONF_RULES_SOFT_LIMIT),
 	    .load_us = sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT),
+	    .budget = (unsigned)sense_conf_number(conf, SENSE_CONF_RULES_BUDGET),
+	    .budget_window_us = sense_conf_number(conf, SENSE_CONF_RULES_BUDGET_WINDOW),
 	    .mark = mark,
 	};
 	station->rules = sense_ruleset_new();

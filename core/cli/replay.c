@@ -239,13 +239,14 @@ static void stats_show(const struct session *session, const struct sense_shared 
 }
 
 static int exit_code(const struct session *session, enum sense_status status,
-                     const struct sense_outcome *outcome)
+                     const struct sense_outcome *outcome, const struct sense_shared *shared)
 {
 	if (outcome->signal)
 		return 128 + outcome->signal;
-	/* A restart lost flows, a quarantined rule did not see all: the answer is not whole. */
+	/* A restart lost flows, a quarantined or suspended rule did not see all: the answer is not whole. */
 	bool failed = status || session->open_failures || session->write_failed || outcome->failures ||
-	              outcome->restarts || outcome->malformed;
+	              outcome->restarts || outcome->malformed ||
+	              sense_shared_count(shared, SENSE_COUNT_RULES_SUSPENDED);
 	return failed ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;
 }
 
@@ -299,7 +300,7 @@ int sense_replay_run(const struct sense_replay *replay)
 	out_flush(&session);
 	if (replay->cli->stats)
 		stats_show(&session, replay->shared, &outcome, &begun);
-	code = exit_code(&session, status, &outcome);
+	code = exit_code(&session, status, &outcome, replay->shared);
 out:
 	sense_table_free(session.table);
 	sources_close(&session);

@@ -2,28 +2,62 @@
 
 #include <string.h>
 
+#define DEAREST_MAX 20u
+
 static void line(struct sense_buf *out, const char *key, uint64_t value)
 {
 	sense_buf_printf(out, "%s: %llu\n", key, (unsigned long long)value);
 }
 
-/* Rules that failed or are in quarantine; all others are not worth a line. */
+static void rule_line(struct sense_buf *out, const char *key, const char *id, uint64_t value)
+{
+	if (value)
+		sense_buf_printf(out, "rule_%s.%s: %llu\n", key, id, (unsigned long long)value);
+}
+
+/* The dearest rules: their CPU time in whole milliseconds. */
+static void dearest_write(const struct sense_shared *shared, unsigned count, struct sense_buf *out)
+{
+	struct {
+		uint64_t ms;
+		unsigned rule;
+	} top[DEAREST_MAX];
+	unsigned used = 0;
+	char id[SENSE_SHARED_RULE_ID_MAX];
+	struct sense_rule_counts counts;
+	for (unsigned i = 0; i < count; i++) {
+		sense_shared_rule_counts(shared, i, &counts);
+		uint64_t ms = counts.cpu_us / 1000;
+		if (!ms || (used == DEAREST_MAX && ms <= top[used - 1].ms))
+			continue;
+		unsigned at = used < DEAREST_MAX ? used++ : used - 1;
+		for (; at && top[at - 1].ms < ms; at--)
+			top[at] = top[at - 1];
+		top[at].ms = ms;
+		top[at].rule = i;
+	}
+	for (unsigned i = 0; i < used; i++) {
+		sense_shared_rule_id(shared, top[i].rule, id);
+		rule_line(out, "cpu_ms", id, top[i].ms);
+	}
+}
+
+/* Rules that failed, or did not see all; all others are not worth a line. */
 static void rules_write(const struct sense_shared *shared, struct sense_buf *out)
 {
 	char id[SENSE_SHARED_RULE_ID_MAX];
-	for (unsigned i = 0; i < shared->rule_max; i++) {
-		if (i >= atomic_load_explicit(&shared->page->rule_count, memory_order_relaxed))
-			break;
-		uint64_t errors = atomic_load_explicit(&shared->rules[i].errors, memory_order_relaxed);
-		bool quarantined = sense_shared_quarantined(shared, i);
-		if (!errors && !quarantined)
-			continue;
+	struct sense_rule_counts counts;
+	unsigned count = atomic_load_explicit(&shared->page->rule_count, memory_order_relaxed);
+	count = count < shared->rule_max ? count : shared->rule_max;
+	for (unsigned i = 0; i < count; i++) {
+		sense_shared_rule_counts(shared, i, &counts);
 		sense_shared_rule_id(shared, i, id);
-		if (errors)
-			sense_buf_printf(out, "rule_errors.%s: %llu\n", id, (unsigned long long)errors);
-		if (quarantined)
-			sense_buf_printf(out, "rule_quarantined.%s: 1\n", id);
+		rule_line(out, "errors", id, counts.errors);
+		rule_line(out, "suspended", id, counts.suspended);
+		rule_line(out, "skipped", id, counts.skipped);
+		rule_line(out, "quarantined", id, sense_shared_quarantined(shared, i));
 	}
+	dearest_write(shared, count, out);
 }
 
 void sense_stats_write(const struct sense_stats_run *run, struct sense_buf *out)

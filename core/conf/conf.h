@@ -38,6 +38,10 @@
 	  "time after which a worker whose rule cannot be ended is replaced")                             \
 	X(RULES_LOAD_LIMIT, "rules.load_limit", TIME, "200ms", 10000, 60e6, "",                       \
 	  "CPU time in which one policy file must have declared its rules")                           \
+	X(RULES_BUDGET, "rules.budget", NUMBER, "25", 0, 100, "",                                     \
+	  "percent of a worker's CPU time that one rule may take; 0: any")                            \
+	X(RULES_BUDGET_WINDOW, "rules.budget_window", TIME, "10s", 50000, 3600e6, "",                 \
+	  "CPU time over which rules.budget is counted")                                              \
 	X(NAMES_CACHE, "names.cache", NUMBER, "65536", 0, 16777216, "",                                   \
 	  "DNS answers remembered, to name flows that have an address only")                              \
 	X(THROTTLE_ENTRIES, "throttle.entries", NUMBER, "65536", 256, 16777216, "",                       \

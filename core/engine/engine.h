@@ -102,6 +102,7 @@ struct sense_rule_stats {
 	uint64_t findings;   /* that went out, or would have if the rule did not only observe */
 	uint64_t suppressed; /* held back by its throttle */
 	uint64_t errors;     /* failures of its script */
+	uint64_t skipped;    /* events whose `match` held while it was in quarantine */
 	uint64_t last_ts;    /* when it held last, microseconds since the epoch */
 };
 const struct sense_rule_stats *sense_engine_rule_stats(const sense_engine *engine, unsigned rule);

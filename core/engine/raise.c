@@ -106,8 +106,12 @@ static void take(sense_engine *engine, const uint32_t *numbers, unsigned count,
 	unsigned waiting = 0;
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t number = numbers[i];
-		if ((quarantine && bit_of(quarantine, number)) || number + 1 == engine->config.flipped)
+		if (number + 1 == engine->config.flipped)
 			continue;
+		if (quarantine && bit_of(quarantine, number)) {
+			engine->health[number].stats.skipped++;
+			continue;
+		}
 		engine->health[number].stats.matched++;
 		if (!bit_of(scripted, number)) {
 			on_hit(engine, sense_ruleset_get(engine->config.rules, number), event);

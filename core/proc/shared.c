@@ -67,6 +67,18 @@ bool sense_shared_quarantined(const struct sense_shared *shared, unsigned rule)
 	return rule < shared->rule_max && shared->quarantine[rule / 64] >> rule % 64 & 1;
 }
 
+void sense_shared_rule_counts(const struct sense_shared *shared, unsigned rule,
+                              struct sense_rule_counts *out)
+{
+	*out = (struct sense_rule_counts){0};
+	if (rule >= shared->rule_max)
+		return;
+	const struct sense_shared_rule *entry = &shared->rules[rule];
+#define TAKE(name) out->name = atomic_load_explicit(&entry->name, memory_order_relaxed);
+	SENSE_RULE_COUNTS(TAKE)
+#undef TAKE
+}
+
 void sense_shared_rule_id(const struct sense_shared *shared, unsigned rule, char *out)
 {
 	size_t used = 0;

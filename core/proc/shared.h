@@ -61,6 +61,7 @@ enum sense_phase {
 	X(OUT_OF_MEMORY, "out_of_memory", "flows or metadata given up for want of memory")         \
 	X(STATE_ENTRIES, "state_entries", "places that counters of rules have taken")              \
 	X(STATE_EVICTED, "state_evicted", "counters of rules forgotten early, to make room")       \
+	X(RULES_SUSPENDED, "rules_suspended", "times a rule was suspended for its CPU time")        \
 	X(DROPPED, "dropped", "results too large to send")
 
 enum sense_counter {
@@ -102,10 +103,30 @@ struct sense_shared_page {
 
 #define SENSE_POSITION_NONE UINT64_MAX
 
+/* What is counted of each rule; added up over workers, but for last_ts. */
+#define SENSE_RULE_COUNTS(X)                                                                       \
+	X(matched)    /* events whose `match` held */                                              \
+	X(held)       /* ... and whose `when` did */                                               \
+	X(findings)   /* that went out, or would have if the rule did not only observe */          \
+	X(suppressed) /* held back by its throttle */                                              \
+	X(errors)     /* failures of its script */                                                 \
+	X(skipped)    /* events that matched while it was in quarantine or suspended */            \
+	X(suspended)  /* times it was suspended for its CPU time */                                \
+	X(cpu_us)     /* CPU time of its script, by samples */                                     \
+	X(last_ts)    /* when it held last, microseconds since the epoch */
+
+struct sense_rule_counts {
+#define SENSE_RULE_COUNT(name) uint64_t name;
+	SENSE_RULE_COUNTS(SENSE_RULE_COUNT)
+#undef SENSE_RULE_COUNT
+};
+
 struct sense_shared_rule {
 	char id[SENSE_SHARED_RULE_ID_MAX]; /* written by the worker after it loaded the rules */
-	_Atomic uint64_t errors;           /* script failures */
-	_Atomic uint64_t errors_before;    /* those of the workers before this one */
+#define SENSE_RULE_COUNT(name) _Atomic uint64_t name;
+	SENSE_RULE_COUNTS(SENSE_RULE_COUNT)
+#undef SENSE_RULE_COUNT
+	struct sense_rule_counts before; /* what the workers before this one had counted; the worker's */
 };
 
 /* Each process has its own; what it points to is shared. */
@@ -133,6 +154,10 @@ static inline uint64_t sense_shared_count(const struct sense_shared *shared,
 {
 	return atomic_load_explicit(&shared->page->counter[counter], memory_order_relaxed);
 }
+
+/* What a rule did so far; zeroes for a rule that there is not. */
+void sense_shared_rule_counts(const struct sense_shared *shared, unsigned rule,
+                              struct sense_rule_counts *out);
 
 /*
  * The id of a rule as the worker wrote it, safe to print; "rule N" when it wrote none. out holds

@@ -20,17 +20,20 @@ void sense_worker_rule(struct sense_worker *worker, unsigned rule, const char *i
 		return;
 	struct sense_shared_rule *entry = &worker->shared->rules[rule];
 	snprintf(entry->id, SENSE_SHARED_RULE_ID_MAX, "%s", id);
-	store(entry->errors_before, load(entry->errors));
+	sense_shared_rule_counts(worker->shared, rule, &entry->before);
 	if (rule >= load(worker->shared->page->rule_count))
 		store(worker->shared->page->rule_count, rule + 1);
 }
 
-void sense_worker_rule_errors(struct sense_worker *worker, unsigned rule, uint64_t errors)
+void sense_worker_rule_counts(struct sense_worker *worker, unsigned rule, const struct sense_rule_counts *counts)
 {
 	if (rule >= worker->shared->rule_max)
 		return;
 	struct sense_shared_rule *entry = &worker->shared->rules[rule];
-	store(entry->errors, load(entry->errors_before) + errors);
+#define ADD(name) store(entry->name, entry->before.name + counts->name);
+	SENSE_RULE_COUNTS(ADD)
+#undef ADD
+	store(entry->last_ts, counts->last_ts ? counts->last_ts : entry->before.last_ts);
 }
 
 static void place_set(struct sense_shared_page *page, uint32_t source, uint64_t position)

@@ -42,8 +42,9 @@ static inline bool sense_worker_stopping(const struct sense_worker *worker)
 void sense_worker_phase(struct sense_worker *worker, enum sense_phase phase);
 /* The rules that were loaded, so that the supervisor can name them. Number and id of each. */
 void sense_worker_rule(struct sense_worker *worker, unsigned rule, const char *id);
-/* Its script failures since this worker began, as sense_worker_count. */
-void sense_worker_rule_errors(struct sense_worker *worker, unsigned rule, uint64_t errors);
+/* What it did since this worker began, as sense_worker_count. */
+void sense_worker_rule_counts(struct sense_worker *worker, unsigned rule,
+                              const struct sense_rule_counts *counts);
 
 /*
  * Before a source is read, and after each read of packets, before they are worked through: `taken`

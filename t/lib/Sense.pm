@@ -18,7 +18,7 @@ our @EXPORT = qw(agent build captures temp_dir slurp spew policy run replay star
     problems unprivileged child_of proc_status wait_until need_agent is_sanitized);
 
 # Generous: it only keeps a hanging agent from hanging the suite; nothing is measured by it.
-use constant TIMEOUT => 120;
+use constant TIMEOUT => 600;
 
 sub build { return $ENV{SENSE_BUILD} // 'build' }
 sub agent { return build() . '/sense-agent' }

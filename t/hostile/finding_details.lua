@@ -1,0 +1,14 @@
+-- Thousands of details.
+-- expect: error: details hold at most
+rule "hostile.finding_details" {
+  title = "hostile", severity = "info", on = "flow.classified",
+  match = { host = "huggingface.co" },
+  when = function(flow, params)
+    return true
+  end,
+  finding = function(flow, params)
+    local t = {}
+    for i = 1, 5000 do t["key" .. i] = i end
+    return { details = t }
+  end,
+}

@@ -1,0 +1,3 @@
+-- Bytecode instead of text.
+-- expect: refused: 
+LJ

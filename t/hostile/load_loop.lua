@@ -1,0 +1,3 @@
+-- An endless loop among the declarations.
+-- expect: refused: ran longer
+while true do end
