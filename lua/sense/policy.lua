@@ -275,6 +275,7 @@ end
 
 local function declare_rule(pending)
   return function(id, body)
+    if pending.over then error("rules are declared while their file is loaded, not later", 2) end
     local line = host.where(2) or 0
     local rule = { id = id, line = line, usable = check_id(id, line) }
     local function take(given)
@@ -291,9 +292,10 @@ local function declare_rule(pending)
   end
 end
 
-local function declare_policy()
+local function declare_policy(pending)
   local seen = false
   return function(given)
+    if pending.over then error("a policy is declared while its file is loaded, not later", 2) end
     local line = host.where(2)
     local function fail(key, message) problem(line_of(key, line), nil, "policy." .. key, message) end
     if type(given) ~= "table" then
@@ -318,9 +320,10 @@ local function load(chunk, problem_in, in_file, policy_name, source)
   file, name, text, mode = in_file, policy_name, source, nil
   if not chunk then return script_problem(problem_in) end
   local pending = {}
-  env.enclose(chunk, { rule = declare_rule(pending), policy = declare_policy(),
+  env.enclose(chunk, { rule = declare_rule(pending), policy = declare_policy(pending),
     state = host.state.of(policy_name) })
   local good, raised = pcall(chunk)
+  pending.over = true
   if not good then
     if raised == env.BUDGET then error(raised, 0) end
     script_problem(raised)

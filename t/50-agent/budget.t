@@ -47,7 +47,7 @@ is($count->($run, 'test.greedy') + $stats->{'rule_skipped.test.greedy'}, $all, '
 is($count->($run, 'test.good'), $all, 'the other one sees all');
 my @said = grep { /rule test\.greedy used/ } problems($run);
 is(scalar @said, $stats->{rules_suspended}, 'it is said each time');
-like($said[0], qr/used \d+ % of the CPU time of the last 100ms \(limit 30 %\): suspended for 600ms of CPU time/,
+like($said[0], qr/used \d+ % of the CPU time of the last 100 ms \(limit 30 %\): suspended for 600 ms of CPU time/,
 	'with share, limit and how long');
 is($stats->{restarts}, 0, 'without a restart');
 done_testing;

@@ -1,5 +1,5 @@
 -- A rule declared from within a rule.
--- expect: error|harmless
+-- expect: error: not later
 rule "hostile.rule_inside" {
   title = "hostile", severity = "info", on = "flow.classified",
   match = { host = "huggingface.co" },

@@ -1,0 +1,14 @@
+-- A file that takes all memory to the last byte and never gives it back, without an error of its own.
+-- expect: harmless|error|memory|hard|soft
+local kept = {}
+rule "hostile.hoard_last_byte" {
+  title = "hostile", severity = "info", on = "flow.new",
+  match = { l4 = { 6, 17 } },
+  when = function(flow, params)
+    for size = 20, 5, -1 do
+      local text = ("x"):rep(2 ^ size)
+      while pcall(function() kept[#kept + 1] = text .. #kept end) do end
+    end
+    return false
+  end,
+}
