@@ -15,7 +15,7 @@
  * with `close`/`module_free`/`flow_free`. Strings a plugin returns live as long as the plugin.
  * Threads: one module is used by one thread only; the host never shares it.
  *
- * Changes: 1.0 capture and classifier plugins.
+ * Changes: 1.0 capture and classifier plugins. 1.1 sense_host.wait.
  */
 #ifndef SENSE_PLUGIN_H
 #define SENSE_PLUGIN_H
@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define SENSE_ABI_MAJOR 1u
-#define SENSE_ABI_MINOR 0u
+#define SENSE_ABI_MINOR 1u
 #define SENSE_PLUGIN_ABI (SENSE_ABI_MAJOR << 16 | SENSE_ABI_MINOR)
 
 /* Status of every call that can fail; 0 is success, so `if (status)` reads as 'if it failed'. */
@@ -57,6 +57,12 @@ struct sense_host {
 	/* Fills err (which may be NULL) and returns status, so that `return host->fail(...)` works. */
 	enum sense_status (*fail)(sense_error *err, enum sense_status status, const char *subsystem,
 	                          const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+	/*
+	 * 1.1: before a read of fd that may block. Returns when something can be read, or fd is at its end;
+	 * until then the host does what else is due, so results go out and new rules come in while a
+	 * source is silent.
+	 */
+	void (*wait)(int fd);
 };
 
 /* ---- capture: where packets come from ------------------------------------------------------ */

@@ -291,31 +291,53 @@ static void report_failure(struct load *load, const sense_error *why)
 	sense_report_add(load->report, &problem);
 }
 
-enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
-				    sense_ruleset *set, struct sense_report *report, sense_error *err)
+void sense_policy_begin(struct sense_policy_steps *steps)
+{
+	steps->next = 0;
+	steps->problems_before = steps->report->count;
+	sense_lua_compiled(steps->lua, false);
+}
+
+bool sense_policy_step(struct sense_policy_steps *steps)
 {
 	struct sense_error why;
-	struct load load = {.set = set, .report = report, .err = err};
-	enum sense_status status;
-	unsigned before = report->count;
-	sense_lua_compiled(lua, false);
-	for (unsigned i = 0; i < sources->count; i++) {
-		sense_lua_room(lua);
-		load.source = &sources->items[i];
-		if (sense_lua_protect(lua, run_source, &load, lua->limits.load_us, &why))
-			report_failure(&load, &why);
-	}
+	struct load load = {.set = steps->set, .report = steps->report};
+	if (steps->next >= steps->sources->count)
+		return false;
+	sense_lua_room(steps->lua);
+	load.source = &steps->sources->items[steps->next++];
+	if (sense_lua_protect(steps->lua, run_source, &load, steps->lua->limits.load_us, &why))
+		report_failure(&load, &why);
+	return steps->next < steps->sources->count;
+}
+
+enum sense_status sense_policy_finish(struct sense_policy_steps *steps, sense_error *err)
+{
+	sense_lua *lua = steps->lua;
+	const struct sense_report *report = steps->report;
+	struct load load = {.set = steps->set, .report = steps->report, .err = err};
+	uint64_t collect_us = lua->limits.load_us * (steps->sources->count + 1);
 	sense_lua_compiled(lua, true);
-	uint64_t collect_us = lua->limits.load_us * (sources->count + 1);
-	status = sense_lua_protect(lua, collect_problems, &load, collect_us, err);
+	enum sense_status status = sense_lua_protect(lua, collect_problems, &load, collect_us, err);
 	if (status)
 		return status;
-	if (report->count > before)
-		return sense_fail(err, SENSE_E_CONFIG, "policy", "%u problem%s in the policies",
-				  report->count - before, report->count - before == 1 ? "" : "s");
+	unsigned found = report->count - steps->problems_before;
+	if (found)
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%u problem%s in the policies", found,
+				  found == 1 ? "" : "s");
 	sense_arena_init(&load.scratch, (size_t)16 << 20);
 	status = sense_lua_protect(lua, collect_rules, &load, collect_us, err);
 	sense_arena_fini(&load.scratch);
 	status = status ? status : load.status;
-	return status ? status : sense_budget_init(&lua->budget, sense_ruleset_count(set), err);
+	return status ? status : sense_budget_init(&lua->budget, sense_ruleset_count(steps->set), err);
+}
+
+enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
+				    sense_ruleset *set, struct sense_report *report, sense_error *err)
+{
+	struct sense_policy_steps steps = {.lua = lua, .sources = sources, .set = set, .report = report};
+	sense_policy_begin(&steps);
+	while (sense_policy_step(&steps))
+		;
+	return sense_policy_finish(&steps, err);
 }

@@ -50,6 +50,22 @@ enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, 
 enum sense_status sense_policy_load(sense_lua *lua, const struct sense_policy_sources *sources,
 				    sense_ruleset *set, struct sense_report *report, sense_error *err);
 
+/*
+ * The same a file at a time, for who has other things to do in between: begin, step while it says that
+ * there is more, finish. All that is pointed to must last until then.
+ */
+struct sense_policy_steps {
+	sense_lua *lua;
+	const struct sense_policy_sources *sources;
+	sense_ruleset *set;
+	struct sense_report *report;
+	unsigned next;            /* source */
+	unsigned problems_before; /* of the report */
+};
+void sense_policy_begin(struct sense_policy_steps *steps);
+bool sense_policy_step(struct sense_policy_steps *steps);
+enum sense_status sense_policy_finish(struct sense_policy_steps *steps, sense_error *err);
+
 /* How the engine calls the functions of the rules; valid as long as lua. */
 struct sense_script sense_lua_script(sense_lua *lua);
 

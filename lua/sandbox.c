@@ -113,14 +113,22 @@ static void tick(int sig, siginfo_t *info, void *context)
 	lua_sethook(lua->L, over_budget, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
+/* Once in a process, and inherited by its workers: after lock-down no handler can be set any more. */
+static bool handler_set(void)
+{
+	static bool set;
+	struct sigaction action = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART};
+	set = set || !sigaction(SENSE_LUA_SIGNAL, &action, NULL);
+	return set;
+}
+
 static enum sense_status timer_begin(sense_lua *lua, sense_error *err)
 {
-	struct sigaction action = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SENSE_LUA_SIGNAL};
 	struct itimerspec every = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
 	event.sigev_value.sival_ptr = lua;
 	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	if (sigaction(SENSE_LUA_SIGNAL, &action, NULL) ||
+	if (!handler_set() ||
 	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &lua->timer))
 		return sense_fail_errno(err, "lua", "cannot make the timer that limits rules");
 	lua->has_timer = true;

@@ -80,16 +80,25 @@ enum sense_status sense_station_catalogue(struct sense_station *station, sense_e
 	return station->catalogue ? SENSE_OK : err->status;
 }
 
+const char *const *sense_station_paths(const struct sense_conf *conf, const char *const *dirs, unsigned *count)
+{
+	static char path[PATH_MAX];
+	static const char *const shipped[] = {path};
+	if (*count)
+		return dirs;
+	dirs = sense_conf_list(conf, SENSE_CONF_POLICIES_DIRS, count);
+	if (*count)
+		return dirs;
+	beside_program(path, "policies", "../share/sense/policies");
+	*count = 1;
+	return shipped;
+}
+
 enum sense_status sense_station_read(const struct sense_station *station, const char *const *dirs,
 				     unsigned count, struct sense_policy_sources *sources, sense_error *err)
 {
-	char path[PATH_MAX];
 	enum sense_status status = SENSE_OK;
-	if (!count)
-		dirs = sense_conf_list(station->conf, SENSE_CONF_POLICIES_DIRS, &count);
-	if (!count)
-		return sense_policy_read(
-		    sources, beside_program(path, "policies", "../share/sense/policies"), err);
+	dirs = sense_station_paths(station->conf, dirs, &count);
 	for (unsigned i = 0; i < count && !status; i++) {
 		unsigned before = sources->count;
 		status = sense_policy_read(sources, dirs[i], err);
@@ -99,8 +108,7 @@ enum sense_status sense_station_read(const struct sense_station *station, const 
 	return status;
 }
 
-enum sense_status sense_station_rules(struct sense_station *station, const struct sense_policy_sources *sources,
-				      union sense_mark *mark, struct sense_report *report, sense_error *err)
+enum sense_status sense_station_state(struct sense_station *station, union sense_mark *mark, sense_error *err)
 {
 	const struct sense_conf *conf = station->conf;
 	struct sense_lua_limits limits = {
@@ -117,7 +125,17 @@ enum sense_status sense_station_rules(struct sense_station *station, const struc
 	station->lua = sense_lua_new(&limits, err);
 	if (!station->lua)
 		return err->status;
-	enum sense_status status = sense_policy_load(station->lua, sources, station->rules, report, err);
+	if (station->state)
+		sense_lua_remember(station->lua, station->state);
+	return SENSE_OK;
+}
+
+enum sense_status sense_station_rules(struct sense_station *station, const struct sense_policy_sources *sources,
+				      union sense_mark *mark, struct sense_report *report, sense_error *err)
+{
+	enum sense_status status = sense_station_state(station, mark, err);
+	if (!status)
+		status = sense_policy_load(station->lua, sources, station->rules, report, err);
 	return status ? status : sense_ruleset_compile(station->rules, err);
 }
 

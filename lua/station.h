@@ -19,6 +19,7 @@ struct sense_station {
 	const struct sense_capture_ops *capture;
 	const struct sense_classifier_ops *classifier;
 	sense_catalogue *catalogue;
+	struct sense_state *state; /* what rules count over time; NULL: in memory of their own */
 	sense_ruleset *rules;
 	sense_lua *lua;
 	sense_engine *engine;
@@ -32,6 +33,10 @@ enum sense_status sense_station_catalogue(struct sense_station *station, sense_e
 /* Reads the policies of the directories or files; none: those of the configuration, or as shipped. */
 enum sense_status sense_station_read(const struct sense_station *station, const char *const *dirs,
 				     unsigned count, struct sense_policy_sources *sources, sense_error *err);
+/* The directories or files that sense_station_read reads; a list that lasts. */
+const char *const *sense_station_paths(const struct sense_conf *conf, const char *const *dirs, unsigned *count);
+/* An empty Lua state and rule set, as sense_station_rules fills them. */
+enum sense_status sense_station_state(struct sense_station *station, union sense_mark *mark, sense_error *err);
 /*
  * A Lua state and a rule set of the sources. mark: where the watchdog looks; NULL: nobody watches.
  * SENSE_E_CONFIG: the report says what is wrong.

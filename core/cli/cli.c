@@ -103,6 +103,9 @@ static int option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_STATS:
 		cli->stats = true;
 		break;
+	case SENSE_OPTION_RULES:
+		cli->rules = true;
+		break;
 	case SENSE_OPTION_NO_PROGRESS:
 		cli->no_progress = true;
 		break;

@@ -11,7 +11,13 @@
 /* Exit codes: stable, scripts rely on them. */
 enum { SENSE_EXIT_OK = 0, SENSE_EXIT_FAILED = 1, SENSE_EXIT_USAGE = 2 };
 
-enum sense_cli_command { SENSE_CLI_REPLAY, SENSE_CLI_CHECK, SENSE_CLI_CONFIG };
+enum sense_cli_command {
+	SENSE_CLI_REPLAY,
+	SENSE_CLI_CHECK,
+	SENSE_CLI_CONFIG,
+	SENSE_CLI_STATUS,
+	SENSE_CLI_RELOAD
+};
 enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
 
 /* Strings point into argv; the lists belong to the struct. */
@@ -27,6 +33,7 @@ struct sense_cli {
 	bool json;
 	bool flows;
 	bool stats;
+	bool rules;
 	bool no_progress;
 	enum sense_cli_color color;
 	const char *const *paths;  /* operands: captures of replay, directories of check */

@@ -3,6 +3,9 @@
 #define REPLAY (1u << SENSE_CLI_REPLAY)
 #define CHECK (1u << SENSE_CLI_CHECK)
 #define CONFIG (1u << SENSE_CLI_CONFIG)
+#define STATUS (1u << SENSE_CLI_STATUS)
+#define RELOAD (1u << SENSE_CLI_RELOAD)
+#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
@@ -15,13 +18,15 @@ const struct sense_cli_option sense_cli_options[] = {
     {"flows", 0, NULL, "print flows instead of findings, one JSON object a line", REPLAY,
      SENSE_OPTION_FLOWS},
     {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
+    {"json", 0, NULL, "print the answer as JSON", STATUS | RELOAD, SENSE_OPTION_JSON},
+    {"rules", 0, NULL, "also tell how each rule fares", STATUS, SENSE_OPTION_RULES},
     {"no-progress", 0, NULL, "draw no progress bar", REPLAY, SENSE_OPTION_NO_PROGRESS},
     {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never", REPLAY,
      SENSE_OPTION_COLOR},
-    {"config", 'c', "FILE", "read this configuration file", REPLAY | CHECK | CONFIG, SENSE_OPTION_CONFIG},
-    {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", REPLAY | CHECK | CONFIG,
+    {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
+    {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL,
      SENSE_OPTION_SET},
-    {"help", 'h', NULL, "show this help", REPLAY | CHECK | CONFIG, SENSE_OPTION_HELP},
+    {"help", 'h', NULL, "show this help", ALL, SENSE_OPTION_HELP},
     {0},
 };
 
@@ -47,6 +52,21 @@ const struct sense_cli_about sense_cli_commands[] = {
          "Prints every key with its value and where it comes from.",
          "  sense-agent config\n"
          "  sense-agent config -c my.lua --set rules.memory=128MiB\n",
+         false, false},
+    [SENSE_CLI_STATUS] =
+        {"status", "", "show what a running agent runs",
+         "Asks the agent at control.socket (/run/sense/agent.sock) for its policies: which generation,\n"
+         "since when, whether the disk holds another, what came of the latest reload; and what it saw.",
+         "  sense-agent status\n"
+         "  sense-agent status --json --rules\n",
+         false, false},
+    [SENSE_CLI_RELOAD] =
+        {"reload", "", "load the policies of a running agent anew",
+         "Asks the agent at control.socket (/run/sense/agent.sock) to read its policies again, and\n"
+         "waits for the outcome. With any mistake in them those at work go on, all mistakes are\n"
+         "printed, and the exit code is 1.",
+         "  sense-agent reload\n"
+         "  sense-agent reload --set control.socket=/tmp/agent.sock\n",
          false, false},
 };
 

@@ -15,6 +15,7 @@ enum sense_cli_option_id {
 	SENSE_OPTION_JSON,
 	SENSE_OPTION_FLOWS,
 	SENSE_OPTION_STATS,
+	SENSE_OPTION_RULES,
 	SENSE_OPTION_NO_PROGRESS,
 	SENSE_OPTION_COLOR,
 	SENSE_OPTION_CONFIG,
@@ -43,7 +44,7 @@ struct sense_cli_about {
 
 extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
 extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
-#define SENSE_CLI_COMMAND_COUNT 3u
+#define SENSE_CLI_COMMAND_COUNT 5u
 
 void sense_cli_help(FILE *out);
 void sense_cli_help_command(FILE *out, enum sense_cli_command command);

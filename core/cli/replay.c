@@ -15,6 +15,7 @@
 #include "core/cli/json.h"
 #include "core/cli/progress.h"
 #include "core/cli/stats.h"
+#include "core/cli/status.h"
 #include "core/cli/table.h"
 
 #define FLUSH_BYTES 32768u
@@ -100,6 +101,13 @@ static bool on_tick(void *self, const struct sense_shared *shared)
 	                      session->total_bytes,
 	                      atomic_load_explicit(&page->taken, memory_order_relaxed));
 	return out_flush(session);
+}
+
+static void on_control(void *self, const struct sense_supervisor_view *view,
+                       const struct sense_control_request *request, struct sense_buf *out)
+{
+	(void)self;
+	sense_status_answer(view, request, out);
 }
 
 /* ---- sources --------------------------------------------------------------------------------------- */
@@ -260,11 +268,13 @@ static enum sense_status supervise(struct session *session, const struct sense_r
 	    .shared = replay->shared,
 	    .worker_main = replay->worker_main,
 	    .worker_context = replay->worker_context,
+	    .policies = replay->policies,
 	    .sink = {.self = session,
 	             .finding = on_finding,
 	             .flow = on_flow,
 	             .message = on_message,
-	             .tick = on_tick},
+	             .tick = on_tick,
+	             .control = on_control},
 	    .limits = replay->limits,
 	};
 	enum sense_status status = sense_supervisor_run(&job, outcome, &err);

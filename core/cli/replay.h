@@ -13,6 +13,7 @@ struct sense_replay {
 	struct sense_shared *shared;
 	sense_worker_main *worker_main; /* what reads the captures: the engine */
 	void *worker_context;
+	const struct sense_policies *policies;
 	struct sense_supervisor_limits limits;
 };
 

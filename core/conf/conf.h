@@ -28,6 +28,12 @@
 	X(PLUGINS_DIR, "plugins.dir", TEXT, "", 0, 0, "", "where plugins are; empty: beside the program") \
 	X(POLICIES_DIRS, "policies.dirs", LIST, "", 0, 0, "",                                             \
 	  "directories of policies; empty: those shipped with the program")                               \
+	X(POLICIES_WATCH, "policies.watch", CHOICE, "false", 0, 0, "false true",                            \
+	  "reload when a file below the policies' directories changes")                                  \
+	X(POLICIES_LAST_GOOD, "policies.last_good", TEXT, "", 0, 0, "",                                   \
+	  "file that keeps the latest policies that loaded, to begin with when the configured ones do not") \
+	X(CONTROL_SOCKET, "control.socket", TEXT, "", 0, 0, "",                                           \
+	  "socket at which `status` and `reload` reach this agent; empty: none")                          \
 	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                             \
 	  "the AI catalogue; empty: the one shipped with the program")                                    \
 	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                        \

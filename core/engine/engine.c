@@ -336,6 +336,22 @@ fail:
 	return NULL;
 }
 
+enum sense_status sense_engine_swap(sense_engine *engine, const sense_ruleset *rules,
+                                    const struct sense_script *script, const uint64_t *quarantine,
+                                    sense_error *err)
+{
+	struct sense_rule_health *health = calloc(sense_ruleset_count(rules) + 1u, sizeof *health);
+	if (!health)
+		return sense_fail(err, SENSE_E_MEMORY, "engine", "no memory for %u rules",
+		                  sense_ruleset_count(rules));
+	free(engine->health);
+	engine->health = health;
+	engine->config.rules = rules;
+	engine->config.script = *script;
+	engine->config.quarantine = quarantine;
+	return SENSE_OK;
+}
+
 const struct sense_engine_stats *sense_engine_stats(sense_engine *engine)
 {
 	const struct sense_flow_table_stats *table = sense_flow_table_stats(engine->table);

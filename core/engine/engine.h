@@ -86,6 +86,15 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 void sense_engine_finish(sense_engine *engine);
 
 /*
+ * Goes on with other rules, between two events: from within sink.batch, or while `run` is not running. Flows,
+ * names and counters stay; sense_engine_rule_stats begins anew. What it had before is the caller's to free
+ * afterwards. On failure nothing changed.
+ */
+enum sense_status sense_engine_swap(sense_engine *engine, const sense_ruleset *rules,
+                                    const struct sense_script *script, const uint64_t *quarantine,
+                                    sense_error *err);
+
+/*
  * An event that no packet brought: of a host plugin, or made up by a test. `host` among the values
  * is looked up in the catalogue; time is the event's own and moves no clock.
  */
@@ -95,7 +104,7 @@ void sense_engine_event(sense_engine *engine, enum sense_event_kind kind, uint64
 /* Up to date when it returns; the pointer is good as long as the engine. */
 const struct sense_engine_stats *sense_engine_stats(sense_engine *engine);
 
-/* What one rule did since sense_engine_new. */
+/* What one rule did since sense_engine_new, or since it came by sense_engine_swap. */
 struct sense_rule_stats {
 	uint64_t matched;    /* events whose `match` held */
 	uint64_t held;       /* ... and whose `when` did */

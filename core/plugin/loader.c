@@ -1,9 +1,11 @@
 #include "core/plugin/loader.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -19,12 +21,42 @@ static void host_log(enum sense_log_level level, const char *plugin, const char 
 	va_end(args);
 }
 
+static struct sense_plugin_idle idle;
+
+void sense_plugin_on_idle(const struct sense_plugin_idle *what)
+{
+	idle = *what;
+}
+
+/*
+ * select: poll refuses to look at even one descriptor in a worker, which may have none beyond those it has.
+ * An error is left to the read that follows.
+ */
+static int readable(int fd, int ms)
+{
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	fd_set set;
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return select(fd + 1, &set, NULL, NULL, ms < 0 ? NULL : &wait);
+}
+
+static void host_wait(int fd)
+{
+	if (fd < 0 || fd >= FD_SETSIZE)
+		return;
+	int ready = readable(fd, 0);
+	while (!ready || (ready < 0 && errno == EINTR))
+		ready = readable(fd, idle.work ? idle.work(idle.self) : -1);
+}
+
 const struct sense_host *sense_plugin_host(void)
 {
 	static const struct sense_host host = {
 	    .size = sizeof host,
 	    .log = host_log,
 	    .fail = sense_fail,
+	    .wait = host_wait,
 	};
 	return &host;
 }

@@ -12,6 +12,16 @@
 /* The functions that every plugin gets. */
 const struct sense_host *sense_plugin_host(void);
 
+/*
+ * What is done while a source is silent (sense_host.wait): a little work, and for how many milliseconds to
+ * wait for the source before the next.
+ */
+struct sense_plugin_idle {
+	void *self;
+	int (*work)(void *self);
+};
+void sense_plugin_on_idle(const struct sense_plugin_idle *what);
+
 /* Loads DIR/NAME.so. NULL on failure. */
 const struct sense_plugin *sense_plugin_load(const char *dir, const char *name, sense_error *err);
 

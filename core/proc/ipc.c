@@ -108,3 +108,11 @@ bool sense_ipc_text_decode(const uint8_t *data, size_t len, struct sense_ipc_tex
 	text_copy(out->text, sizeof out->text, end + 1, len - (size_t)(end + 1 - data));
 	return true;
 }
+
+bool sense_ipc_loaded_decode(const uint8_t *data, size_t len, struct sense_ipc_loaded *out)
+{
+	if (len != sizeof *out)
+		return false;
+	memcpy(out, data, sizeof *out);
+	return out->status <= SENSE_E_INTERNAL && (!out->status || !out->rules);
+}

@@ -23,7 +23,9 @@ enum sense_ipc_kind {
 	SENSE_IPC_FINDING = 1, /* payload: proto/finding.h */
 	SENSE_IPC_FLOW,        /* payload: proto/flowrecord.h */
 	SENSE_IPC_LOG,         /* payload: level u8, subsystem, NUL, text */
-	SENSE_IPC_FAIL         /* as LOG; the run goes on and ends with exit code 1 */
+	SENSE_IPC_FAIL,        /* as LOG; the run goes on and ends with exit code 1 */
+	SENSE_IPC_PROBLEM,     /* as LOG; of the policies that are being loaded */
+	SENSE_IPC_LOADED       /* struct sense_ipc_loaded: how that ended */
 };
 
 /* The sending end. */
@@ -58,6 +60,16 @@ struct sense_ipc_text {
 	char text[SENSE_IPC_TEXT_MAX];
 };
 bool sense_ipc_text_decode(const uint8_t *data, size_t len, struct sense_ipc_text *out);
+
+/* How the loading of a bundle of policies ended. */
+struct sense_ipc_loaded {
+	uint64_t ticket;   /* which */
+	uint64_t took_us;
+	uint32_t status;   /* enum sense_status: SENSE_OK when its rules are at work */
+	uint32_t files, rules;
+	uint32_t problems; /* all; only the first were sent */
+};
+bool sense_ipc_loaded_decode(const uint8_t *data, size_t len, struct sense_ipc_loaded *out);
 
 /* A pair of connected sockets: [0] the supervisor's, non-blocking; [1] the worker's. */
 enum sense_status sense_ipc_pair(int fds[2], sense_error *err);

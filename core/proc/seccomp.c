@@ -40,6 +40,8 @@
 static const int plain_calls[] = {
     SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(lseek), SCMP_SYS(fstat),
     SCMP_SYS(fadvise64), SCMP_SYS(close),
+    /* Waiting for a pipe. */
+    SCMP_SYS(select), SCMP_SYS(pselect6),
     /* Memory; LuaJIT maps and protects the machine code it makes. */
     SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(madvise),
     SCMP_SYS(brk), SCMP_SYS(futex),

@@ -1,6 +1,7 @@
 #include "core/proc/shared.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -29,8 +30,7 @@ enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_ma
 	if (rule_max > RULES_MAX || extra_bytes > EXTRA_MAX)
 		return sense_fail(err, SENSE_E_LIMIT, "proc", "shared memory: at most %u rules", RULES_MAX);
 	size_t rules_at = line_up(sizeof(struct sense_shared_page));
-	size_t bits_at = line_up(rules_at + rule_max * sizeof(struct sense_shared_rule));
-	size_t extra_at = line_up(bits_at + (rule_max + 63u) / 64 * sizeof(uint64_t));
+	size_t extra_at = line_up(rules_at + rule_max * sizeof(struct sense_shared_rule));
 	size_t size = extra_at + extra_bytes;
 	/* Untouched pages cost nothing, so the bounds may be generous. */
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -40,31 +40,54 @@ enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_ma
 	*shared = (struct sense_shared){
 	    .page = (struct sense_shared_page *)(void *)memory,
 	    .rules = (struct sense_shared_rule *)(void *)(memory + rules_at),
-	    .quarantine = (uint64_t *)(void *)(memory + bits_at),
+	    .quarantine = calloc(1, sizeof *shared->quarantine),
 	    .extra = extra_bytes ? memory + extra_at : NULL,
 	    .extra_bytes = extra_bytes,
 	    .rule_max = rule_max,
 	    .mapped = size,
 	};
-	return SENSE_OK;
+	enum sense_status status =
+	    shared->quarantine ? sense_mailbox_new(&shared->mailbox, err)
+	                       : sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the quarantine");
+	if (status)
+		sense_shared_free(shared);
+	return status;
 }
 
 void sense_shared_free(struct sense_shared *shared)
 {
 	if (shared->page)
 		munmap(shared->page, shared->mapped);
+	sense_mailbox_free(&shared->mailbox);
+	free(shared->quarantine);
 	*shared = (struct sense_shared){0};
 }
 
-void sense_shared_quarantine(struct sense_shared *shared, unsigned rule)
+bool sense_quarantine_holds(const struct sense_quarantine *quarantine, uint64_t key)
 {
-	if (rule < shared->rule_max)
-		shared->quarantine[rule / 64] |= UINT64_C(1) << rule % 64;
+	for (unsigned i = 0; i < quarantine->count; i++)
+		if (quarantine->keys[i] == key)
+			return true;
+	return false;
+}
+
+static uint64_t key_of(const struct sense_shared *shared, unsigned rule)
+{
+	return atomic_load_explicit(&shared->rules[rule].key, memory_order_relaxed);
+}
+
+bool sense_shared_quarantine(struct sense_shared *shared, unsigned rule)
+{
+	struct sense_quarantine *list = shared->quarantine;
+	if (rule >= shared->rule_max || list->count >= SENSE_QUARANTINE_MAX)
+		return false;
+	list->keys[list->count++] = key_of(shared, rule);
+	return true;
 }
 
 bool sense_shared_quarantined(const struct sense_shared *shared, unsigned rule)
 {
-	return rule < shared->rule_max && shared->quarantine[rule / 64] >> rule % 64 & 1;
+	return rule < shared->rule_max && sense_quarantine_holds(shared->quarantine, key_of(shared, rule));
 }
 
 void sense_shared_rule_counts(const struct sense_shared *shared, unsigned rule,

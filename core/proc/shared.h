@@ -1,6 +1,8 @@
 /*
  * The memory that a supervisor and its worker share: what the worker is doing now, its counters,
- * the rules it must not run, the batch it is about to send, and the throttle table.
+ * the rules it runs, the batch it is about to send, and the throttle table.
+ *
+ * Policies go the other way, from the supervisor to the worker: core/proc/mailbox.h.
  *
  * Made before the worker is forked, so both hold it at the same address. The worker may be under an
  * attacker's control: the supervisor copies each value once, takes no size, index or pointer from
@@ -14,6 +16,7 @@
 
 #include "core/base/mark.h"
 #include "core/base/status.h"
+#include "core/proc/mailbox.h"
 
 #define SENSE_SHARED_RULE_ID_MAX 104 /* ids have 100 bytes at most (lua/sense/policy.lua) */
 #define SENSE_SHARED_BATCH_BYTES 49152u
@@ -97,7 +100,9 @@ struct sense_shared_page {
 	_Atomic uint64_t progress_done; /* bytes of all sources */
 	_Atomic uint64_t counter[SENSE_COUNTER_COUNT];
 	_Alignas(64) _Atomic uint32_t stop; /* set by the supervisor: end early, report what there is */
-	_Atomic uint32_t rule_count;        /* rules that have an entry in sense_shared.rules */
+	_Atomic uint32_t rule_count;        /* entries of sense_shared.rules; 0 while they change */
+	_Atomic uint64_t loading;           /* ticket of the bundle that is being loaded this moment; 0: none */
+	_Atomic uint64_t load_steps;        /* of loading policies, since the beginning */
 	_Alignas(64) struct sense_shared_batch batch;
 };
 
@@ -121,19 +126,33 @@ struct sense_rule_counts {
 #undef SENSE_RULE_COUNT
 };
 
+/* Written by the worker when it takes a generation of rules to work, and kept up to date by it. */
 struct sense_shared_rule {
-	char id[SENSE_SHARED_RULE_ID_MAX]; /* written by the worker after it loaded the rules */
+	char id[SENSE_SHARED_RULE_ID_MAX];
+	_Atomic uint64_t key; /* of its id and the text of its file: what a quarantine is about */
 #define SENSE_RULE_COUNT(name) _Atomic uint64_t name;
 	SENSE_RULE_COUNTS(SENSE_RULE_COUNT)
 #undef SENSE_RULE_COUNT
-	struct sense_rule_counts before; /* what the workers before this one had counted; the worker's */
+	struct sense_rule_counts before; /* of the generations and workers before this one; the worker's */
 };
+
+/*
+ * Rules that must not run, by their keys: a rule is free again when its policy file is another one, and
+ * only then, whatever generations come between. Bounded: no further rule finds room.
+ */
+#define SENSE_QUARANTINE_MAX 1024u
+struct sense_quarantine {
+	unsigned count;
+	uint64_t keys[SENSE_QUARANTINE_MAX];
+};
+bool sense_quarantine_holds(const struct sense_quarantine *quarantine, uint64_t key);
 
 /* Each process has its own; what it points to is shared. */
 struct sense_shared {
 	struct sense_shared_page *page;
 	struct sense_shared_rule *rules; /* rule_max entries */
-	uint64_t *quarantine;            /* bit per rule; written only while no worker runs */
+	struct sense_quarantine *quarantine; /* this process's own: a worker has the state at its fork */
+	struct sense_mailbox mailbox;
 	void *extra;                     /* the caller's, zeroed: the throttle table; NULL: none */
 	size_t extra_bytes;
 	unsigned rule_max;
@@ -144,7 +163,8 @@ enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_ma
                                    size_t extra_bytes, sense_error *err);
 void sense_shared_free(struct sense_shared *shared);
 
-void sense_shared_quarantine(struct sense_shared *shared, unsigned rule);
+/* The rule of this number as the worker last declared it. False: there is no room for one more. */
+bool sense_shared_quarantine(struct sense_shared *shared, unsigned rule);
 bool sense_shared_quarantined(const struct sense_shared *shared, unsigned rule);
 
 /* ---- supervisor ---- */

@@ -14,6 +14,7 @@
 
 #include "core/base/log.h"
 #include "core/proc/seccomp.h"
+#include "core/proc/steer.h"
 #include "core/proc/watch.h"
 
 #define TICK_MS 100
@@ -42,7 +43,8 @@ struct run {
 	ev_io readable;
 	ev_timer timer;
 	ev_signal interrupt, terminate;
-	pid_t pid;
+	sense_steer *steer; /* NULL: the job has no policies */
+	struct sense_supervisor_view view;
 	int fd;
 	enum killed killed;
 	bool stopping;
@@ -73,10 +75,10 @@ __attribute__((format(printf, 3, 4))) static void say(struct run *run, enum sens
 
 static void worker_kill(struct run *run, enum killed why)
 {
-	if (run->pid <= 0 || run->killed)
+	if (run->view.worker <= 0 || run->killed)
 		return;
 	run->killed = why;
-	kill(run->pid, SIGKILL);
+	kill(run->view.worker, SIGKILL);
 }
 
 static void stop(struct run *run)
@@ -98,16 +100,30 @@ static void sink_closed(struct run *run)
 
 static bool text_take(struct run *run, const struct sense_ipc_record *record)
 {
+	struct sense_generations *policies = run->steer ? sense_steer_generations(run->steer) : NULL;
 	const struct sense_supervisor_sink *sink = &run->job->sink;
 	struct sense_ipc_text text;
 	if (!sense_ipc_text_decode(record->data, record->len, &text))
 		return false;
-	if (record->kind == SENSE_IPC_FAIL)
+	bool problem = record->kind == SENSE_IPC_PROBLEM;
+	if (problem && policies)
+		sense_generations_problem(policies, text.text);
+	/* A reload that fails takes nothing from the run; a start that does is the end of it. */
+	if (record->kind == SENSE_IPC_FAIL || (problem && policies && !policies->now.number))
 		run->outcome->failures++;
 	if (sink->message)
 		sink->message(sink->self, text.level, text.subsystem, text.text);
 	else
 		sense_log(text.level, text.subsystem, "%s", text.text);
+	return true;
+}
+
+static bool loaded_take(struct run *run, const struct sense_ipc_record *record)
+{
+	struct sense_ipc_loaded loaded;
+	if (!run->steer || !sense_ipc_loaded_decode(record->data, record->len, &loaded))
+		return false;
+	sense_steer_loaded(run->steer, &loaded);
 	return true;
 }
 
@@ -135,7 +151,10 @@ static bool record_take(struct run *run, const struct sense_ipc_record *record)
 		break;
 	case SENSE_IPC_LOG:
 	case SENSE_IPC_FAIL:
+	case SENSE_IPC_PROBLEM:
 		return text_take(run, record);
+	case SENSE_IPC_LOADED:
+		return loaded_take(run, record);
 	default:
 		return false;
 	}
@@ -206,9 +225,12 @@ __attribute__((noreturn)) static void child(struct run *run, const int fds[2], p
 	    .shared = job->shared,
 	    .base_taken = run->taken_before,
 	};
+	if (run->steer)
+		worker.bundle = sense_generations_first(sense_steer_generations(run->steer), &worker.ticket);
 	/* Ctrl-C goes to the whole process group: ending is the supervisor's to decide. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -239,6 +261,7 @@ static enum sense_status worker_start(struct run *run)
 	store(page->done, run->taken_before);
 	store(page->live, 0);
 	store(page->denied, 0);
+	store(page->loading, 0);
 	store(page->phase, SENSE_PHASE_START);
 	sense_mark_leave(&page->call);
 	store(page->place[0].source, run->first_source);
@@ -249,17 +272,17 @@ static enum sense_status worker_start(struct run *run)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	pid_t parent = getpid();
-	run->pid = fork();
-	if (run->pid == 0)
+	run->view.worker = fork();
+	if (run->view.worker == 0)
 		child(run, fds, parent, &mask);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(fds[1]);
-	if (run->pid < 0) {
+	if (run->view.worker < 0) {
 		close(fds[0]);
 		return sense_fail_errno(run->err, "supervisor", "cannot start a worker");
 	}
 	run->fd = fds[0];
-	sense_watch_begin(&run->watch, run->pid, &run->limits);
+	sense_watch_begin(&run->watch, run->view.worker, &run->limits);
 	ev_io_set(&run->readable, run->fd, EV_READ);
 	ev_io_start(run->loop, &run->readable);
 	return SENSE_OK;
@@ -272,10 +295,10 @@ static void worker_reap(struct run *run, struct death *death)
 	ev_io_stop(run->loop, &run->readable);
 	close(run->fd);
 	/* An ended process is not touched by it; one that only closed its socket has to go. */
-	kill(run->pid, SIGKILL);
-	while (wait4(run->pid, &death->status, 0, &usage) < 0 && errno == EINTR)
+	kill(run->view.worker, SIGKILL);
+	while (wait4(run->view.worker, &death->status, 0, &usage) < 0 && errno == EINTR)
 		;
-	run->pid = 0;
+	run->view.worker = 0;
 	run->outcome->worker_cpu_s += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	                              (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	death->rule = sense_mark_rule(sense_mark_read(&page->call));
@@ -344,10 +367,25 @@ static bool quarantine(struct run *run, const struct death *death, const char *w
 	char id[SENSE_SHARED_RULE_ID_MAX];
 	if (!death->rule || sense_shared_quarantined(run->job->shared, death->rule - 1))
 		return false;
-	sense_shared_quarantine(run->job->shared, death->rule - 1);
 	sense_shared_rule_id(run->job->shared, death->rule - 1, id);
+	if (!sense_shared_quarantine(run->job->shared, death->rule - 1)) {
+		say(run, SENSE_LOG_ERROR, "rule %s cannot be put into quarantine, which holds %u", id,
+		    SENSE_QUARANTINE_MAX);
+		return false;
+	}
 	run->outcome->quarantined++;
-	say(run, SENSE_LOG_ERROR, "rule %s is in quarantine for this run: %s", id, what);
+	say(run, SENSE_LOG_ERROR, "rule %s is in quarantine until its policy file changes: %s", id, what);
+	return true;
+}
+
+/* The policies to begin with were of no use, and there is an older set to begin with. */
+static bool fall_back(struct run *run)
+{
+	struct sense_generations *policies = run->steer ? sense_steer_generations(run->steer) : NULL;
+	if (!policies || !policies->last.problems || !sense_generations_fall_back(policies))
+		return false;
+	if ((run->status = worker_start(run)))
+		ev_break(run->loop, EVBREAK_ALL);
 	return true;
 }
 
@@ -362,11 +400,17 @@ static void crash_handle(struct run *run, const struct death *death)
 		ev_break(run->loop, EVBREAK_ALL);
 		return;
 	}
+	if (death->phase <= SENSE_PHASE_LOAD && run->steer)
+		sense_generations_problem(sense_steer_generations(run->steer), what);
+	if (death->phase <= SENSE_PHASE_LOAD && fall_back(run))
+		return;
 	if (death->phase <= SENSE_PHASE_LOAD) {
 		give_up(run, "a worker could not start", what);
 		return;
 	}
 	bool isolated = quarantine(run, death, what);
+	if (run->steer && sense_steer_died(run->steer, what))
+		isolated = true; /* of policies that are given up now */
 	if (!isolated)
 		say(run, SENSE_LOG_ERROR, "%s", what);
 	bool moved = load(run->job->shared->page->taken) > run->taken_before;
@@ -395,7 +439,8 @@ static void worker_ended(struct run *run)
 		run->outcome->complete = !run->stopping;
 		ev_break(run->loop, EVBREAK_ALL);
 	} else if (exited && run->outcome->failures) {
-		ev_break(run->loop, EVBREAK_ALL); /* it said why */
+		if (run->stopping || !fall_back(run))
+			ev_break(run->loop, EVBREAK_ALL); /* it said why */
 	} else if (exited) {
 		char what[160];
 		death_describe(run, &death, what, sizeof what);
@@ -438,7 +483,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 	(void)events;
 	struct run *run = watcher->data;
 	const struct sense_supervisor_sink *sink = &run->job->sink;
-	if (run->pid <= 0)
+	if (run->view.worker <= 0)
 		return;
 	enum sense_watch_verdict verdict =
 	    sense_watch_look(&run->watch, run->job->shared, run->interval_ms);
@@ -503,9 +548,16 @@ enum sense_status sense_supervisor_run(const struct sense_job *job, struct sense
 	run->tick_left_ms = TICK_MS;
 	job->shared->page->batch.number = 1;
 	watchers_start(run);
-	run->status = worker_start(run);
+	run->status = SENSE_OK;
+	run->view.shared = job->shared;
+	run->view.outcome = outcome;
+	if (job->policies && !(run->steer = sense_steer_begin(loop, job, &run->view, err)))
+		run->status = SENSE_E_CONFIG;
+	if (!run->status)
+		run->status = worker_start(run);
 	if (!run->status)
 		ev_run(loop, 0);
+	sense_steer_end(run->steer);
 	ev_timer_stop(loop, &run->timer);
 	ev_signal_stop(loop, &run->interrupt);
 	ev_signal_stop(loop, &run->terminate);

@@ -9,11 +9,18 @@
  * - Restarts without progress are bounded.
  * What a restart lost (flows and packets in hand) is counted and said.
  *
+ * Policies are read here and loaded by the worker; they are read anew on SIGHUP, on `reload` over the control
+ * socket and when their files change (core/proc/generation.h). A set that does not load changes nothing.
+ *
  * SIGINT and SIGTERM end the run early with what was found so far; a second one kills the worker.
  */
 #ifndef SENSE_PROC_SUPERVISOR_H
 #define SENSE_PROC_SUPERVISOR_H
 
+#include <sys/types.h>
+
+#include "core/proc/control.h"
+#include "core/proc/generation.h"
 #include "core/proc/worker.h"
 
 /* Limits; 0 takes the default given here. */
@@ -24,6 +31,16 @@ struct sense_supervisor_limits {
 	unsigned restarts_idle; /* 16: restarts in a row without a packet between them */
 	unsigned restarts;      /* 256: crashes in one run */
 	unsigned stop_ms;       /* 10000: to end after a signal, before the worker is killed */
+};
+
+struct sense_outcome;
+
+/* A run in progress, for those who ask about it. */
+struct sense_supervisor_view {
+	const struct sense_shared *shared;
+	const struct sense_outcome *outcome;
+	const struct sense_generations *generations;
+	pid_t worker; /* 0: none at this moment */
 };
 
 /*
@@ -37,6 +54,9 @@ struct sense_supervisor_sink {
 	bool (*flow)(void *self, const struct sense_flowrecord *record);
 	void (*message)(void *self, enum sense_log_level level, const char *subsystem, const char *text);
 	bool (*tick)(void *self, const struct sense_shared *shared); /* each 100 ms or so */
+	/* Writes the answer to a request of the control socket: `ok` or `failed`, a newline, the rest. */
+	void (*control)(void *self, const struct sense_supervisor_view *view,
+	                const struct sense_control_request *request, struct sense_buf *out);
 };
 
 struct sense_job {
@@ -45,6 +65,7 @@ struct sense_job {
 	struct sense_shared *shared; /* new: sense_shared_new */
 	sense_worker_main *worker_main;
 	void *worker_context;
+	const struct sense_policies *policies; /* NULL: the worker needs none */
 	struct sense_supervisor_sink sink;
 	struct sense_supervisor_limits limits;
 };

@@ -45,6 +45,7 @@ static uint64_t sign_of(const struct sense_shared_page *page)
 {
 	return load(page->taken) + load(page->counter[SENSE_COUNT_PACKETS]) +
 	       load(page->counter[SENSE_COUNT_FINDINGS]) + load(page->progress_done) +
+	       load(page->load_steps) +
 	       ((uint64_t)load(page->phase) << 56) + (sense_mark_read(&page->call) >> 32 << 24) +
 	       __atomic_load_n(&page->batch.number, __ATOMIC_RELAXED) + load(page->live);
 }

@@ -1,6 +1,7 @@
 #include "core/proc/worker.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define store(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
@@ -14,15 +15,54 @@ void sense_worker_phase(struct sense_worker *worker, enum sense_phase phase)
 	store(page->phase, (uint32_t)phase);
 }
 
-void sense_worker_rule(struct sense_worker *worker, unsigned rule, const char *id)
+/* ---- the rules at work --------------------------------------------------------------------------- */
+
+/* What the generation before counted for a rule of the same id goes on. */
+static void entry_carry(struct sense_shared_rule *to, const struct sense_shared_rule *from)
 {
-	if (rule >= worker->shared->rule_max)
-		return;
-	struct sense_shared_rule *entry = &worker->shared->rules[rule];
-	snprintf(entry->id, SENSE_SHARED_RULE_ID_MAX, "%s", id);
-	sense_shared_rule_counts(worker->shared, rule, &entry->before);
-	if (rule >= load(worker->shared->page->rule_count))
-		store(worker->shared->page->rule_count, rule + 1);
+#define CARRY(name)                                                                                \
+	to->before.name = load(from->name);                                                        \
+	store(to->name, to->before.name);
+	SENSE_RULE_COUNTS(CARRY)
+#undef CARRY
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strncmp(((const struct sense_shared_rule *)a)->id, ((const struct sense_shared_rule *)b)->id,
+	               SENSE_SHARED_RULE_ID_MAX);
+}
+
+static void entry_write(struct sense_shared_rule *entry, const struct sense_worker_rule *rule,
+                        const struct sense_shared_rule *before, unsigned count)
+{
+	struct sense_shared_rule fresh = {.key = rule->key};
+	snprintf(fresh.id, sizeof fresh.id, "%s", rule->id);
+	const struct sense_shared_rule *same =
+	    count ? bsearch(&fresh, before, count, sizeof *before, by_id) : NULL;
+	if (same)
+		entry_carry(&fresh, same);
+	*entry = fresh;
+}
+
+void sense_worker_rules(struct sense_worker *worker, const struct sense_worker_rule *rules, unsigned count)
+{
+	struct sense_shared *shared = worker->shared;
+	unsigned had = load(shared->page->rule_count);
+	had = had < shared->rule_max ? had : shared->rule_max;
+	count = count < shared->rule_max ? count : shared->rule_max;
+	/* Without memory for it the counts begin anew. */
+	struct sense_shared_rule *before = malloc((had + 1u) * sizeof *before);
+	had = before ? had : 0;
+	if (had) {
+		memcpy(before, shared->rules, had * sizeof *before);
+		qsort(before, had, sizeof *before, by_id);
+	}
+	store(shared->page->rule_count, 0);
+	for (unsigned i = 0; i < count; i++)
+		entry_write(&shared->rules[i], &rules[i], before, had);
+	atomic_store_explicit(&shared->page->rule_count, count, memory_order_release);
+	free(before);
 }
 
 void sense_worker_rule_counts(struct sense_worker *worker, unsigned rule, const struct sense_rule_counts *counts)
@@ -147,4 +187,19 @@ void sense_worker_fail(struct sense_worker *worker, const sense_error *err)
 bool sense_worker_flush(struct sense_worker *worker)
 {
 	return sense_ipc_flush(&worker->out);
+}
+
+void sense_worker_problem(struct sense_worker *worker, const char *text)
+{
+	text_send(worker, SENSE_IPC_PROBLEM, SENSE_LOG_ERROR, "policy", text);
+}
+
+void sense_worker_loaded(struct sense_worker *worker, const struct sense_ipc_loaded *loaded)
+{
+	uint8_t *room = sense_ipc_reserve(&worker->out, sizeof *loaded);
+	if (!room)
+		return;
+	memcpy(room, loaded, sizeof *loaded);
+	sense_ipc_commit(&worker->out, SENSE_IPC_LOADED, sizeof *loaded);
+	sense_ipc_flush(&worker->out);
 }

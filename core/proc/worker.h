@@ -24,6 +24,8 @@ struct sense_worker {
 	uint64_t first_position;  /* ... at this position of the capture plugin; 0: its start */
 	unsigned restart;         /* 0 for the first worker */
 	unsigned source;          /* being read */
+	const struct sense_bundle *bundle; /* the policies to begin with; NULL: the job has none */
+	uint64_t ticket;          /* of it */
 	struct sense_shared *shared;
 	struct sense_ipc_sender out;
 	uint64_t base[SENSE_COUNTER_COUNT]; /* counters of the workers before this one */
@@ -40,9 +42,16 @@ static inline bool sense_worker_stopping(const struct sense_worker *worker)
 }
 
 void sense_worker_phase(struct sense_worker *worker, enum sense_phase phase);
-/* The rules that were loaded, so that the supervisor can name them. Number and id of each. */
-void sense_worker_rule(struct sense_worker *worker, unsigned rule, const char *id);
-/* What it did since this worker began, as sense_worker_count. */
+/*
+ * The rules that this worker runs from now on, by number, so that the supervisor can name and quarantine
+ * them. What was counted for a rule of the same id before goes on; that of rules that are gone is dropped.
+ */
+struct sense_worker_rule {
+	const char *id;
+	uint64_t key; /* struct sense_shared_rule */
+};
+void sense_worker_rules(struct sense_worker *worker, const struct sense_worker_rule *rules, unsigned count);
+/* What one did since then, as sense_worker_count. */
 void sense_worker_rule_counts(struct sense_worker *worker, unsigned rule,
                               const struct sense_rule_counts *counts);
 
@@ -66,6 +75,10 @@ void sense_worker_log(struct sense_worker *worker, enum sense_log_level level,
     __attribute__((format(printf, 4, 5)));
 /* A source failed: the person is told now, and the run ends with exit code 1. */
 void sense_worker_fail(struct sense_worker *worker, const sense_error *err);
+/* One thing that is wrong with the policies being loaded. */
+void sense_worker_problem(struct sense_worker *worker, const char *text);
+/* How loading a bundle ended; sends at once what is batched. */
+void sense_worker_loaded(struct sense_worker *worker, const struct sense_ipc_loaded *loaded);
 /* Sends what is batched; false: the supervisor is gone, end. */
 bool sense_worker_flush(struct sense_worker *worker);
 

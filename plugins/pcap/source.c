@@ -33,7 +33,10 @@ void source_release(struct source *source)
 
 static ssize_t read_some(struct source *source, uint32_t room)
 {
+	const struct sense_host *host = source->host;
 	ssize_t got;
+	if (!source->regular && host->size > offsetof(struct sense_host, wait) && host->wait)
+		host->wait(source->fd);
 	do {
 		uint8_t *at = source->buffer + source->end;
 		if (source->regular)

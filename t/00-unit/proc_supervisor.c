@@ -112,7 +112,8 @@ static int hangs(void *context, struct sense_worker *worker)
 {
 	uint64_t packets = 0;
 	(void)context;
-	sense_worker_rule(worker, 3, "test.hang");
+	const struct sense_worker_rule rules[] = {{"a", 1}, {"b", 2}, {"c", 3}, {"test.hang", 4}};
+	sense_worker_rules(worker, rules, 4);
 	sense_worker_phase(worker, SENSE_PHASE_RUN);
 	for (unsigned s = worker->first_source; s < worker->source_count; s++) {
 		uint64_t position = s == worker->first_source ? worker->first_position : 0;

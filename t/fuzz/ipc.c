@@ -24,6 +24,13 @@ static void text(const struct sense_ipc_record *record)
 	      memchr(text.text, '\0', sizeof text.text));
 }
 
+static void loaded(const struct sense_ipc_record *record)
+{
+	struct sense_ipc_loaded out;
+	if (sense_ipc_loaded_decode(record->data, record->len, &out))
+		check(out.status <= SENSE_E_INTERNAL);
+}
+
 static void result(const struct sense_ipc_record *record)
 {
 	static char storage[SENSE_FINDING_BYTES_MAX + SENSE_FLOWRECORD_BYTES_MAX];
@@ -46,10 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(used <= size && used == before + SENSE_IPC_RECORD_HEADER_BYTES + record.len);
 		check(record.data + record.len == data + used);
 		before = used;
-		if (record.kind == SENSE_IPC_LOG || record.kind == SENSE_IPC_FAIL)
+		if (record.kind == SENSE_IPC_LOG || record.kind == SENSE_IPC_FAIL ||
+		    record.kind == SENSE_IPC_PROBLEM)
 			text(&record);
 		else if (record.kind == SENSE_IPC_FINDING || record.kind == SENSE_IPC_FLOW)
 			result(&record);
+		else if (record.kind == SENSE_IPC_LOADED)
+			loaded(&record);
 	}
 	check(used == before);
 	return 0;

@@ -1,0 +1,336 @@
+#include "core/cli/status.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/cli/json.h"
+
+#define PROBLEMS_SHOWN 10u /* in `status`; `reload` tells all that were kept */
+
+#define load(field) atomic_load_explicit(&(field), memory_order_relaxed)
+
+typedef unsigned long long ull;
+
+/* ---- what there is to say ------------------------------------------------------------------------- */
+
+struct disk {
+	char hash[SENSE_BUNDLE_HASH_MAX];
+	bool differs;
+	bool unreadable;
+	sense_error err;
+};
+
+static void disk_look(const struct sense_generations *all, struct disk *disk)
+{
+	*disk = (struct disk){0};
+	disk->unreadable = sense_generations_disk(all, disk->hash, &disk->err) != SENSE_OK;
+	disk->differs = disk->unreadable || strcmp(disk->hash, all->now.hash) != 0;
+}
+
+static const char *time_text(uint64_t us, char out[32])
+{
+	time_t seconds = (time_t)(us / 1000000);
+	struct tm utc;
+	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+	return out;
+}
+
+/* Rules of the table in shared memory, which the worker may be writing. */
+static unsigned rule_count(const struct sense_shared *shared)
+{
+	uint32_t count = load(shared->page->rule_count);
+	return count < shared->rule_max ? count : shared->rule_max;
+}
+
+static void rules_sum(const struct sense_shared *shared, unsigned *failing, unsigned *quarantined)
+{
+	*failing = *quarantined = 0;
+	for (unsigned i = 0; i < rule_count(shared); i++) {
+		*failing += load(shared->rules[i].errors) != 0;
+		*quarantined += sense_shared_quarantined(shared, i);
+	}
+}
+
+/*
+ * Numbers of a rule: the head of its column, its member in JSON, and its value. One line each.
+ */
+#define RULE_COLUMNS(X)                                                                            \
+	X("MATCHED", "matched", load(rule->matched))                                               \
+	X("HELD", "held", load(rule->held))                                                        \
+	X("FINDINGS", "findings", load(rule->findings))                                            \
+	X("THROTTLED", "throttled", load(rule->suppressed))                                        \
+	X("ERRORS", "errors", load(rule->errors))                                                  \
+	X("SKIPPED", "skipped", load(rule->skipped))                                               \
+	X("CPU_MS", "cpu_ms", load(rule->cpu_us) / 1000)
+
+/* ---- JSON ----------------------------------------------------------------------------------------- */
+
+static void text_member(struct sense_json *json, const char *key, const char *value)
+{
+	sense_json_key(json, key);
+	sense_json_string(json, value);
+}
+
+static void uint_member(struct sense_json *json, const char *key, uint64_t value)
+{
+	sense_json_key(json, key);
+	sense_json_uint(json, value);
+}
+
+static void bool_member(struct sense_json *json, const char *key, bool value)
+{
+	sense_json_key(json, key);
+	sense_json_bool(json, value);
+}
+
+static void time_member(struct sense_json *json, const char *key, uint64_t us)
+{
+	char text[32];
+	text_member(json, key, us ? time_text(us, text) : NULL);
+}
+
+static void problems_json(struct sense_json *json, const struct sense_attempt *last, unsigned most)
+{
+	const char *text = last->text.data;
+	sense_json_key(json, "problems");
+	sense_json_open(json, '[');
+	for (unsigned i = 0; i < last->problems_kept && i < most; i++, text += strlen(text) + 1)
+		sense_json_string(json, text);
+	sense_json_close(json, ']');
+}
+
+static void attempt_json(struct sense_json *json, const struct sense_attempt *last, unsigned most)
+{
+	sense_json_key(json, "reload");
+	sense_json_open(json, '{');
+	uint_member(json, "attempt", last->ticket);
+	text_member(json, "result", sense_attempt_name(last->result));
+	time_member(json, "time", last->at_us);
+	text_member(json, "hash", *last->hash ? last->hash : NULL);
+	uint_member(json, "problem_count", last->problems);
+	problems_json(json, last, most);
+	sense_json_close(json, '}');
+}
+
+static void generation_json(struct sense_json *json, const struct sense_supervisor_view *view)
+{
+	const struct sense_generation *now = &view->generations->now;
+	unsigned failing, quarantined;
+	rules_sum(view->shared, &failing, &quarantined);
+	uint_member(json, "generation", now->number);
+	text_member(json, "hash", now->number ? now->hash : NULL);
+	time_member(json, "loaded", now->loaded_us);
+	sense_json_key(json, "load_ms");
+	sense_json_number(json, (double)now->took_us / 1000);
+	time_member(json, "last_good", now->saved_us);
+	uint_member(json, "files", now->files);
+	uint_member(json, "rules", now->rules);
+	uint_member(json, "rules_failing", failing);
+	uint_member(json, "rules_quarantined", quarantined);
+}
+
+static void rules_json(struct sense_json *json, const struct sense_shared *shared)
+{
+	char id[SENSE_SHARED_RULE_ID_MAX];
+	sense_json_key(json, "rule");
+	sense_json_open(json, '[');
+	for (unsigned i = 0; i < rule_count(shared); i++) {
+		const struct sense_shared_rule *rule = &shared->rules[i];
+		sense_shared_rule_id(shared, i, id);
+		sense_json_open(json, '{');
+		text_member(json, "id", id);
+		bool_member(json, "quarantined", sense_shared_quarantined(shared, i));
+#define RULE_MEMBER(head, key, value) uint_member(json, key, value);
+		RULE_COLUMNS(RULE_MEMBER)
+#undef RULE_MEMBER
+		time_member(json, "last_fired", load(rule->last_ts));
+		sense_json_close(json, '}');
+	}
+	sense_json_close(json, ']');
+}
+
+static void status_json(const struct sense_supervisor_view *view, bool rules, struct sense_buf *out)
+{
+	struct sense_json json = {.out = out};
+	struct disk disk;
+	disk_look(view->generations, &disk);
+	sense_json_open(&json, '{');
+	generation_json(&json, view);
+	bool_member(&json, "disk_differs", disk.differs);
+	text_member(&json, "disk_hash", disk.unreadable ? NULL : disk.hash);
+	text_member(&json, "disk_error", disk.unreadable ? disk.err.message : NULL);
+	attempt_json(&json, &view->generations->last, PROBLEMS_SHOWN);
+	uint_member(&json, "worker_pid", (uint64_t)view->worker);
+	uint_member(&json, "restarts", view->outcome->restarts);
+	uint_member(&json, "packets", sense_shared_count(view->shared, SENSE_COUNT_PACKETS));
+	uint_member(&json, "events", sense_shared_count(view->shared, SENSE_COUNT_EVENTS));
+	uint_member(&json, "findings", sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	if (rules)
+		rules_json(&json, view->shared);
+	sense_json_close(&json, '}');
+	sense_buf_addc(out, '\n');
+}
+
+/* ---- text ----------------------------------------------------------------------------------------- */
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* What came from files goes to a terminal: one printable line each. */
+static void problems_text(const struct sense_attempt *last, unsigned most, const char *indent,
+                          struct sense_buf *out)
+{
+	const char *text = last->text.data;
+	unsigned shown = last->problems_kept < most ? last->problems_kept : most;
+	for (unsigned i = 0; i < shown; i++, text++) {
+		sense_buf_adds(out, indent);
+		for (; *text; text++)
+			sense_buf_addc(out, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+		sense_buf_addc(out, '\n');
+	}
+	if (shown < last->problems)
+		sense_buf_printf(out, "%sand %u more\n", indent, last->problems - shown);
+}
+
+static void generation_text(const struct sense_supervisor_view *view, struct sense_buf *out)
+{
+	char what[SENSE_GENERATION_TEXT_MAX];
+	const struct sense_generation *now = &view->generations->now;
+	unsigned failing, quarantined;
+	char when[32];
+	if (!now->number) {
+		sense_buf_adds(out, "generation   none yet: the first policies are being loaded\n");
+		return;
+	}
+	rules_sum(view->shared, &failing, &quarantined);
+	sense_buf_printf(out, "generation   %llu, hash %s\n", (ull)now->number, now->hash);
+	sense_buf_printf(out, "loaded       %s, in %.1f ms\n", time_text(now->loaded_us, when),
+	                 (double)now->took_us / 1000);
+	if (now->saved_us)
+		sense_buf_printf(out, "last good    the set of %s; the configured one has %u problem%s\n",
+		                 time_text(now->saved_us, when), view->generations->last.problems,
+		                 plural(view->generations->last.problems));
+	sense_buf_printf(out, "policies     %s; %u failing, %u in quarantine\n",
+	                 sense_generation_text(now, what), failing, quarantined);
+}
+
+static void attempt_text(const struct sense_attempt *last, struct sense_buf *out)
+{
+	char when[32];
+	sense_buf_printf(out, "last reload  %s, %s", time_text(last->at_us, when),
+	                 sense_attempt_name(last->result));
+	if (last->problems)
+		sense_buf_printf(out, ": %u problem%s", last->problems, plural(last->problems));
+	sense_buf_addc(out, '\n');
+	problems_text(last, PROBLEMS_SHOWN, "             ", out);
+}
+
+static void rules_text(const struct sense_shared *shared, struct sense_buf *out)
+{
+	char id[SENSE_SHARED_RULE_ID_MAX], when[32];
+	sense_buf_printf(out, "\n%-32s", "RULE");
+#define RULE_HEAD(head, key, value) sense_buf_printf(out, " %9s", head);
+	RULE_COLUMNS(RULE_HEAD)
+#undef RULE_HEAD
+	sense_buf_adds(out, "  LAST FIRED\n");
+	for (unsigned i = 0; i < rule_count(shared); i++) {
+		const struct sense_shared_rule *rule = &shared->rules[i];
+		sense_shared_rule_id(shared, i, id);
+		uint64_t last = load(rule->last_ts);
+		sense_buf_printf(out, "%-32s", id);
+#define RULE_CELL(head, key, value) sense_buf_printf(out, " %9llu", (ull)(value));
+		RULE_COLUMNS(RULE_CELL)
+#undef RULE_CELL
+		sense_buf_printf(out, "  %s%s\n", last ? time_text(last, when) : "-",
+		                 sense_shared_quarantined(shared, i) ? "  quarantined" : "");
+	}
+}
+
+static void status_text(const struct sense_supervisor_view *view, bool rules, struct sense_buf *out)
+{
+	struct disk disk;
+	disk_look(view->generations, &disk);
+	generation_text(view, out);
+	sense_buf_adds(out, "on disk      ");
+	if (disk.unreadable)
+		sense_buf_printf(out, "cannot be read: %s\n", disk.err.message);
+	else
+		sense_buf_printf(out, disk.differs ? "differs, hash %s\n" : "the same\n", disk.hash);
+	attempt_text(&view->generations->last, out);
+	sense_buf_printf(out, "worker       pid %d, %u restart%s\n", (int)view->worker, view->outcome->restarts,
+	                 plural(view->outcome->restarts));
+	sense_buf_printf(out, "seen         %llu packets, %llu events, %llu findings\n",
+	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_PACKETS),
+	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_EVENTS),
+	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	if (rules)
+		rules_text(view->shared, out);
+}
+
+/* ---- the end of a reload -------------------------------------------------------------------------- */
+
+static void reload_text(const struct sense_generations *all, struct sense_buf *out)
+{
+	char what[SENSE_GENERATION_TEXT_MAX];
+	const struct sense_generation *now = &all->now;
+	if (all->last.result == SENSE_ATTEMPT_LOADED) {
+		sense_buf_printf(out, "generation %llu: %s, loaded in %.0f ms\n", (ull)now->number,
+		                 sense_generation_text(now, what), (double)now->took_us / 1000);
+		return;
+	}
+	problems_text(&all->last, UINT32_MAX, "", out);
+	sense_buf_printf(out, "%u problem%s; generation %llu (%s) goes on\n", all->last.problems,
+	                 plural(all->last.problems), (ull)now->number, sense_generation_text(now, what));
+}
+
+static void reload_json(const struct sense_supervisor_view *view, struct sense_buf *out)
+{
+	struct sense_json json = {.out = out};
+	sense_json_open(&json, '{');
+	generation_json(&json, view);
+	attempt_json(&json, &view->generations->last, UINT32_MAX);
+	sense_json_close(&json, '}');
+	sense_buf_addc(out, '\n');
+}
+
+void sense_status_answer(const struct sense_supervisor_view *view, const struct sense_control_request *request,
+                         struct sense_buf *out)
+{
+	bool reload = request->what == SENSE_CONTROL_RELOAD;
+	bool good = !reload || view->generations->last.result == SENSE_ATTEMPT_LOADED;
+	sense_buf_adds(out, good ? "ok\n" : "failed\n");
+	if (reload && request->text)
+		reload_text(view->generations, out);
+	else if (reload)
+		reload_json(view, out);
+	else if (request->text)
+		status_text(view, request->rules, out);
+	else
+		status_json(view, request->rules, out);
+}
+
+/* ---- the commands --------------------------------------------------------------------------------- */
+
+int sense_status_ask(const struct sense_cli *cli, const char *socket)
+{
+	sense_error err;
+	struct sense_buf answer;
+	bool ok = false;
+	char request[SENSE_CONTROL_LINE_MAX];
+	snprintf(request, sizeof request, "%s%s%s", cli->command == SENSE_CLI_RELOAD ? "reload" : "status",
+	         cli->rules ? " rules" : "", cli->json ? "" : " text");
+	sense_buf_init(&answer, SENSE_CONTROL_REPLY_MAX);
+	enum sense_status status =
+	    sense_control_ask(*socket ? socket : SENSE_CONTROL_DEFAULT, request, &answer, &ok, &err);
+	if (status) {
+		fprintf(stderr, "sense-agent: %s\n", err.message);
+	} else {
+		const char *text = strchr(sense_buf_str(&answer), '\n') + 1;
+		fputs(text, ok || cli->json ? stdout : stderr);
+	}
+	sense_buf_fini(&answer);
+	return !status && ok ? SENSE_EXIT_OK : SENSE_EXIT_FAILED;
+}

@@ -1,0 +1,24 @@
+/* A line that a client of the control socket sends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/proc/control.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sense_control_request request;
+	/* A copy of exactly this size, so that a byte too far is seen. */
+	char *line = malloc(size ? size : 1);
+	if (!line)
+		return 0;
+	memcpy(line, data, size);
+	if (sense_control_parse(line, size, &request)) {
+		bool strange = request.what == SENSE_CONTROL_RELOAD && request.rules;
+		if (size < 6 || size >= SENSE_CONTROL_LINE_MAX || strange)
+			abort();
+	}
+	free(line);
+	return 0;
+}
