@@ -110,8 +110,8 @@ const char *sense_source_problem(const char *text, size_t len, int *line)
 			while (part_of_word(peek(&scan, 0)))
 				scan.p++;
 			if (chains(word, (size_t)(scan.p - word)) && ++chained > SENSE_SOURCE_CHAINED_MAX)
-				return "more than 4096 of 'and', 'or', 'elseif', 'goto' and 'break': a set holds a "
-				       "long list better";
+				return "more than 4096 of 'and', 'or', 'elseif', 'goto' and 'break': "
+				       "a set holds a long list better";
 		} else if (c != '[' || !skip_long(&scan)) {
 			step(&scan);
 		}

@@ -79,7 +79,8 @@ int main(void)
 	for (unsigned i = 0; i <= SENSE_BUDGET_SPAN_MAX; i++)
 		window(5);
 	window(90);
-	is_num(heard.span_us, SENSE_BUDGET_SPAN * (uint64_t)WINDOW, "after as long without a fault it begins anew");
+	is_num(heard.span_us, SENSE_BUDGET_SPAN * (uint64_t)WINDOW,
+	       "after as long without a fault it begins anew");
 	is_num(budget.rules[70].times, 14, "each time is counted");
 
 	idle[0] = 1;

@@ -192,8 +192,8 @@ int main(void)
 	size_t held = held_after_sweep(lua), resident = resident_kib();
 	rounds(&trial, all / 4, all, all);
 	size_t held_then = held_after_sweep(lua), resident_then = resident_kib();
-	ok(held_then < held + held / 10 + 65536, "memory of Lua: %zu KiB, after %u rounds %zu KiB", held / 1024, all,
-	   held_then / 1024);
+	ok(held_then < held + held / 10 + 65536, "memory of Lua: %zu KiB, after %u rounds %zu KiB", held / 1024,
+	   all, held_then / 1024);
 #ifndef __SANITIZE_ADDRESS__ /* it keeps freed memory for a while */
 	ok(resident_then < resident + resident / 2 + 16384, "of the process: %zu KiB, then %zu KiB", resident,
 	   resident_then);
