@@ -24,7 +24,7 @@ LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN),$(LDHARDEN))
 
 # ---- what is built from what ------------------------------------------------------------------
 MAIN_SRC   := core/main.c
-LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c))
+LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c lua/*/*.c))
 LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
 UNIT_SRC   := $(wildcard t/00-unit/*.c)
@@ -160,7 +160,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 
 format: ## clang-format all C files in place
-	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
+	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] lua/*/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
 
 # ---- installation ---------------------------------------------------------------------------------
 PREFIX  ?= /usr/local

@@ -19,6 +19,7 @@
 #include "lua/conf_file.h"
 #include "lua/shift.h"
 #include "lua/station.h"
+#include "lua/tools/tools.h"
 
 #define DEFAULT_CONFIG "/etc/sense/agent.lua"
 
@@ -53,34 +54,6 @@ static enum sense_status conf_load(struct sense_conf *conf, const struct sense_c
 		sense_log_setup((enum sense_log_level)sense_conf_number(conf, SENSE_CONF_LOG_LEVEL),
 		                (enum sense_log_format)sense_conf_number(conf, SENSE_CONF_LOG_FORMAT));
 	return status;
-}
-
-/* ---- check --------------------------------------------------------------------------------------------- */
-
-/* `check`: loads the policies as a worker would, and says all that is wrong with them. */
-static int check(const struct sense_conf *conf, const struct sense_cli *cli)
-{
-	sense_error err;
-	struct sense_report report;
-	struct sense_policy_sources sources;
-	struct sense_station station = {.conf = conf};
-	sense_report_init(&report);
-	sense_policy_sources_init(&sources);
-	bool bad = sense_station_read(&station, cli->paths, cli->path_count, &sources, &err) ||
-	           sense_station_rules(&station, &sources, NULL, &report, &err);
-	sense_report_print(&report, stderr);
-	if (bad && !report.count)
-		fprintf(stderr, "sense-agent: %s\n", err.message);
-	else if (bad)
-		fprintf(stderr, "sense-agent: %u problem%s\n", report.count, report.count == 1 ? "" : "s");
-	else
-		printf("no mistakes: %u rule%s in %u file%s\n", sense_ruleset_count(station.rules),
-		       sense_ruleset_count(station.rules) == 1 ? "" : "s", sources.count,
-		       sources.count == 1 ? "" : "s");
-	sense_station_close(&station);
-	sense_policy_sources_fini(&sources);
-	sense_report_fini(&report);
-	return bad ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------- */
@@ -172,11 +145,23 @@ static int command(const struct sense_cli *cli)
 		code = sense_status_ask(cli, sense_conf_text(&conf, SENSE_CONF_CONTROL_SOCKET));
 		break;
 	case SENSE_CLI_CHECK:
-		code = check(&conf, cli);
+		code = sense_tool_check(&conf, cli);
 		break;
 	case SENSE_CLI_CONFIG:
 		sense_conf_print(&conf, stdout);
 		code = SENSE_EXIT_OK;
+		break;
+	case SENSE_CLI_TEST:
+		code = sense_tool_test(&conf, cli);
+		break;
+	case SENSE_CLI_BENCH:
+		code = sense_tool_bench(&conf, cli);
+		break;
+	case SENSE_CLI_EXPLAIN:
+		code = sense_tool_explain(&conf, cli);
+		break;
+	case SENSE_CLI_NEW:
+		code = sense_tool_new(cli);
 		break;
 	}
 out:

@@ -28,6 +28,7 @@ struct sense_policy_source {
 struct sense_policy_sources {
 	struct sense_arena arena;
 	unsigned count, cap;
+	bool tests; /* of a directory, take the *_test.lua instead of the policies */
 	struct sense_policy_source *items;
 };
 

@@ -151,7 +151,7 @@ static enum sense_status read_entry(struct sense_policy_sources *sources, const 
 		return sense_fail_errno(err, "policy", "cannot read %s", path);
 	if (S_ISDIR(st.st_mode))
 		return read_dir(sources, path, root_len, depth + 1, err);
-	if (!ends_with(entry, ".lua") || ends_with(entry, "_test.lua"))
+	if (!ends_with(entry, ".lua") || ends_with(entry, "_test.lua") != sources->tests)
 		return SENSE_OK;
 	return add_file(sources, path, path + root_len + 1, err);
 }

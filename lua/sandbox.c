@@ -17,7 +17,7 @@
 
 /* A trusted chunk, embedded by the Makefile. */
 #define CHUNKS(X) \
-	X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match) X(policy) X(conf)
+	X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match) X(policy) X(conf) X(test)
 #define CHUNK_DECLARE(name) extern const char sense_lua_##name##_begin[], sense_lua_##name##_end[];
 CHUNKS(CHUNK_DECLARE)
 
@@ -56,6 +56,7 @@ static void *capped(void *self, void *ptr, size_t old, size_t size)
 	if (ptr)
 		memcpy(grown, ptr, size < old ? size : old);
 	free(ptr);
+	lua->stats.allocated += size > old ? size - old : 0;
 	lua->stats.held = lua->stats.held - old + size;
 	if (lua->stats.held > lua->stats.peak)
 		lua->stats.peak = lua->stats.held;

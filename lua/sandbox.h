@@ -37,6 +37,7 @@ struct sense_lua_limits {
 struct sense_lua_stats {
 	size_t held; /* bytes now */
 	size_t peak;
+	uint64_t allocated;     /* bytes ever handed out */
 	uint64_t over_memory;   /* allocations refused */
 	uint64_t over_time;     /* scripts ended by the soft limit */
 	uint64_t script_errors; /* other failures */

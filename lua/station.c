@@ -134,6 +134,8 @@ enum sense_status sense_station_rules(struct sense_station *station, const struc
 				      union sense_mark *mark, struct sense_report *report, sense_error *err)
 {
 	enum sense_status status = sense_station_state(station, mark, err);
+	if (!status && station->prepare)
+		status = station->prepare(station->lua, station->context, err);
 	if (!status)
 		status = sense_policy_load(station->lua, sources, station->rules, report, err);
 	return status ? status : sense_ruleset_compile(station->rules, err);
@@ -147,7 +149,7 @@ enum sense_status sense_station_engine(struct sense_station *station, const stru
 	config.classifier = station->classifier;
 	config.catalogue = station->catalogue;
 	config.rules = station->rules;
-	if (station->lua)
+	if (station->lua && !config.script.self)
 		config.script = sense_lua_script(station->lua);
 	config.max_flows = (uint32_t)sense_conf_number(conf, SENSE_CONF_FLOW_MAX);
 	config.max_names = (uint32_t)sense_conf_number(conf, SENSE_CONF_NAMES_CACHE);

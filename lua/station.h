@@ -23,6 +23,9 @@ struct sense_station {
 	sense_ruleset *rules;
 	sense_lua *lua;
 	sense_engine *engine;
+	/* Asked before policies are run; NULL: there is nothing to prepare. For tests. */
+	enum sense_status (*prepare)(sense_lua *lua, const void *context, sense_error *err);
+	const void *context;
 };
 
 /* The memory that the rules of this configuration want (core/rules/memory.h). */
@@ -45,7 +48,7 @@ enum sense_status sense_station_rules(struct sense_station *station, const struc
 				      union sense_mark *mark, struct sense_report *report, sense_error *err);
 /*
  * The engine. `how` brings sink, throttle and the like; what the station and the configuration know
- * is filled in here.
+ * is filled in here; a script that it brings is asked in place of the station's own.
  */
 enum sense_status sense_station_engine(struct sense_station *station, const struct sense_engine_config *how,
 				       sense_error *err);

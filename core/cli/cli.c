@@ -81,6 +81,66 @@ static int set_take(struct sense_cli *cli, const char *command, const char *text
 	return -1;
 }
 
+static int format_take(struct sense_cli *cli, const char *word)
+{
+	static const char *const words[] = {"pretty", "tap", "junit", "json", NULL};
+	for (unsigned i = 0; words[i]; i++)
+		if (!strcmp(word, words[i])) {
+			cli->format = (enum sense_cli_format)i;
+			return -1;
+		}
+	return usage("test", "--format takes pretty, tap, junit or json, not '%s'", word);
+}
+
+static int flow_take(struct sense_cli *cli, const char *text)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || !number || number > 0xffffffffu)
+		return usage("explain", "--flow takes the number of a flow, from 1, not '%s'", text);
+	cli->flow = (unsigned)number;
+	return -1;
+}
+
+/* Those of the rule tools. */
+static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
+{
+	switch (id) {
+	case SENSE_OPTION_NAME:
+		cli->name = argument;
+		break;
+	case SENSE_OPTION_FORMAT:
+		return format_take(cli, argument);
+	case SENSE_OPTION_COVERAGE:
+		cli->coverage = true;
+		break;
+	case SENSE_OPTION_MUTATE:
+		cli->mutate = true;
+		break;
+	case SENSE_OPTION_ON:
+		cli->captures[cli->capture_count++] = argument;
+		break;
+	case SENSE_OPTION_RULE:
+		cli->rule = argument;
+		break;
+	case SENSE_OPTION_HOST:
+		cli->host = argument;
+		break;
+	case SENSE_OPTION_FLOW:
+		return flow_take(cli, argument);
+	case SENSE_OPTION_ALL:
+		cli->all = true;
+		break;
+	case SENSE_OPTION_DIR:
+		cli->dir = argument;
+		break;
+	case SENSE_OPTION_EVENT:
+		cli->event = argument;
+		break;
+	}
+	return -1;
+}
+
 /* -1: goes on. */
 static int option_take(struct sense_cli *cli, int id, const char *argument)
 {
@@ -119,6 +179,8 @@ static int option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_HELP:
 		sense_cli_help_command(stdout, cli->command);
 		return SENSE_EXIT_OK;
+	default:
+		return tool_option_take(cli, id, argument);
 	}
 	return -1;
 }
@@ -164,6 +226,13 @@ static int operands_check(const struct sense_cli *cli)
 		return usage(about->name, "%s takes no '%s'", about->name, cli->paths[0]);
 	if (cli->no_policies && cli->policy_count)
 		return usage(about->name, "--policies and --no-policies exclude each other");
+	bool on_captures = cli->command == SENSE_CLI_BENCH || cli->command == SENSE_CLI_EXPLAIN;
+	if (on_captures && !cli->capture_count)
+		return usage(about->name, "%s needs --on FILE, a capture", about->name);
+	if (cli->command == SENSE_CLI_EXPLAIN && !cli->rule)
+		return usage(about->name, "explain needs --rule ID");
+	if (cli->command == SENSE_CLI_NEW && cli->path_count > 1)
+		return usage(about->name, "new takes one name, not '%s' too", cli->paths[1]);
 	return -1;
 }
 
@@ -225,7 +294,8 @@ int sense_cli_parse(int argc, char **argv, struct sense_cli *cli)
 	/* No list can be longer than the command line. */
 	cli->sets = calloc((size_t)argc, sizeof *cli->sets);
 	cli->policies = calloc((size_t)argc, sizeof *cli->policies);
-	if (!cli->sets || !cli->policies) {
+	cli->captures = calloc((size_t)argc, sizeof *cli->captures);
+	if (!cli->sets || !cli->policies || !cli->captures) {
 		fputs("sense-agent: no memory\n", stderr);
 		return SENSE_EXIT_FAILED;
 	}
@@ -236,5 +306,6 @@ void sense_cli_fini(struct sense_cli *cli)
 {
 	free(cli->sets);
 	free(cli->policies);
+	free(cli->captures);
 	*cli = (struct sense_cli){0};
 }

@@ -16,8 +16,13 @@ enum sense_cli_command {
 	SENSE_CLI_CHECK,
 	SENSE_CLI_CONFIG,
 	SENSE_CLI_STATUS,
-	SENSE_CLI_RELOAD
+	SENSE_CLI_RELOAD,
+	SENSE_CLI_TEST,
+	SENSE_CLI_BENCH,
+	SENSE_CLI_EXPLAIN,
+	SENSE_CLI_NEW
 };
+enum sense_cli_format { SENSE_FORMAT_PRETTY, SENSE_FORMAT_TAP, SENSE_FORMAT_JUNIT, SENSE_FORMAT_JSON };
 enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
 
 /* Strings point into argv; the lists belong to the struct. */
@@ -36,6 +41,19 @@ struct sense_cli {
 	bool rules;
 	bool no_progress;
 	enum sense_cli_color color;
+	/* of the rule tools */
+	const char *name;          /* --name: what a policy on stdin is called */
+	enum sense_cli_format format;
+	bool coverage;
+	bool mutate;
+	const char **captures;     /* --on FILE, in order */
+	unsigned capture_count;
+	const char *rule;          /* --rule ID */
+	const char *host;          /* --host NAME */
+	unsigned flow;             /* --flow N; 0: all */
+	bool all;
+	const char *dir;           /* --dir DIR; NULL: the current one */
+	const char *event;         /* --event KIND */
 	const char *const *paths;  /* operands: captures of replay, directories of check */
 	unsigned path_count;
 };

@@ -5,7 +5,11 @@
 #define CONFIG (1u << SENSE_CLI_CONFIG)
 #define STATUS (1u << SENSE_CLI_STATUS)
 #define RELOAD (1u << SENSE_CLI_RELOAD)
-#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD)
+#define TEST (1u << SENSE_CLI_TEST)
+#define BENCH (1u << SENSE_CLI_BENCH)
+#define EXPLAIN (1u << SENSE_CLI_EXPLAIN)
+#define NEW (1u << SENSE_CLI_NEW)
+#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
@@ -23,9 +27,20 @@ const struct sense_cli_option sense_cli_options[] = {
     {"no-progress", 0, NULL, "draw no progress bar", REPLAY, SENSE_OPTION_NO_PROGRESS},
     {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never", REPLAY,
      SENSE_OPTION_COLOR},
+    {"name", 0, "FILE", "what messages call the policy on stdin", CHECK, SENSE_OPTION_NAME},
+    {"json", 0, NULL, "print one JSON object", CHECK | BENCH | EXPLAIN, SENSE_OPTION_JSON},
+    {"format", 0, "FORMAT", "pretty, tap, junit or json", TEST, SENSE_OPTION_FORMAT},
+    {"coverage", 0, NULL, "fail when a rule fires in no test", TEST, SENSE_OPTION_COVERAGE},
+    {"mutate", 0, NULL, "break each rule in turn: fail when no test notices", TEST, SENSE_OPTION_MUTATE},
+    {"on", 0, "FILE", "replay this capture; may be repeated", BENCH | EXPLAIN, SENSE_OPTION_ON},
+    {"rule", 0, "ID", "the rule in question", EXPLAIN, SENSE_OPTION_RULE},
+    {"host", 0, "NAME", "flows to this host, or below it, alone", EXPLAIN, SENSE_OPTION_HOST},
+    {"flow", 0, "N", "the flow of this number alone", EXPLAIN, SENSE_OPTION_FLOW},
+    {"all", 0, NULL, "show all flows, not the 20 nearest", EXPLAIN, SENSE_OPTION_ALL},
+    {"dir", 0, "DIR", "write there instead of the current directory", NEW, SENSE_OPTION_DIR},
+    {"event", 0, "EVENT", "what the rule is about (default: flow.classified)", NEW, SENSE_OPTION_EVENT},
     {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
-    {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL,
-     SENSE_OPTION_SET},
+    {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL, SENSE_OPTION_SET},
     {"help", 'h', NULL, "show this help", ALL, SENSE_OPTION_HELP},
     {0},
 };
@@ -43,9 +58,11 @@ const struct sense_cli_about sense_cli_commands[] = {
     [SENSE_CLI_CHECK] =
         {"check", "DIR...", "check policies without running them",
          "Loads each directory of policies as the agent would and reports every mistake with\n"
-         "its file and line. The exit code is 1 when there is one.",
+         "its file and line. The exit code is 1 when there is one. - is one policy on stdin, as an\n"
+         "editor has it; --name says where it belongs.",
          "  sense-agent check policies\n"
-         "  sense-agent check policies my/policies\n",
+         "  sense-agent check policies my/policies\n"
+         "  sense-agent check --json --name my/rule.lua my - < unsaved.lua\n",
          true, true},
     [SENSE_CLI_CONFIG] =
         {"config", "", "show the effective configuration",
@@ -68,6 +85,35 @@ const struct sense_cli_about sense_cli_commands[] = {
          "  sense-agent reload\n"
          "  sense-agent reload --set control.socket=/tmp/agent.sock\n",
          false, false},
+    [SENSE_CLI_TEST] =
+        {"test", "DIR...", "run the tests of policies",
+         "Runs the *_test.lua files of each directory, or of one policy, against the policies\n"
+         "there, through the engine itself. The exit code is 1 when a test fails.",
+         "  sense-agent test my/policies\n"
+         "  sense-agent test my/policies/upload.lua\n"
+         "  sense-agent test --format junit --coverage my/policies > tests.xml\n"
+         "  sense-agent test --mutate my/policies\n",
+         true, true},
+    [SENSE_CLI_BENCH] =
+        {"bench", "DIR...", "measure what each rule costs on a capture",
+         "Replays the captures several times through the engine, asks each rule by itself, and\n"
+         "prints calls, time and memory of each, the dearest first.",
+         "  sense-agent bench --on office.pcapng my/policies\n"
+         "  sense-agent bench --json --on monday.pcap --on tuesday.pcap my/policies\n",
+         true, true},
+    [SENSE_CLI_EXPLAIN] =
+        {"explain", "DIR...", "tell why a rule did or did not fire on a capture",
+         "Replays the captures and shows, for each flow, the event that came nearest to the rule:\n"
+         "its conditions one by one, with the values that they met.",
+         "  sense-agent explain --on office.pcapng --rule my.upload my/policies\n"
+         "  sense-agent explain --on office.pcapng --rule my.upload --host chatgpt.com my/policies\n",
+         true, true},
+    [SENSE_CLI_NEW] =
+        {"new", "NAME", "begin a policy and its test",
+         "Writes NAME.lua and NAME_test.lua, to be changed to what you look for. What is there\n"
+         "already is never overwritten.",
+         "  sense-agent new upload --dir my/policies --event flow.end\n",
+         true, true},
 };
 
 _Static_assert(sizeof sense_cli_commands / sizeof *sense_cli_commands == SENSE_CLI_COMMAND_COUNT,

@@ -20,6 +20,17 @@ enum sense_cli_option_id {
 	SENSE_OPTION_COLOR,
 	SENSE_OPTION_CONFIG,
 	SENSE_OPTION_SET,
+	SENSE_OPTION_NAME,
+	SENSE_OPTION_FORMAT,
+	SENSE_OPTION_COVERAGE,
+	SENSE_OPTION_MUTATE,
+	SENSE_OPTION_ON,
+	SENSE_OPTION_RULE,
+	SENSE_OPTION_HOST,
+	SENSE_OPTION_FLOW,
+	SENSE_OPTION_ALL,
+	SENSE_OPTION_DIR,
+	SENSE_OPTION_EVENT,
 	SENSE_OPTION_HELP
 };
 
@@ -44,7 +55,7 @@ struct sense_cli_about {
 
 extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
 extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
-#define SENSE_CLI_COMMAND_COUNT 5u
+#define SENSE_CLI_COMMAND_COUNT 9u
 
 void sense_cli_help(FILE *out);
 void sense_cli_help_command(FILE *out, enum sense_cli_command command);

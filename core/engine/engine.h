@@ -43,6 +43,7 @@ struct sense_engine_config {
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
 	uint32_t flipped;  /* number + 1 of a rule that holds where it would not; 0: none (for tests) */
+	bool flipped_too;  /* ... and where it would: it holds for every event that it takes */
 	bool observed_too; /* tell findings of rules that only observe */
 	bool hit_flows_only; /* sink.flow is told of flows that some rule held for, and no others */
 	uint32_t max_flows;

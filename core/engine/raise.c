@@ -139,7 +139,7 @@ static void take_flipped(sense_engine *engine, const uint32_t *numbers, unsigned
 		holds = holds || numbers[i] == flipped;
 	if (holds && rule->has_when)
 		holds = ask(engine, &flipped, 1, event);
-	if (!holds)
+	if (!holds || engine->config.flipped_too)
 		on_hit(engine, rule, event);
 }
 

@@ -54,5 +54,7 @@ SKIP: {
 	skip "$agent is not built", 1 unless -x $agent;
 	my $out = qx('$agent' check policies 2>&1);
 	is($?, 0, 'sense-agent check takes them') or diag($out);
+	$out = qx('$agent' test --set catalogue.dir=policies/catalogue policies 2>&1);
+	is($?, 0, 'their own tests pass') or diag($out);
 }
 done_testing;

@@ -55,7 +55,7 @@ for my $args (['--help'], ['-h'], ['help']) {
 	unlike($out, qr/not in this build|\benroll\b/, "@$args: nothing that does not exist");
 	is($err, '', "@$args: no message");
 }
-for my $command (qw(replay check config)) {
+for my $command (qw(replay check config test bench explain new)) {
 	my ($code, $out) = agent($command, '--help');
 	is($code, 0, "$command --help");
 	like($out, qr/^Usage: sense-agent $command/, "$command --help is about $command");

@@ -1,0 +1,135 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/plugin/loader.h"
+#include "lua/tools/tools.h"
+
+int sense_tool_fail(const sense_error *err)
+{
+	fprintf(stderr, "sense-agent: %s\n", err->message);
+	return SENSE_EXIT_FAILED;
+}
+
+enum sense_status sense_kit_rules(struct sense_kit *kit, const struct sense_policy_sources *sources,
+                                  union sense_mark *mark, struct sense_report *report, sense_error *err)
+{
+	struct sense_station *station = &kit->station;
+	sense_engine_free(station->engine);
+	sense_lua_free(station->lua);
+	sense_ruleset_free(station->rules);
+	station->engine = NULL;
+	station->lua = NULL;
+	station->rules = NULL;
+	return sense_station_rules(station, sources, mark, report, err);
+}
+
+bool sense_kit_open(struct sense_kit *kit, const char *const *dirs, unsigned count,
+                    struct sense_policy_sources *sources, union sense_mark *mark)
+{
+	sense_error err;
+	struct sense_report report;
+	sense_report_init(&report);
+	enum sense_status status = sense_station_read(&kit->station, dirs, count, sources, &err);
+	if (!status)
+		status = sense_station_catalogue(&kit->station, &err);
+	if (!status)
+		status = sense_kit_rules(kit, sources, mark, &report, &err);
+	sense_report_print(&report, stderr);
+	if (status && !report.count)
+		sense_tool_fail(&err);
+	sense_report_fini(&report);
+	return !status;
+}
+
+static void memory_free(struct sense_kit *kit)
+{
+	if (kit->memory)
+		munmap(kit->memory, kit->plan.total);
+	kit->memory = NULL;
+}
+
+/* Memory of all parts, with nothing in it. */
+static enum sense_status memory_new(struct sense_kit *kit, sense_error *err)
+{
+	const struct sense_conf *conf = kit->station.conf;
+	const struct sense_memory_plan *plan = &kit->plan;
+	memory_free(kit);
+	sense_station_memory(conf, &kit->plan);
+	void *memory = mmap(NULL, plan->total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return sense_fail_errno(err, "rules", "no memory for what rules remember");
+	kit->memory = memory;
+	enum sense_status status =
+	    sense_throttle_attach(&kit->throttle, sense_memory_of(plan, memory, SENSE_MEMORY_THROTTLE),
+				  plan->bytes[SENSE_MEMORY_THROTTLE], err);
+	if (!status)
+		status = sense_state_attach(&kit->state, sense_memory_of(plan, memory, SENSE_MEMORY_STATE),
+					    plan->bytes[SENSE_MEMORY_STATE],
+					    (unsigned)sense_conf_number(conf, SENSE_CONF_STATE_PER_POLICY), err);
+	if (!status)
+		status = sense_activities_attach(&kit->activities,
+						 sense_memory_of(plan, memory, SENSE_MEMORY_ACTIVITY),
+						 plan->bytes[SENSE_MEMORY_ACTIVITY],
+						 sense_conf_number(conf, SENSE_CONF_ACTIVITY_HALF_LIFE), err);
+	return status;
+}
+
+enum sense_status sense_kit_engine(struct sense_kit *kit, const struct sense_engine_config *how,
+				   sense_error *err)
+{
+	struct sense_engine_config config = *how;
+	sense_engine_free(kit->station.engine);
+	kit->station.engine = NULL;
+	enum sense_status status = memory_new(kit, err);
+	if (status)
+		return status;
+	sense_lua_remember(kit->station.lua, &kit->state);
+	config.throttle = &kit->throttle;
+	config.activities = &kit->activities;
+	return sense_station_engine(&kit->station, &config, err);
+}
+
+enum sense_status sense_kit_capture(struct sense_kit *kit, const char *path, sense_error *err)
+{
+	void *capture = NULL;
+	const struct sense_capture_ops *ops = kit->station.capture;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return sense_fail(err, SENSE_E_IO, "capture", "%s: %s", path, strerror(errno));
+	enum sense_status status = ops->open(sense_plugin_host(), path, fd, 0, &capture, err);
+	if (!status) {
+		status = sense_engine_run(kit->station.engine, ops, capture, path, err);
+		ops->close(capture);
+	}
+	close(fd);
+	return status;
+}
+
+void sense_kit_close(struct sense_kit *kit)
+{
+	sense_station_close(&kit->station);
+	memory_free(kit);
+}
+
+int sense_kit_rule(const sense_ruleset *rules, const char *id, char *near, size_t cap)
+{
+	unsigned count = sense_ruleset_count(rules);
+	const char **ids = calloc(count + 1u, sizeof *ids);
+	int found = -1;
+	*near = '\0';
+	for (unsigned i = 0; ids && i < count && found < 0; i++) {
+		ids[i] = sense_ruleset_get(rules, i)->id;
+		if (!strcmp(ids[i], id))
+			found = (int)i;
+	}
+	const char *nearest = found < 0 && ids && strlen(id) <= 100 ? sense_nearest(id, ids) : NULL;
+	if (nearest)
+		snprintf(near, cap, ", did you mean '%s'?", nearest);
+	free(ids);
+	return found;
+}
