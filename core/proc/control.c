@@ -11,6 +11,8 @@
 
 #define CLIENT_S 10.0  /* to send its request, and to take the answer */
 #define RELOAD_S 60.0  /* to wait for the end of a reload */
+#define TAKE_OVER_TRIES 10u
+#define TAKE_OVER_US 50000
 
 struct client {
 	struct sense_control *control;
@@ -244,12 +246,18 @@ static bool stale(const struct sockaddr_un *address)
 	return refused;
 }
 
+/* An agent that is just ending may hold its socket for a moment more. */
 static int bind_private(int fd, const struct sockaddr_un *address)
 {
 	mode_t mask = umask(0177);
 	int failed = bind(fd, (const struct sockaddr *)address, sizeof *address);
-	if (failed && errno == EADDRINUSE && stale(address) && !unlink(address->sun_path))
+	for (unsigned i = 0; failed && errno == EADDRINUSE && i < TAKE_OVER_TRIES; i++) {
+		if (stale(address))
+			unlink(address->sun_path);
+		else
+			usleep(TAKE_OVER_US);
 		failed = bind(fd, (const struct sockaddr *)address, sizeof *address);
+	}
 	umask(mask);
 	return failed;
 }
