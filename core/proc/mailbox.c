@@ -18,7 +18,7 @@ enum sense_status sense_mailbox_new(struct sense_mailbox *mailbox, sense_error *
 	if (fd < 0 || ftruncate(fd, (off_t)size))
 		goto fail;
 	post = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (post == MAP_FAILED || madvise(post, size, MADV_DONTFORK))
+	if (post == MAP_FAILED)
 		goto fail;
 	/* An older kernel does not know this seal: then the view below is read-only by its protection alone. */
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
@@ -44,6 +44,13 @@ void sense_mailbox_free(struct sense_mailbox *mailbox)
 	if (mailbox->read)
 		munmap((void *)(uintptr_t)mailbox->read, mailbox->mapped);
 	*mailbox = (struct sense_mailbox){0};
+}
+
+void sense_mailbox_inherit(struct sense_mailbox *mailbox)
+{
+	if (mailbox->post)
+		munmap(mailbox->post, mailbox->mapped);
+	mailbox->post = NULL;
 }
 
 void sense_mailbox_post(struct sense_mailbox *mailbox, uint64_t ticket, const struct sense_bundle *bundle)

@@ -1,7 +1,7 @@
 /*
  * What the supervisor hands to a worker that is at work: a bundle to load (core/proc/bundle.h).
  *
- * Memory with two views: the supervisor's, which a fork does not inherit, and one that a worker can
+ * Memory with two views: the supervisor's, which a worker gives up before all else, and one that a worker can
  * only read and, where the kernel seals it (Linux 5.1), cannot make writable. So a worker gone wrong
  * changes nothing here, and what it loads at its start comes from the supervisor's own copy.
  */
@@ -27,6 +27,8 @@ struct sense_mailbox {
 
 enum sense_status sense_mailbox_new(struct sense_mailbox *mailbox, sense_error *err);
 void sense_mailbox_free(struct sense_mailbox *mailbox);
+/* A worker's first act: there is no way back to writing. */
+void sense_mailbox_inherit(struct sense_mailbox *mailbox);
 
 /* The block must not be changed before the worker has answered, or has ended. */
 void sense_mailbox_post(struct sense_mailbox *mailbox, uint64_t ticket, const struct sense_bundle *bundle);

@@ -236,6 +236,7 @@ __attribute__((noreturn)) static void child(struct run *run, const int fds[2], p
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(1);
+	sense_mailbox_inherit(&job->shared->mailbox);
 	close(fds[0]);
 	for (unsigned i = 0; i < SENSE_COUNTER_COUNT; i++)
 		worker.base[i] = load(job->shared->page->counter[i]);

@@ -89,6 +89,7 @@ static void mailbox(void)
 	is_num(sense_mailbox_new(&box, &err), SENSE_OK, "a mailbox");
 	pid_t pid = fork();
 	if (!pid) {
+		sense_mailbox_inherit(&box);
 		int changed = mprotect((void *)(uintptr_t)box.read, 4096, PROT_READ | PROT_WRITE);
 		_exit(changed ? 7 : 8);
 	}
@@ -98,7 +99,9 @@ static void mailbox(void)
 	if (!pid) {
 		signal(SIGSEGV, SIG_DFL);
 		signal(SIGBUS, SIG_DFL);
-		*(volatile uint64_t *)&box.post->len = 1;
+		volatile uint64_t *len = &box.post->len;
+		sense_mailbox_inherit(&box);
+		*len = 1;
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
