@@ -42,7 +42,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 
-.PHONY: all deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
+.PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
@@ -140,6 +140,13 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (60), or those of FUZZ_ONLY
 bench: all $(BENCH_BIN) ## CPU and memory beside libpcap and ndpiReader, as ratios
 	$(Q)contrib/deps/install build bench
 	$(Q)B=$(B) t/bench/run
+
+# ---- what is generated and kept in the tree ---------------------------------------------------------
+docs: all ## write the reference and the types for editors from the agent's own description
+	@mkdir -p lua/meta
+	$(Q)$(AGENT) api >lua/meta/sense.lua
+	$(Q)$(AGENT) api --reference >docs/reference.md
+	$(Q)contrib/doc/tables --write docs/rules.md docs/output.md
 
 # ---- care -----------------------------------------------------------------------------------------
 TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c))

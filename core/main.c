@@ -163,6 +163,9 @@ static int command(const struct sense_cli *cli)
 	case SENSE_CLI_NEW:
 		code = sense_tool_new(cli);
 		break;
+	case SENSE_CLI_API:
+		code = sense_tool_api(cli);
+		break;
 	}
 out:
 	sense_conf_fini(&conf);

@@ -17,7 +17,8 @@
 
 /* A trusted chunk, embedded by the Makefile. */
 #define CHUNKS(X) \
-	X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match) X(policy) X(conf) X(test)
+	X(functions) X(check) X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match)       \
+	X(policy) X(conf) X(test) X(types)
 #define CHUNK_DECLARE(name) extern const char sense_lua_##name##_begin[], sense_lua_##name##_end[];
 CHUNKS(CHUNK_DECLARE)
 

@@ -137,6 +137,9 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_EVENT:
 		cli->event = argument;
 		break;
+	case SENSE_OPTION_REFERENCE:
+		cli->reference = true;
+		break;
 	}
 	return -1;
 }

@@ -9,6 +9,7 @@
 #define BENCH (1u << SENSE_CLI_BENCH)
 #define EXPLAIN (1u << SENSE_CLI_EXPLAIN)
 #define NEW (1u << SENSE_CLI_NEW)
+#define API (1u << SENSE_CLI_API)
 #define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW)
 #define OPTION_COLUMNS 24
 
@@ -39,9 +40,10 @@ const struct sense_cli_option sense_cli_options[] = {
     {"all", 0, NULL, "show all flows, not the 20 nearest", EXPLAIN, SENSE_OPTION_ALL},
     {"dir", 0, "DIR", "write there instead of the current directory", NEW, SENSE_OPTION_DIR},
     {"event", 0, "EVENT", "what the rule is about (default: flow.classified)", NEW, SENSE_OPTION_EVENT},
+    {"reference", 0, NULL, "print the reference in Markdown instead", API, SENSE_OPTION_REFERENCE},
     {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
     {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL, SENSE_OPTION_SET},
-    {"help", 'h', NULL, "show this help", ALL, SENSE_OPTION_HELP},
+    {"help", 'h', NULL, "show this help", ALL | API, SENSE_OPTION_HELP},
     {0},
 };
 
@@ -114,6 +116,13 @@ const struct sense_cli_about sense_cli_commands[] = {
          "already is never overwritten.",
          "  sense-agent new upload --dir my/policies --event flow.end\n",
          true, true},
+    [SENSE_CLI_API] =
+        {"api", "", "describe the rule API to editors",
+         "Prints types for editors that speak LuaLS, so that they complete and check rules as\n"
+         "this agent does; or the reference.",
+         "  sense-agent api > sense.lua\n"
+         "  sense-agent api --reference > reference.md\n",
+         false, false},
 };
 
 _Static_assert(sizeof sense_cli_commands / sizeof *sense_cli_commands == SENSE_CLI_COMMAND_COUNT,

@@ -31,6 +31,7 @@ enum sense_cli_option_id {
 	SENSE_OPTION_ALL,
 	SENSE_OPTION_DIR,
 	SENSE_OPTION_EVENT,
+	SENSE_OPTION_REFERENCE,
 	SENSE_OPTION_HELP
 };
 
@@ -55,7 +56,7 @@ struct sense_cli_about {
 
 extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
 extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
-#define SENSE_CLI_COMMAND_COUNT 9u
+#define SENSE_CLI_COMMAND_COUNT 10u
 
 void sense_cli_help(FILE *out);
 void sense_cli_help_command(FILE *out, enum sense_cli_command command);

@@ -2,7 +2,7 @@
 -- Everything shared is read-only; errors of the time limit cannot be caught.
 local host = ...
 
-local BUDGET = host.budget
+local BUDGET, stock = host.budget, host.functions.stock
 local error, type, select, next, rawget, pcall = error, type, select, next, rawget, pcall
 local getmetatable, setmetatable, setfenv, newproxy = getmetatable, setmetatable, setfenv, newproxy
 local find, gmatch, gsub = string.find, string.gmatch, string.gsub
@@ -325,55 +325,29 @@ local function guarded_format(form, ...)
   return format(form, ...)
 end
 
--- ---- helpers of the rule API -------------------------------------------------------------------
-
--- Second-level labels under which registries sell names, where the top level is a country's.
-local REGISTRY = { ac = true, co = true, com = true, edu = true, go = true, gob = true, gov = true,
-  gouv = true, mil = true, ne = true, net = true, nom = true, ["or"] = true, org = true, sch = true }
-
--- The name somebody registered, by label count: no public suffix list, so "a.github.io" gives
--- "github.io". Addresses stay as they are.
-local function domain(name)
-  if type(name) ~= "string" then return nil end
-  if find(name, ":", 1, true) or find(name, "^%d+%.%d+%.%d+%.%d+$") then return name end
-  local three, second, top = match(name, "([^.]+%.([^.]+)%.([^.]+))%.?$")
-  if three and #top == 2 and REGISTRY[second] then return three end
-  return match(name, "([^.]+%.[^.]+)%.?$") or name
-end
-
--- Is the host this domain, or below it? At label boundaries only.
-local function under(name, parent)
-  if type(name) ~= "string" or type(parent) ~= "string" then return false end
-  if name == parent then return true end
-  local at = #name - #parent
-  return at > 0 and byte(name, at) == 46 and sub(name, at + 1) == parent
-end
-
 -- ---- the environment ---------------------------------------------------------------------------
 
-local function pick(library, names, extra)
+-- The names of a part of Lua that functions.lua lists, some of them with our own in place of the stock one.
+local function pick(part, library, own)
   local t = {}
-  for name in gmatch(names, "%S+") do t[name] = library[name] or error("no " .. name) end
-  for name, value in next, extra or {} do t[name] = value end
+  for name in gmatch(stock[part], "%S+") do
+    t[name] = own[name] or library[name] or error("no " .. name)
+    own[name] = nil
+  end
+  if next(own) then error("not described: " .. next(own)) end
   return t
 end
 
-local safe_string = pick(string, "byte char len lower reverse sub upper", {
-  find = guarded_find, match = guarded_match, gmatch = guarded_gmatch, gsub = guarded_gsub,
-  rep = guarded_rep, format = guarded_format })
-local safe_table = pick(table, "concat remove", { insert = guarded_insert, sort = guarded_sort })
-local safe_math = pick(math, "abs ceil exp floor fmod huge log log10 max min modf pi pow sqrt")
-local safe_bit = pick(bit, "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")
+local safe_string = pick("string", string, { find = guarded_find, match = guarded_match,
+  gmatch = guarded_gmatch, gsub = guarded_gsub, rep = guarded_rep, format = guarded_format })
 
-local base = {
-  assert = assert, error = error, select = select, tonumber = tonumber, tostring = guarded_tostring,
-  type = type, unpack = unpack, ipairs = guarded_ipairs, next = guarded_next, pairs = guarded_pairs,
-  pcall = guarded_pcall, xpcall = guarded_xpcall,
-  string = readonly(safe_string, "string"), table = readonly(safe_table, "table"),
-  math = readonly(safe_math, "math"), bit = readonly(safe_bit, "bit"),
-  set = set, bytes = host.bytes_format, duration = host.duration_format, cidr = host.cidr,
-  domain = domain, under = under, lower = string.lower, upper = string.upper,
-}
+-- The helpers of the rule API come on top (helpers.lua).
+local base = pick("", _G, { tostring = guarded_tostring, ipairs = guarded_ipairs, next = guarded_next,
+  pairs = guarded_pairs, pcall = guarded_pcall, xpcall = guarded_xpcall })
+base.string = readonly(safe_string, "string")
+base.table = readonly(pick("table", table, { insert = guarded_insert, sort = guarded_sort }), "table")
+base.math = readonly(pick("math", math, {}), "math")
+base.bit = readonly(pick("bit", bit, {}), "bit")
 
 local removed = "io os debug package require module load loadstring loadfile dofile ffi jit coroutine rawget "
   .. "rawset rawequal rawlen getmetatable setmetatable getfenv setfenv collectgarbage newproxy print _G"

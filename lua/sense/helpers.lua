@@ -1,10 +1,10 @@
 -- Helpers of the rule API about texts and times. What is asked of an event's field takes nil, which a field
--- may be: nothing is found in it, and nothing made of it. Everything else of the wrong type is an error
--- that names the helper and the argument.
+-- may be: nothing is found in it, and nothing made of it. functions.lua describes them all.
 local host = ...
 
-local ffi, env = host.ffi, host.env
-local error, type, next, sub = error, type, next, string.sub
+local ffi, env, functions = host.ffi, host.env, host.functions
+local checked, fail, wrong = host.check.checked, host.check.fail, host.check.wrong
+local type, next, byte, find, match, sub = type, next, string.byte, string.find, string.match, string.sub
 
 local TEXT_MAX, WORD_MAX, HOST_MAX = 65536, 4096, 1024
 local LIST_MAX = 64      -- words that are looked for one after the other
@@ -19,27 +19,21 @@ local words_find = ffi.cast("int32_t (*)(const void *, const char *, uint32_t)",
 
 -- ---- arguments ---------------------------------------------------------------------------------
 
--- Of all these the last argument is how many calls up the policy's line is, seen from the function.
-
-local function wrong(helper, argument, wanted, value, level)
-  error(("%s: %s must be %s, not a %s"):format(helper, argument, wanted, type(value)), level + 1)
+-- Types are checked before (check.lua); what is left is how much there is.
+local function bounded(helper, argument, text, most)
+  if #text > most then fail("%s: %s has more than %d bytes", helper, argument, most) end
 end
 
-local function check_text(helper, argument, value, most, level)
-  if type(value) ~= "string" then wrong(helper, argument, "a text", value, level + 1) end
-  if #value > most then error(("%s: %s has more than %d bytes"):format(helper, argument, most), level + 1) end
-end
-
-local function check_word(helper, value, level)
-  check_text(helper, "word", value, WORD_MAX, level + 1)
-  if value == "" then error(helper .. ": an empty word is everywhere", level + 1) end
+local function check_word(helper, value)
+  if type(value) ~= "string" then wrong(helper, "word", "a text", value) end
+  bounded(helper, "word", value, WORD_MAX)
+  if value == "" then fail("%s: an empty word is everywhere", helper) end
 end
 
 -- What is behind a list or a set; of a set the texts are the keys.
-local function members_of(helper, value, level)
+local function members_of(helper, value)
   local members = env.behind[value] or value
-  if type(members) ~= "table" then wrong(helper, "word", "a text, a list or a set", value, level + 1) end
-  if next(members) == nil then error(helper .. ": there is no word in the list", level + 1) end
+  if next(members) == nil then fail("%s: there is no word in the list", helper) end
   return members
 end
 
@@ -47,15 +41,14 @@ end
 
 -- The better of two answers, each a word and where it ends: what ends first, and the longer of two.
 local function better(text, word, found, first)
-  check_word("contains", word, 4)
+  check_word("contains", word)
   local at = text_find(text, #text, word, #word)
   if at > 0 and (at < first or at == first and #word > #found) then return word, at end
   return found, first
 end
 
 local function too_many()
-  error(("contains: more than %d words: make `words { ... }` of them once, outside of the function")
-    :format(LIST_MAX), 4)
+  fail("contains: more than %d words: make `words { ... }` of them once, outside of the function", LIST_MAX)
 end
 
 -- A list by its places: walking through a table, as a set has to be, is not compiled.
@@ -74,27 +67,28 @@ end
 
 local function contains(text, word)
   if text == nil then return false end
-  check_text("contains", "text", text, TEXT_MAX, 2)
+  bounded("contains", "text", text, TEXT_MAX)
   if type(word) == "string" then
-    check_word("contains", word, 2)
+    check_word("contains", word)
     return text_find(text, #text, word, #word) > 0 and word
   end
-  local found = first_of(text, members_of("contains", word, 2))
+  local found = first_of(text, members_of("contains", word))
   return found
 end
 
 local function words(value)
   if type(value) == "string" then value = { value } end
   local list = {} -- a copy, which stays as it is
-  for key, member in next, members_of("words", value, 2) do
+  for key, member in next, members_of("words", value) do
     list[#list + 1] = member == true and key or member
-    check_word("words", list[#list], 2)
+    check_word("words", list[#list])
   end
   local automaton = host.words(list)
-  if not automaton then error("words: takes at most 4096 words, of 65535 bytes together", 2) end
+  if not automaton then fail("words: takes at most 4096 words, of 65535 bytes together") end
   return function(text)
     if text == nil then return false end
-    check_text("words", "text", text, TEXT_MAX, 2)
+    if type(text) ~= "string" then wrong("words", "text", "a text", text) end
+    bounded("words", "text", text, TEXT_MAX)
     local number = words_find(automaton, text, #text)
     return number > 0 and list[number]
   end
@@ -102,30 +96,54 @@ end
 
 local function starts(text, prefix)
   if text == nil then return false end
-  check_text("starts", "text", text, TEXT_MAX, 2)
-  check_text("starts", "prefix", prefix, TEXT_MAX, 2)
+  bounded("starts", "text", text, TEXT_MAX)
+  bounded("starts", "prefix", prefix, TEXT_MAX)
   return sub(text, 1, #prefix) == prefix
 end
 
 local function ends(text, suffix)
   if text == nil then return false end
-  check_text("ends", "text", text, TEXT_MAX, 2)
-  check_text("ends", "suffix", suffix, TEXT_MAX, 2)
+  bounded("ends", "text", text, TEXT_MAX)
+  bounded("ends", "suffix", suffix, TEXT_MAX)
   return #suffix <= #text and sub(text, #text - #suffix + 1) == suffix
 end
 
 local function entropy(text)
   if text == nil then return nil end
-  check_text("entropy", "text", text, TEXT_MAX, 2)
+  bounded("entropy", "text", text, TEXT_MAX)
   local bits = text_entropy(text, #text < ENTROPY_MAX and #text or ENTROPY_MAX)
   return bits
 end
 
 local function redact(text)
   if text == nil then return nil end
-  check_text("redact", "text", text, TEXT_MAX, 2)
+  bounded("redact", "text", text, TEXT_MAX)
   local redacted = host.redact(text)
   return redacted
+end
+
+-- ---- host names --------------------------------------------------------------------------------
+
+-- Second-level labels under which registries sell names, where the top level is a country's.
+local REGISTRY = { ac = true, co = true, com = true, edu = true, go = true, gob = true, gov = true,
+  gouv = true, mil = true, ne = true, net = true, nom = true, ["or"] = true, org = true, sch = true }
+
+-- The name somebody registered, by label count: no public suffix list, so "a.github.io" gives
+-- "github.io". Addresses stay as they are.
+local function domain(name)
+  if name == nil then return nil end
+  if find(name, ":", 1, true) or find(name, "^%d+%.%d+%.%d+%.%d+$") then return name end
+  local three, second, top = match(name, "([^.]+%.([^.]+)%.([^.]+))%.?$")
+  if three and #top == 2 and REGISTRY[second] then return three end
+  return match(name, "([^.]+%.[^.]+)%.?$") or name
+end
+
+-- Is the host this domain, or below it? At label boundaries only.
+local function under(name, parent)
+  if name == nil then return false end
+  if name == parent then return true end
+  local at = #name - #parent
+  return at > 0 and byte(name, at) == 46 and sub(name, at + 1) == parent
 end
 
 -- ---- what is made once for many calls ----------------------------------------------------------
@@ -154,7 +172,7 @@ end)
 
 local function labels(name)
   if name == nil then return nil end
-  check_text("labels", "host", name, HOST_MAX, 2)
+  bounded("labels", "host", name, HOST_MAX)
   local list = labels_of(name)
   return list
 end
@@ -168,9 +186,8 @@ end)
 
 local function date(ts)
   if ts == nil then return nil end
-  if type(ts) ~= "number" then wrong("date", "ts", "a number of microseconds", ts, 2) end
   local view = ts == ts and date_of(math.floor(ts / 1e6))
-  if not view then error(NO_TIME, 2) end
+  if not view then fail(NO_TIME) end
   return view
 end
 
@@ -178,9 +195,9 @@ end
 
 local function quantity(helper, parse, example)
   return function(text)
-    check_text(helper, "text", text, 64, 2)
+    bounded(helper, "text", text, 64)
     local number = parse(text)
-    if not number then error(("%s: '%s' is not %s"):format(helper, text, example), 2) end
+    if not number then fail("%s: '%s' is not %s", helper, text, example) end
     return number
   end
 end
@@ -188,11 +205,14 @@ end
 -- ---- offered to policies -----------------------------------------------------------------------
 
 local helpers = {
-  contains = contains, words = words, starts = starts, ends = ends, entropy = entropy, redact = redact,
-  labels = labels, date = date,
+  set = env.set, cidr = host.cidr, words = words, contains = contains, starts = starts, ends = ends, under = under,
+  domain = domain, labels = labels, entropy = entropy, redact = redact, date = date,
+  bytes = host.bytes_format, duration = host.duration_format, lower = string.lower, upper = string.upper,
   seconds = quantity("seconds", host.duration_parse, "a duration such as \"10m\""),
   size = quantity("size", host.bytes_parse, "a size such as \"1MiB\""),
 }
-for name, helper in pairs(helpers) do env.base[name] = helper end
+
+functions.same("a helper", functions.own, helpers)
+for _, spec in ipairs(functions.own) do env.base[spec.name] = checked(spec, helpers[spec.name]) end
 
 return helpers

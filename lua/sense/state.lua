@@ -5,9 +5,10 @@
 local host = ...
 
 local ffi, env, calls = host.ffi, host.env, host.state_calls
-local duration_parse, getinfo, nearest = host.duration_parse, host.getinfo, host.nearest
-local type, error, tostring, setmetatable, rawget = type, error, tostring, setmetatable, rawget
-local byte, format, loadstring = string.byte, string.format, loadstring
+local duration_parse, nearest, functions = host.duration_parse, host.nearest, host.functions
+local fail = host.check.fail
+local type, tostring, setmetatable, rawget = type, tostring, setmetatable, rawget
+local format, loadstring = string.format, loadstring
 
 local WINDOW_MIN, WINDOW_MAX = 1e6, 30 * 86400e6 -- as in core/rules/sliding.h
 local NUMBER_MAX = 2 ^ 53 -- every integer up to here is exact, and no sum of these is infinite
@@ -29,16 +30,6 @@ local c = {
 }
 
 -- ---- arguments ---------------------------------------------------------------------------------
-
--- Names the line of the policy that called. `return state.sum(...)` leaves none: then it is its caller's, or
--- the message has no line and the rule's own is meant.
-local function fail(message, ...)
-  for level = 3, 6 do
-    local info = getinfo(level, "S")
-    if info and byte(info.source) == 64 then error(format(message, ...), level) end -- "@policy"
-  end
-  error(format(message, ...), 0)
-end
 
 local function shown(value)
   if type(value) == "string" then return "'" .. value:sub(1, 40) .. "'" end
@@ -142,21 +133,25 @@ end
 return { sum = sum, count = count, distinct = distinct, get = get, first = first, last = last }]]
 CHUNK = CHUNK:gsub("NUMBER_MAX", format("%.0f", NUMBER_MAX))
 
-local NAMES = { "sum", "count", "distinct", "get", "first", "last" }
+local NAMES = {}
+for i, spec in ipairs(functions.state) do NAMES[i] = spec.name end
 
 local function missing(_, name)
   local near = type(name) == "string" and nearest(name, NAMES)
   fail("state has no '%s'%s", tostring(name), near and ", did you mean '" .. near .. "'?" or "")
 end
 
+functions.same("a function of state", functions.state,
+  loadstring(CHUNK, "=state")(0, self, c, windows, window_of, text_of, bad_number, no_event, type))
+
 -- Made when it is first used: most policies never do.
 local function of(policy_name)
   local view, meta = env.readonly({}, "state")
   meta.__index = function(_, name)
-    local functions = loadstring(CHUNK, "=state")(host.state_policy(policy_name), self, c, windows, window_of,
+    local calls_of = loadstring(CHUNK, "=state")(host.state_policy(policy_name), self, c, windows, window_of,
       text_of, bad_number, no_event, type)
-    meta.__index = setmetatable(functions, { __index = missing })
-    return rawget(functions, name) or missing(functions, name)
+    meta.__index = setmetatable(calls_of, { __index = missing })
+    return rawget(calls_of, name) or missing(calls_of, name)
   end
   return view
 end

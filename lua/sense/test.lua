@@ -337,6 +337,8 @@ function methods.params(_, rule, given)
     text = ("[%q] = { %s }"):format(rule, table.concat(parts, ", ")) }
 end
 
+host.functions.same("a method of a test", host.functions.test, methods)
+
 -- ---- files -------------------------------------------------------------------------------------
 
 local function declare(name, body)

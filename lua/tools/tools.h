@@ -1,5 +1,5 @@
 /*
- * The rule tools: `check`, `test`, `bench`, `explain` and `new`. All of them load policies and run
+ * The rule tools: `check`, `test`, `bench`, `explain`, `new` and `api`. All of them load policies and run
  * events as the agent does (lua/station.h), so that what they say holds for it.
  *
  * Each command gives the exit code. What follows them is private to lua/tools/.
@@ -15,6 +15,7 @@ int sense_tool_test(const struct sense_conf *conf, const struct sense_cli *cli);
 int sense_tool_bench(const struct sense_conf *conf, const struct sense_cli *cli);
 int sense_tool_explain(const struct sense_conf *conf, const struct sense_cli *cli);
 int sense_tool_new(const struct sense_cli *cli);
+int sense_tool_api(const struct sense_cli *cli);
 
 /* ---- a station for a tool: kit.c ---- */
 

@@ -131,7 +131,7 @@ static void mistakes(void)
 	    {"\nlocal x = entropy(5)", "try.lua:2: entropy: text must be a text, not a number"},
 	    {"\nlocal x = redact(true)", "try.lua:2: redact: text must be a text, not a boolean"},
 	    {"\nlocal x = labels(5)", "try.lua:2: labels: host must be a text, not a number"},
-	    {"\nlocal x = date('x')", "try.lua:2: date: ts must be a number of microseconds, not a string"},
+	    {"\nlocal x = date('x')", "try.lua:2: date: ts must be a number, not a string"},
 	    {"\nlocal x = date(0/0)", "try.lua:2: date: ts is not a time in microseconds since the epoch"},
 	    {"\nlocal x = date(1/0)", "try.lua:2: date: ts is not a time in microseconds since the epoch"},
 	    {"\nlocal x = seconds 'soon'", "try.lua:2: seconds: 'soon' is not a duration such as \"10m\""},

@@ -1,4 +1,4 @@
--- Thousands of details.
+-- More details than a finding holds.
 -- expect: error: details hold at most
 rule "hostile.finding_details" {
   title = "hostile", severity = "info", on = "flow.classified",
@@ -8,7 +8,7 @@ rule "hostile.finding_details" {
   end,
   finding = function(flow, params)
     local t = {}
-    for i = 1, 5000 do t["key" .. i] = i end
+    for i = 1, 200 do t["key" .. i] = i end
     return { details = t }
   end,
 }
