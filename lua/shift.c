@@ -17,9 +17,7 @@ struct shift {
 	struct sense_worker *worker;
 	struct sense_station station;
 	struct sense_reloader reloader;
-	struct sense_throttle throttle;
-	struct sense_state state; /* what rules count over time */
-	struct sense_activities activities;
+	struct sense_memory memory; /* lies in what outlives this worker */
 	void *capture;         /* the one being read */
 	uint64_t bytes_before; /* of the sources before it */
 	uint64_t published;    /* when counters were last told, in PUBLISH_PACKETS */
@@ -100,8 +98,8 @@ static void counters_publish(struct shift *shift, const struct sense_engine_stat
 	    [SENSE_COUNT_ACTIVITIES_UNTOLD] = s->activities_untold,
 	    [SENSE_COUNT_ASSEMBLIES_DROPPED] = s->assemblies_dropped,
 	    [SENSE_COUNT_OUT_OF_MEMORY] = s->out_of_memory,
-	    [SENSE_COUNT_STATE_ENTRIES] = shift->state.entries,
-	    [SENSE_COUNT_STATE_EVICTED] = shift->state.evicted,
+	    [SENSE_COUNT_STATE_ENTRIES] = shift->memory.state.entries,
+	    [SENSE_COUNT_STATE_EVICTED] = shift->memory.state.evicted,
 	    [SENSE_COUNT_RULES_SUSPENDED] = shift->suspended,
 	};
 	for (unsigned i = 0; i < SENSE_COUNT_DROPPED; i++)
@@ -119,7 +117,8 @@ static void on_budget(void *self, unsigned number, double share, uint64_t span_u
 	const char *id = sense_ruleset_get(shift->station.rules, number)->id;
 	char window[64], span[64];
 	if (!span_us) {
-		sense_worker_log(shift->worker, SENSE_LOG_INFO, "rules", "rule %s goes on after its suspension", id);
+		sense_worker_log(shift->worker, SENSE_LOG_INFO, "rules", "rule %s goes on after its suspension",
+		                 id);
 		return;
 	}
 	shift->suspended++;
@@ -129,8 +128,8 @@ static void on_budget(void *self, unsigned number, double share, uint64_t span_u
 	                      sizeof window);
 	sense_duration_format((double)span_us / 1e6, span, sizeof span);
 	sense_worker_log(shift->worker, SENSE_LOG_WARN, "rules",
-	                 "rule %s used %.0f %% of the CPU time of the last %s (limit %llu %%): suspended for %s of CPU "
-	                 "time",
+	                 "rule %s used %.0f %% of the CPU time of the last %s (limit %llu %%): suspended for %s "
+	                 "of CPU time",
 	                 id, share, window,
 	                 (unsigned long long)sense_conf_number(conf, SENSE_CONF_RULES_BUDGET), span);
 }
@@ -172,7 +171,8 @@ static bool on_batch(void *self, const struct sense_engine_stats *stats)
 	sense_worker_count(worker, SENSE_COUNT_FINDINGS, stats->findings);
 	sense_worker_flows_live(worker, stats->flows_live);
 	sense_lua_budget(shift->station.lua, shift->reloader.quarantine, on_budget, shift);
-	bool failed = stats->script_errors != shift->errors_told && stats->packets / ERROR_PACKETS != shift->errors_at;
+	bool failed = stats->script_errors != shift->errors_told &&
+	              stats->packets / ERROR_PACKETS != shift->errors_at;
 	if (failed || stats->packets / PUBLISH_PACKETS != shift->published) {
 		struct sense_capture_progress progress = ops->progress(shift->capture);
 		shift->published = stats->packets / PUBLISH_PACKETS;
@@ -186,34 +186,10 @@ static bool on_batch(void *self, const struct sense_engine_stats *stats)
 
 /* ---- the shift ------------------------------------------------------------------------------- */
 
-/* What rules remember lies in memory that outlives this worker. */
-static enum sense_status memory_attach(struct shift *shift, sense_error *err)
-{
-	const struct sense_conf *conf = shift->station.conf;
-	void *block = shift->worker->shared->extra;
-	struct sense_memory_plan plan;
-	sense_station_memory(conf, &plan);
-	enum sense_status status =
-	    sense_throttle_attach(&shift->throttle, sense_memory_of(&plan, block, SENSE_MEMORY_THROTTLE),
-	                          plan.bytes[SENSE_MEMORY_THROTTLE], err);
-	if (!status)
-		status = sense_state_attach(&shift->state, sense_memory_of(&plan, block, SENSE_MEMORY_STATE),
-		                            plan.bytes[SENSE_MEMORY_STATE],
-		                            (unsigned)sense_conf_number(conf, SENSE_CONF_STATE_PER_POLICY), err);
-	if (!status)
-		status = sense_activities_attach(
-		    &shift->activities, sense_memory_of(&plan, block, SENSE_MEMORY_ACTIVITY),
-		    plan.bytes[SENSE_MEMORY_ACTIVITY], sense_conf_number(conf, SENSE_CONF_ACTIVITY_HALF_LIFE), err);
-	shift->station.state = &shift->state;
-	return status;
-}
-
 static enum sense_status engine_start(struct shift *shift, sense_error *err)
 {
 	const struct sense_shift_config *wanted = shift->config;
 	const struct sense_engine_config how = {
-	    .throttle = &shift->throttle,
-	    .activities = &shift->activities,
 	    .quarantine = shift->reloader.quarantine,
 	    .sink = {.self = shift,
 	             .finding = on_finding,
@@ -232,7 +208,8 @@ static enum sense_status shift_begin(struct shift *shift, sense_error *err)
 	if (!status)
 		status = sense_station_catalogue(&shift->station, err);
 	if (!status)
-		status = memory_attach(shift, err);
+		status = sense_station_remember(&shift->station, &shift->memory,
+		                                shift->worker->shared->extra, err);
 	if (!status)
 		status = sense_reloader_first(&shift->reloader, err);
 	return status ? status : engine_start(shift, err);

@@ -67,7 +67,7 @@ static struct sense_standby *standby_begin(const struct sense_reloader *reloader
 	standby->ticket = ticket;
 	standby->begun_us = clock_us();
 	standby->station.conf = reloader->station->conf;
-	standby->station.state = reloader->station->state;
+	standby->station.memory = reloader->station->memory;
 	sense_report_init(&standby->report);
 	sense_policy_sources_init(&standby->sources);
 	if (sources_take(&standby->sources, block, len, err) ||

@@ -55,6 +55,30 @@ void sense_station_memory(const struct sense_conf *conf, struct sense_memory_pla
 	sense_memory_plan(plan);
 }
 
+enum sense_status sense_station_remember(struct sense_station *station, struct sense_memory *memory, void *block,
+					 sense_error *err)
+{
+	const struct sense_conf *conf = station->conf;
+	unsigned percent = (unsigned)sense_conf_number(conf, SENSE_CONF_STATE_PER_POLICY);
+	uint64_t half_life = sense_conf_number(conf, SENSE_CONF_ACTIVITY_HALF_LIFE);
+	struct sense_memory_plan plan;
+	void *parts[SENSE_MEMORY_PARTS];
+	sense_station_memory(conf, &plan);
+	for (unsigned i = 0; i < SENSE_MEMORY_PARTS; i++)
+		parts[i] = sense_memory_of(&plan, block, (enum sense_memory_part)i);
+	enum sense_status status = sense_throttle_attach(&memory->throttle, parts[SENSE_MEMORY_THROTTLE],
+							 plan.bytes[SENSE_MEMORY_THROTTLE], err);
+	if (!status)
+		status = sense_state_attach(&memory->state, parts[SENSE_MEMORY_STATE],
+					    plan.bytes[SENSE_MEMORY_STATE], percent, err);
+	if (!status)
+		status = sense_activities_attach(&memory->activities, parts[SENSE_MEMORY_ACTIVITY],
+						 plan.bytes[SENSE_MEMORY_ACTIVITY], half_life, err);
+	if (!status)
+		station->memory = memory;
+	return status;
+}
+
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err)
@@ -125,8 +149,8 @@ enum sense_status sense_station_state(struct sense_station *station, union sense
 	station->lua = sense_lua_new(&limits, err);
 	if (!station->lua)
 		return err->status;
-	if (station->state)
-		sense_lua_remember(station->lua, station->state);
+	if (station->memory)
+		sense_lua_remember(station->lua, &station->memory->state);
 	return SENSE_OK;
 }
 
@@ -149,6 +173,8 @@ enum sense_status sense_station_engine(struct sense_station *station, const stru
 	config.classifier = station->classifier;
 	config.catalogue = station->catalogue;
 	config.rules = station->rules;
+	config.throttle = station->memory ? &station->memory->throttle : NULL;
+	config.activities = station->memory ? &station->memory->activities : NULL;
 	if (station->lua && !config.script.self)
 		config.script = sense_lua_script(station->lua);
 	config.max_flows = (uint32_t)sense_conf_number(conf, SENSE_CONF_FLOW_MAX);

@@ -13,13 +13,20 @@
 
 #define SENSE_RULES_MAX 65536u
 
+/* Handles on the parts of the memory in which rules remember (core/rules/memory.h). */
+struct sense_memory {
+	struct sense_throttle throttle;
+	struct sense_state state;
+	struct sense_activities activities;
+};
+
 /* Zero it, set conf, fill what is needed, close it. The members are there to be used. */
 struct sense_station {
 	const struct sense_conf *conf;
 	const struct sense_capture_ops *capture;
 	const struct sense_classifier_ops *classifier;
 	sense_catalogue *catalogue;
-	struct sense_state *state; /* what rules count over time; NULL: in memory of their own */
+	struct sense_memory *memory; /* what rules remember; NULL: nothing, but what `state` keeps for itself */
 	sense_ruleset *rules;
 	sense_lua *lua;
 	sense_engine *engine;
@@ -30,6 +37,9 @@ struct sense_station {
 
 /* The memory that the rules of this configuration want (core/rules/memory.h). */
 void sense_station_memory(const struct sense_conf *conf, struct sense_memory_plan *plan);
+/* Takes a block of plan.total bytes, new or of an earlier worker, into use. Before policies are loaded. */
+enum sense_status sense_station_remember(struct sense_station *station, struct sense_memory *memory, void *block,
+					 sense_error *err);
 
 enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err);
 enum sense_status sense_station_catalogue(struct sense_station *station, sense_error *err);

@@ -122,30 +122,6 @@ local function redact(text)
   return redacted
 end
 
--- ---- host names --------------------------------------------------------------------------------
-
--- Second-level labels under which registries sell names, where the top level is a country's.
-local REGISTRY = { ac = true, co = true, com = true, edu = true, go = true, gob = true, gov = true,
-  gouv = true, mil = true, ne = true, net = true, nom = true, ["or"] = true, org = true, sch = true }
-
--- The name somebody registered, by label count: no public suffix list, so "a.github.io" gives
--- "github.io". Addresses stay as they are.
-local function domain(name)
-  if name == nil then return nil end
-  if find(name, ":", 1, true) or find(name, "^%d+%.%d+%.%d+%.%d+$") then return name end
-  local three, second, top = match(name, "([^.]+%.([^.]+)%.([^.]+))%.?$")
-  if three and #top == 2 and REGISTRY[second] then return three end
-  return match(name, "([^.]+%.[^.]+)%.?$") or name
-end
-
--- Is the host this domain, or below it? At label boundaries only.
-local function under(name, parent)
-  if name == nil then return false end
-  if name == parent then return true end
-  local at = #name - #parent
-  return at > 0 and byte(name, at) == 46 and sub(name, at + 1) == parent
-end
-
 -- ---- what is made once for many calls ----------------------------------------------------------
 
 -- Events of one host or second come one after the other, and a read-only view costs a microsecond.
@@ -160,6 +136,36 @@ local function cached(make)
     end
     return value
   end
+end
+
+-- ---- host names --------------------------------------------------------------------------------
+
+-- Second-level labels under which registries sell names, where the top level is a country's.
+local REGISTRY = { ac = true, co = true, com = true, edu = true, go = true, gob = true, gov = true,
+  gouv = true, mil = true, ne = true, net = true, nom = true, ["or"] = true, org = true, sch = true }
+
+-- The name somebody registered, by label count: no public suffix list, so "a.github.io" gives
+-- "github.io". Addresses stay as they are.
+local domain_of = cached(function(name)
+  if find(name, ":", 1, true) or find(name, "^%d+%.%d+%.%d+%.%d+$") then return name end
+  local three, second, top = match(name, "([^.]+%.([^.]+)%.([^.]+))%.?$")
+  if three and #top == 2 and REGISTRY[second] then return three end
+  return match(name, "([^.]+%.[^.]+)%.?$") or name
+end)
+
+local function domain(name)
+  if name == nil then return nil end
+  bounded("domain", "host", name, HOST_MAX)
+  local registered = domain_of(name)
+  return registered
+end
+
+-- Is the host this domain, or below it? At label boundaries only.
+local function under(name, parent)
+  if name == nil then return false end
+  if name == parent then return true end
+  local at = #name - #parent
+  return at > 0 and byte(name, at) == 46 and sub(name, at + 1) == parent
 end
 
 local NO_TIME = "date: ts is not a time in microseconds since the epoch"

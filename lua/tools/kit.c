@@ -56,42 +56,25 @@ static void memory_free(struct sense_kit *kit)
 /* Memory of all parts, with nothing in it. */
 static enum sense_status memory_new(struct sense_kit *kit, sense_error *err)
 {
-	const struct sense_conf *conf = kit->station.conf;
-	const struct sense_memory_plan *plan = &kit->plan;
 	memory_free(kit);
-	sense_station_memory(conf, &kit->plan);
-	void *memory = mmap(NULL, plan->total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sense_station_memory(kit->station.conf, &kit->plan);
+	void *memory = mmap(NULL, kit->plan.total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return sense_fail_errno(err, "rules", "no memory for what rules remember");
 	kit->memory = memory;
-	enum sense_status status =
-	    sense_throttle_attach(&kit->throttle, sense_memory_of(plan, memory, SENSE_MEMORY_THROTTLE),
-				  plan->bytes[SENSE_MEMORY_THROTTLE], err);
-	if (!status)
-		status = sense_state_attach(&kit->state, sense_memory_of(plan, memory, SENSE_MEMORY_STATE),
-					    plan->bytes[SENSE_MEMORY_STATE],
-					    (unsigned)sense_conf_number(conf, SENSE_CONF_STATE_PER_POLICY), err);
-	if (!status)
-		status = sense_activities_attach(&kit->activities,
-						 sense_memory_of(plan, memory, SENSE_MEMORY_ACTIVITY),
-						 plan->bytes[SENSE_MEMORY_ACTIVITY],
-						 sense_conf_number(conf, SENSE_CONF_ACTIVITY_HALF_LIFE), err);
-	return status;
+	return sense_station_remember(&kit->station, &kit->handles, memory, err);
 }
 
 enum sense_status sense_kit_engine(struct sense_kit *kit, const struct sense_engine_config *how,
 				   sense_error *err)
 {
-	struct sense_engine_config config = *how;
 	sense_engine_free(kit->station.engine);
 	kit->station.engine = NULL;
 	enum sense_status status = memory_new(kit, err);
 	if (status)
 		return status;
-	sense_lua_remember(kit->station.lua, &kit->state);
-	config.throttle = &kit->throttle;
-	config.activities = &kit->activities;
-	return sense_station_engine(&kit->station, &config, err);
+	sense_lua_remember(kit->station.lua, &kit->handles.state); /* it was there before the memory */
+	return sense_station_engine(&kit->station, how, err);
 }
 
 enum sense_status sense_kit_capture(struct sense_kit *kit, const char *path, sense_error *err)

@@ -24,9 +24,7 @@ struct sense_kit {
 	struct sense_station station;
 	struct sense_memory_plan plan; /* of what rules remember, empty for each engine */
 	void *memory;
-	struct sense_throttle throttle;
-	struct sense_state state;
-	struct sense_activities activities;
+	struct sense_memory handles;
 };
 
 /* Catalogue and policies, read and run; says on stderr what is wrong with them. False: there was something.
