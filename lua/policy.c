@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lua/cidr.h"
+#include "lua/read.h"
 #include "lua/state.h"
 
 struct load {
@@ -33,30 +34,6 @@ static void run_source(sense_lua *lua, lua_State *L, void *arg)
 	lua_call(L, 5, 0);
 }
 
-static const char *text_of(lua_State *L, int table, const char *key)
-{
-	lua_getfield(L, table, key);
-	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-	lua_pop(L, 1); /* its table keeps it alive */
-	return text;
-}
-
-static double number_of(lua_State *L, int table, const char *key)
-{
-	lua_getfield(L, table, key);
-	double number = lua_tonumber(L, -1);
-	lua_pop(L, 1);
-	return number;
-}
-
-static bool flag_of(lua_State *L, int table, const char *key)
-{
-	lua_getfield(L, table, key);
-	bool flag = lua_toboolean(L, -1);
-	lua_pop(L, 1);
-	return flag;
-}
-
 static void collect_problems(sense_lua *lua, lua_State *L, void *arg)
 {
 	struct load *load = arg;
@@ -67,11 +44,11 @@ static void collect_problems(sense_lua *lua, lua_State *L, void *arg)
 		lua_rawgeti(L, list, i);
 		int entry = lua_gettop(L);
 		struct sense_problem problem = {
-		    .file = text_of(L, entry, "file"),
-		    .line = (int)number_of(L, entry, "line"),
-		    .rule = text_of(L, entry, "rule"),
-		    .key = text_of(L, entry, "key"),
-		    .message = text_of(L, entry, "message"),
+		    .file = sense_read_text(L, entry, "file"),
+		    .line = (int)sense_read_number(L, entry, "line"),
+		    .rule = sense_read_text(L, entry, "rule"),
+		    .key = sense_read_text(L, entry, "key"),
+		    .message = sense_read_text(L, entry, "message"),
 		};
 		sense_report_add(load->report, &problem);
 		lua_pop(L, 1);
@@ -89,17 +66,10 @@ static void *scratch(lua_State *L, struct load *load, size_t size)
 	return p;
 }
 
-/* Pushes table[key] and gives its length; 0 when it is not there. */
-static unsigned list_begin(lua_State *L, int table, const char *key)
-{
-	lua_getfield(L, table, key);
-	return lua_istable(L, -1) ? (unsigned)lua_objlen(L, -1) : 0;
-}
-
 static const char *const *strings_of(lua_State *L, struct load *load, int table, const char *key,
 				     unsigned *count)
 {
-	unsigned n = list_begin(L, table, key);
+	unsigned n = sense_read_list(L, table, key);
 	const char **list = scratch(L, load, n * sizeof *list);
 	for (unsigned i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
@@ -113,7 +83,7 @@ static const char *const *strings_of(lua_State *L, struct load *load, int table,
 
 static const double *numbers_of(lua_State *L, struct load *load, int table, const char *key, unsigned *count)
 {
-	unsigned n = list_begin(L, table, key);
+	unsigned n = sense_read_list(L, table, key);
 	double *list = scratch(L, load, n * sizeof *list);
 	for (unsigned i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
@@ -142,12 +112,12 @@ static const struct sense_cidr *cidrs_of(lua_State *L, struct load *load, int ta
 static void read_condition(lua_State *L, struct load *load, int table, struct sense_condition *out)
 {
 	unsigned strings, numbers, cidrs;
-	out->field = (enum sense_field)number_of(L, table, "field");
-	out->op = (enum sense_op)number_of(L, table, "op");
-	out->negate = flag_of(L, table, "negate");
-	out->boolean = flag_of(L, table, "boolean");
-	out->min = number_of(L, table, "min");
-	out->max = number_of(L, table, "max");
+	out->field = (enum sense_field)sense_read_number(L, table, "field");
+	out->op = (enum sense_op)sense_read_number(L, table, "op");
+	out->negate = sense_read_flag(L, table, "negate");
+	out->boolean = sense_read_flag(L, table, "boolean");
+	out->min = sense_read_number(L, table, "min");
+	out->max = sense_read_number(L, table, "max");
 	out->strings = strings_of(L, load, table, "strings", &strings);
 	out->numbers = numbers_of(L, load, table, "numbers", &numbers);
 	out->cidrs = cidrs_of(L, load, table, "cidrs", &cidrs);
@@ -157,7 +127,7 @@ static void read_condition(lua_State *L, struct load *load, int table, struct se
 static const struct sense_condition *conditions_of(lua_State *L, struct load *load, int table,
                                                    unsigned *count)
 {
-	unsigned n = list_begin(L, table, "conditions");
+	unsigned n = sense_read_list(L, table, "conditions");
 	struct sense_condition *list = scratch(L, load, n * sizeof *list);
 	for (unsigned i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
@@ -189,8 +159,8 @@ static void read_match(lua_State *L, struct load *load, int table, struct sense_
 	lua_getfield(L, table, "match");
 	int match = lua_gettop(L);
 	rule->conditions = conditions_of(L, load, match, &total);
-	rule->condition_count = (unsigned)number_of(L, match, "shared");
-	rule->clause_count = list_begin(L, match, "clauses");
+	rule->condition_count = (unsigned)sense_read_number(L, match, "shared");
+	rule->clause_count = sense_read_list(L, match, "clauses");
 	struct sense_clause *clauses = scratch(L, load, rule->clause_count * sizeof *clauses);
 	for (unsigned i = 0; i < rule->clause_count; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
@@ -210,7 +180,7 @@ static void read_throttle(lua_State *L, struct load *load, int table, struct sen
 		const double *by = numbers_of(L, load, throttle, "by", &n);
 		for (unsigned i = 0; i < n && i < SENSE_THROTTLE_FIELDS_MAX; i++)
 			rule->throttle_by[rule->throttle_by_count++] = (enum sense_field)by[i];
-		rule->throttle_us = (uint64_t)number_of(L, throttle, "us");
+		rule->throttle_us = (uint64_t)sense_read_number(L, throttle, "us");
 	}
 	lua_pop(L, 1);
 }
@@ -220,8 +190,8 @@ static void read_indicator(lua_State *L, int table, struct sense_indicator *out)
 	lua_getfield(L, table, "indicator");
 	if (lua_istable(L, -1)) {
 		int indicator = lua_gettop(L);
-		out->kind = text_of(L, indicator, "kind");
-		out->weight = (uint8_t)number_of(L, indicator, "weight");
+		out->kind = sense_read_text(L, indicator, "kind");
+		out->weight = (uint8_t)sense_read_number(L, indicator, "weight");
 		lua_getfield(L, indicator, "about");
 		out->has_about = lua_isnumber(L, -1);
 		out->about = (enum sense_field)lua_tonumber(L, -1);
@@ -249,16 +219,16 @@ static bool keep_function(lua_State *L, int table, const char *key, unsigned num
 static void read_rule(lua_State *L, struct load *load, int table)
 {
 	struct sense_rule rule = {
-	    .id = text_of(L, table, "id"),
-	    .policy = text_of(L, table, "policy"),
-	    .file = text_of(L, table, "file"),
-	    .line = (int)number_of(L, table, "line"),
-	    .title = text_of(L, table, "title"),
-	    .type = text_of(L, table, "type"),
-	    .severity = (enum sense_severity)number_of(L, table, "severity"),
-	    .confidence = (uint8_t)number_of(L, table, "confidence"),
-	    .action = text_of(L, table, "action"),
-	    .events = (uint32_t)number_of(L, table, "on"),
+	    .id = sense_read_text(L, table, "id"),
+	    .policy = sense_read_text(L, table, "policy"),
+	    .file = sense_read_text(L, table, "file"),
+	    .line = (int)sense_read_number(L, table, "line"),
+	    .title = sense_read_text(L, table, "title"),
+	    .type = sense_read_text(L, table, "type"),
+	    .severity = (enum sense_severity)sense_read_number(L, table, "severity"),
+	    .confidence = (uint8_t)sense_read_number(L, table, "confidence"),
+	    .action = sense_read_text(L, table, "action"),
+	    .events = (uint32_t)sense_read_number(L, table, "on"),
 	};
 	unsigned number = sense_ruleset_count(load->set);
 	rule.tags = strings_of(L, load, table, "tags", &rule.tag_count);

@@ -307,6 +307,15 @@ static void give_activity_details(struct composer *c, const struct sense_activit
 	detail_number(c, "since", (double)activity->since_us);
 }
 
+/* A number that the event knows. */
+static void detail_field(struct composer *c, const char *key, enum sense_field name)
+{
+	struct sense_value value;
+	sense_event_get(c->event, name, &value);
+	if (value.type == SENSE_VALUE_NUMBER)
+		detail_number(c, key, value.number);
+}
+
 static void give_details(struct composer *c)
 {
 	static const struct {
@@ -326,10 +335,8 @@ static void give_details(struct composer *c)
 	detail_text(c, "event", sense_event_name(c->event->kind));
 	if (c->event->activity)
 		give_activity_details(c, c->event->activity);
-	if (c->event->flow) {
-		detail_number(c, "bytes_up", number(c, SENSE_FIELD_BYTES_UP));
-		detail_number(c, "bytes_down", number(c, SENSE_FIELD_BYTES_DOWN));
-	}
+	detail_field(c, "bytes_up", SENSE_FIELD_BYTES_UP);
+	detail_field(c, "bytes_down", SENSE_FIELD_BYTES_DOWN);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		detail_text(c, texts[i].key, field(c, texts[i].field));
 	if (c->event->dns) {

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "lua/cidr.h"
+#include "lua/read.h"
 #include "lua/state.h"
 #include "lua/tools/test.h"
 
@@ -36,14 +37,6 @@ static const char *text_of(lua_State *L, struct reading *reading, int table, con
 	return text;
 }
 
-static double number_of(lua_State *L, int table, const char *key)
-{
-	lua_getfield(L, table, key);
-	double number = lua_tonumber(L, -1);
-	lua_pop(L, 1);
-	return number;
-}
-
 static void value_of(lua_State *L, struct reading *reading, int table, struct sense_value *out)
 {
 	lua_getfield(L, table, "value");
@@ -64,21 +57,14 @@ static void value_of(lua_State *L, struct reading *reading, int table, struct se
 	lua_pop(L, 1);
 }
 
-/* Pushes table[key], a list, and gives its length. */
-static unsigned list_begin(lua_State *L, int table, const char *key)
-{
-	lua_getfield(L, table, key);
-	return lua_istable(L, -1) ? (unsigned)lua_objlen(L, -1) : 0;
-}
-
 static void values_read(lua_State *L, struct reading *reading, int table, struct sense_test_step *step)
 {
-	step->value_count = list_begin(L, table, "values");
+	step->value_count = sense_read_list(L, table, "values");
 	step->values = room(L, reading, step->value_count * sizeof *step->values);
 	for (unsigned i = 0; i < step->value_count; i++) {
 		struct sense_test_value *value = &step->values[i];
 		lua_rawgeti(L, -1, (int)i + 1);
-		value->field = (enum sense_field)number_of(L, lua_gettop(L), "number");
+		value->field = (enum sense_field)sense_read_number(L, lua_gettop(L), "number");
 		value_of(L, reading, lua_gettop(L), &value->value);
 		lua_pop(L, 1);
 	}
@@ -87,7 +73,7 @@ static void values_read(lua_State *L, struct reading *reading, int table, struct
 
 static void keys_read(lua_State *L, struct reading *reading, int table, struct sense_test_step *step)
 {
-	step->key_count = list_begin(L, table, "keys");
+	step->key_count = sense_read_list(L, table, "keys");
 	step->keys = room(L, reading, step->key_count * sizeof *step->keys);
 	for (unsigned i = 0; i < step->key_count; i++) {
 		struct sense_test_key *key = &step->keys[i];
@@ -109,12 +95,12 @@ static void step_read(lua_State *L, struct reading *reading, int table, struct s
 	for (unsigned i = 0; i < sizeof ops / sizeof *ops; i++)
 		if (op && !strcmp(op, ops[i]))
 			step->op = (enum sense_test_op)i;
-	step->line = (int)number_of(L, table, "line");
-	step->kind = (enum sense_event_kind)number_of(L, table, "kind");
-	step->ts_us = (uint64_t)number_of(L, table, "ts");
+	step->line = (int)sense_read_number(L, table, "line");
+	step->kind = (enum sense_event_kind)sense_read_number(L, table, "kind");
+	step->ts_us = (uint64_t)sense_read_number(L, table, "ts");
 	step->path = text_of(L, reading, table, "path");
 	step->rule = text_of(L, reading, table, "rule");
-	step->times = (unsigned)number_of(L, table, "times");
+	step->times = (unsigned)sense_read_number(L, table, "times");
 	values_read(L, reading, table, step);
 	keys_read(L, reading, table, step);
 }
@@ -122,14 +108,14 @@ static void step_read(lua_State *L, struct reading *reading, int table, struct s
 static void params_read(lua_State *L, struct reading *reading, int table)
 {
 	struct sense_test_plan *plan = reading->plan;
-	plan->param_count = list_begin(L, table, "params");
+	plan->param_count = sense_read_list(L, table, "params");
 	plan->params = room(L, reading, plan->param_count * sizeof *plan->params);
 	for (unsigned i = 0; i < plan->param_count; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
 		int entry = lua_gettop(L);
 		plan->params[i].rule = text_of(L, reading, entry, "rule");
 		plan->params[i].text = text_of(L, reading, entry, "text");
-		plan->params[i].line = (int)number_of(L, entry, "line");
+		plan->params[i].line = (int)sense_read_number(L, entry, "line");
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
@@ -150,9 +136,9 @@ static void record_body(sense_lua *lua, lua_State *L, void *arg)
 		char *copy = room(L, reading, len + 1);
 		plan->error = memcpy(copy, text, len);
 	}
-	plan->only_line = (int)number_of(L, table, "only");
+	plan->only_line = (int)sense_read_number(L, table, "only");
 	params_read(L, reading, table);
-	plan->step_count = list_begin(L, table, "steps");
+	plan->step_count = sense_read_list(L, table, "steps");
 	plan->steps = room(L, reading, plan->step_count * sizeof *plan->steps);
 	for (unsigned i = 0; i < plan->step_count; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
@@ -217,7 +203,7 @@ static void about_body(sense_lua *lua, lua_State *L, void *arg)
 	lua_getfield(L, LUA_REGISTRYINDEX, "sense.tests");
 	lua_rawgeti(L, -1, about->number + 1);
 	lua_getfield(L, -1, "name");
-	about->line = (int)number_of(L, lua_gettop(L) - 1, "line");
+	about->line = (int)sense_read_number(L, lua_gettop(L) - 1, "line");
 	snprintf(about->name, about->cap, "%s", lua_tostring(L, -1));
 }
 
