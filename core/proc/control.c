@@ -235,9 +235,15 @@ static enum sense_status address_make(const char *path, struct sockaddr_un *addr
 	return SENSE_OK;
 }
 
-/* What an agent that was killed has left behind is taken over; one that answers is not. */
+/*
+ * What an agent that was killed has left behind is taken over; one that answers is not, nor a file that
+ * is no socket: connecting to one is refused just the same.
+ */
 static bool stale(const struct sockaddr_un *address)
 {
+	struct stat st;
+	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) &&
 	               errno == ECONNREFUSED;

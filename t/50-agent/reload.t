@@ -355,6 +355,11 @@ for my $how ([damaged => sub { my $b = slurp($kept); substr $b, -20, 1, 'X'; spe
 # ---- the socket ----------------------------------------------------------------------------------------
 
 $dir = policy(rule('t.a'), 'a');
+my $file = "$dir/a-file";
+spew($file, "somebody's");
+$run = replay('--policies', $dir, '--set', "control.socket=$file", 't/captures/dns_ai.pcap');
+is($run->{code}, 1, 'a file that is no socket is not taken over');
+ok(-s $file, 'and stays');
 $run = replay('--policies', $dir, '--set', 'control.socket=' . 'x' x 200, 't/captures/dns_ai.pcap');
 is($run->{code}, 1, 'a path too long for a socket');
 like($run->{err}, qr/at most 107 bytes/, 'is said to be so');
