@@ -15,6 +15,11 @@
 #include "t/tap.h"
 #include "t/world.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define SOFT_US 100000 /* all code is slow then, the collector's too */
+#else
+#define SOFT_US 5000
+#endif
 #define TEXT_MAX 262144
 #define RULES_MAX 512
 #define HARD_MS 100.0
@@ -174,7 +179,7 @@ int main(void)
 	struct sense_report report;
 	struct sense_policy_sources sources;
 	struct trial trial = {.set = NULL};
-	struct sense_lua_limits limits = {.load_us = 60000000};
+	struct sense_lua_limits limits = {.load_us = 60000000, .soft_us = SOFT_US};
 	world_init(&world);
 	sense_report_init(&report);
 	sense_policy_sources_init(&sources);

@@ -82,6 +82,8 @@ sub judge {
 	my ($kind, $said) = outcome_of($name, $run);
 	$outcome{$name} = $kind;
 	my $good = $script->{kinds}{$kind};
+	# A sanitizer makes all code slow: the limit on time may come before the error.
+	$good ||= is_sanitized() && $kind eq 'soft' && $script->{kinds}{error};
 	$good &&= index($said, $script->{message}) >= 0 if $kind eq 'error';
 	ok($good, "$name: $kind") or diag("expected @{[sort keys %{$script->{kinds}}]} '$script->{message}', said: $said");
 }
