@@ -180,6 +180,7 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(LIBDIR)/plugins $(DESTDIR)$(DATADIR) $(DESTDIR)$(MANDIR)
 	install -m 644 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/plugins
 	cp -R policies $(DESTDIR)$(DATADIR)/
+	cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
 
 clean: ## remove what was built

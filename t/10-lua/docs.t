@@ -70,7 +70,7 @@ SKIP: {
 			}
 		}
 	}
-	page_try($_) for qw(README.md docs/rules.md docs/plugins.md docs/output.md);
+	page_try($_) for qw(README.md docs/rules.md docs/plugins.md docs/output.md docs/cookbook.md);
 
 	my @json = slurp('docs/output.md') =~ /^```json\n(.*?)^```$/msg;
 	my @tables = slurp('docs/output.md') =~ /^\| member \|.*\n\|[-|]+\n((?:\|.*\n)+)/mg;
