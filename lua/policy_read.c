@@ -121,6 +121,10 @@ static enum sense_status add_file(struct sense_policy_sources *sources, const ch
 	enum sense_status status = read_whole(path, &text, &len, err);
 	if (status)
 		return status;
+	if (!ends_with(path, ".lua") && memchr(text, '\0', len)) {
+		free(text); /* a capture, most likely: what the parser says of one helps nobody */
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s is not a policy: it is no text", path);
+	}
 	status = sense_policy_source_add(sources, path, name, text, len, err);
 	free(text);
 	return status;
@@ -191,6 +195,9 @@ enum sense_status sense_policy_read(struct sense_policy_sources *sources, const 
 		return sense_fail_errno(err, "policy", "cannot read %s", root);
 	if (S_ISDIR(st.st_mode))
 		return read_dir(sources, root, len, 0, err);
+	if (ends_with(root, "_test.lua") && !sources->tests)
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s holds tests of a policy: run it with `test`",
+				  root);
 	const char *slash = strrchr(root, '/');
 	return add_file(sources, root, slash ? slash + 1 : root, err);
 }

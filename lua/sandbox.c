@@ -15,16 +15,20 @@
 #define SWEEPS_MAX 8
 #define TICK_NS 1000000 /* asked for; the kernel's own tick (HZ) may be coarser */
 
-/* A trusted chunk, embedded by the Makefile. */
-#define CHUNKS(X) \
-	X(functions) X(check) X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match)       \
-	X(policy) X(conf) X(test) X(types)
+/* Trusted chunks, embedded by the Makefile: those that policies need, and those of single commands. */
+#define CHUNKS(X)                                                                                  \
+	X(functions) X(check) X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match) X(policy)
+#define LATE_CHUNKS(X) X(conf) X(test) X(describe)
 #define CHUNK_DECLARE(name) extern const char sense_lua_##name##_begin[], sense_lua_##name##_end[];
 CHUNKS(CHUNK_DECLARE)
+LATE_CHUNKS(CHUNK_DECLARE)
 
 struct chunk {
 	const char *name, *begin, *end;
 };
+#define CHUNK_ENTRY(name) {#name, sense_lua_##name##_begin, sense_lua_##name##_end},
+static const struct chunk chunks[] = {CHUNKS(CHUNK_ENTRY)};
+static const struct chunk late_chunks[] = {LATE_CHUNKS(CHUNK_ENTRY)};
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -244,10 +248,35 @@ void sense_lua_sweep(sense_lua *lua)
 	lua->crowded = half > most ? half : most;
 }
 
+/* Trusted chunks see the stock globals; policies get an environment made by env.lua instead. */
+static void run_chunk(lua_State *L, int host, const struct chunk *chunk)
+{
+	lua_pushfstring(L, "=sense.%s", chunk->name);
+	if (luaL_loadbuffer(L, chunk->begin, (size_t)(chunk->end - chunk->begin), lua_tostring(L, -1)))
+		lua_error(L);
+	lua_pushvalue(L, host);
+	lua_call(L, 1, 1);
+	lua_setfield(L, host, chunk->name);
+	lua_pop(L, 1);
+}
+
+/* Pushes the module, which may have to be run first. */
+static void push_module(lua_State *L, int host, const char *module)
+{
+	lua_getfield(L, host, module);
+	for (size_t i = 0; lua_isnil(L, -1) && i < sizeof late_chunks / sizeof *late_chunks; i++) {
+		if (strcmp(late_chunks[i].name, module))
+			continue;
+		run_chunk(L, host, &late_chunks[i]);
+		lua_pop(L, 1);
+		lua_getfield(L, host, module);
+	}
+}
+
 void sense_lua_module(lua_State *L, const char *module, const char *name)
 {
 	lua_getfield(L, LUA_REGISTRYINDEX, "sense.host");
-	lua_getfield(L, -1, module);
+	push_module(L, lua_gettop(L), module);
 	lua_getfield(L, -1, name);
 	lua_replace(L, -3);
 	lua_pop(L, 1);
@@ -305,24 +334,6 @@ static void offer_getinfo(lua_State *L)
 	lua_pop(L, 1);
 }
 
-/* Trusted chunks see the stock globals; policies get an environment made by env.lua instead. */
-static void run_chunks(lua_State *L, int host)
-{
-#define CHUNK_ENTRY(name) {#name, sense_lua_##name##_begin, sense_lua_##name##_end},
-	static const struct chunk chunks[] = {CHUNKS(CHUNK_ENTRY)};
-	for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
-		const struct chunk *chunk = &chunks[i];
-		lua_pushfstring(L, "=sense.%s", chunk->name);
-		if (luaL_loadbuffer(L, chunk->begin, (size_t)(chunk->end - chunk->begin),
-				    lua_tostring(L, -1)))
-			lua_error(L);
-		lua_pushvalue(L, host);
-		lua_call(L, 1, 1);
-		lua_setfield(L, host, chunk->name);
-		lua_pop(L, 1);
-	}
-}
-
 /*
  * lua_cpcall drops results and the main stack is not its own, so the slots go through the registry.
  */
@@ -347,7 +358,8 @@ static int boot(lua_State *L)
 	sense_bind_pattern(L, SENSE_SLOT_HOST);
 	sense_bind_event(lua, L, SENSE_SLOT_HOST);
 	sense_bind_state(lua, L, SENSE_SLOT_HOST);
-	run_chunks(L, SENSE_SLOT_HOST);
+	for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
+		run_chunk(L, SENSE_SLOT_HOST, &chunks[i]);
 	lua_settop(L, SENSE_SLOT_LAST);
 	for (int slot = SENSE_SLOT_LAST; slot > 0; slot--)
 		lua->refs[slot] = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -42,6 +42,15 @@ static int command_unknown(const char *name)
 	return usage(NULL, "unknown command '%s'", name);
 }
 
+/* The first command that has this option; NULL: none. */
+static const char *command_with(const char *option)
+{
+	for (const struct sense_cli_option *o = sense_cli_options; o->name; o++)
+		if (!strcmp(o->name, option))
+			return sense_cli_commands[__builtin_ctz(o->commands)].name;
+	return NULL;
+}
+
 /* What getopt did not take: a letter or its known option in optopt, else an unknown word. */
 static int option_refuse(const struct sense_cli_about *about, unsigned command, const char *argument)
 {
@@ -59,6 +68,9 @@ static int option_refuse(const struct sense_cli_about *about, unsigned command, 
 	const char *near = sense_nearest(word, names);
 	if (near)
 		return usage(about->name, "unknown option '--%s'; did you mean '--%s'?", word, near);
+	const char *other = command_with(word);
+	if (other)
+		return usage(about->name, "unknown option '--%s' (%s has it, %s does not)", word, other, about->name);
 	return usage(about->name, "unknown option '--%s'", word);
 }
 

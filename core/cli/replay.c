@@ -151,7 +151,8 @@ static bool sources_open(struct session *session)
 		const char *path = cli->paths[i];
 		int fd = source_open(path);
 		if (fd < 0) {
-			sense_log(SENSE_LOG_ERROR, "replay", "%s: %s", path, strerror(errno));
+			sense_log(SENSE_LOG_ERROR, "replay", "%s: %s%s", path, strerror(errno),
+			          errno == EISDIR ? "; name captures, and policies by --policies" : "");
 			session->open_failures++;
 			continue;
 		}
@@ -214,6 +215,7 @@ static void table_show(struct session *session, const struct sense_shared *share
 	    .flows = sense_shared_count(shared, SENSE_COUNT_FLOWS),
 	    .packets = sense_shared_count(shared, SENSE_COUNT_PACKETS),
 	    .files = session->source_count,
+	    .observed = session->cli->observed ? 0 : sense_shared_count(shared, SENSE_COUNT_OBSERVED),
 	};
 	sense_table_print(session->table, &style, &totals, &session->out);
 }

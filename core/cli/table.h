@@ -24,6 +24,7 @@ struct sense_table_totals {
 	uint64_t flows;
 	uint64_t packets;
 	unsigned files;
+	uint64_t observed; /* hits that are not shown, for their rules only observe */
 };
 
 sense_table *sense_table_new(void); /* NULL: no memory */

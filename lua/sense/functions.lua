@@ -1,5 +1,5 @@
 -- What policies and their tests can call, described once: the environment is made from it, arguments are
--- checked by it, and the reference and the types for editors are written from it (types.lua).
+-- checked by it, and the reference and the types for editors are written from it (describe.lua).
 --
 -- A signature is name(argument: types, ...): result. Types are text, number, boolean, list, table, set,
 -- function and any, several with | between. `argument?` may be nil: it is usually a field that an event

@@ -1,4 +1,4 @@
-/* `api`: the rule API in words, by the description that the loader works by (lua/sense/types.lua). */
+/* `api`: the rule API in words, by the description that the loader works by (lua/sense/describe.lua). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "lua/tools/tools.h"
 
 struct wanted {
-	const char *what; /* function of the types module */
+	const char *what; /* function of the describe module */
 	char *text;
 };
 
@@ -15,7 +15,7 @@ static void describe(sense_lua *lua, lua_State *L, void *arg)
 {
 	struct wanted *wanted = arg;
 	(void)lua;
-	sense_lua_module(L, "types", wanted->what);
+	sense_lua_module(L, "describe", wanted->what);
 	lua_call(L, 0, 1);
 	wanted->text = strdup(lua_tostring(L, -1));
 }

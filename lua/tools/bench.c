@@ -257,8 +257,10 @@ static void text_print(const struct bench *bench, const struct row *rows, unsign
 		       100 * r->share);
 	}
 	unsigned quiet = sense_ruleset_count(bench->kit.station.rules) - count;
-	printf("\n%u rule%s ran no function here: the match index decided alone\n", quiet,
-	       quiet == 1 ? "" : "s");
+	putchar('\n');
+	if (quiet)
+		printf("%u rule%s ran no function here: the match index decided alone\n", quiet,
+		       quiet == 1 ? "" : "s");
 	printf("%llu events, %u passes; an event costs %.0f ns in all\n", (unsigned long long)bench->events,
 	       bench->passes, run);
 	printf("match index %.0f ns an event, %.2f%% of the run; scripts %.0f ns, %.2f%%\n", index,

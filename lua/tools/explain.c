@@ -283,6 +283,23 @@ static unsigned misses_count(struct entry *const *entries, unsigned count,
 	return known;
 }
 
+/* Why there is nothing to show: the flow asked for is not in the capture, or raised other events only. */
+static void nothing_print(const struct explain *explain)
+{
+	struct sense_buf events;
+	sense_buf_init(&events, 0);
+	sense_kit_events(explain->rule, &events);
+	if (explain->cli->host && explain->count)
+		printf("no flow to %s or below it raised an event that it takes: %s\n", explain->cli->host,
+		       sense_buf_str(&events));
+	else if (explain->cli->flow && explain->count)
+		printf("flow %u is not there, or raised no event that it takes: %s\n", explain->cli->flow,
+		       sense_buf_str(&events));
+	else
+		printf("no event that it takes was raised: %s\n", sense_buf_str(&events));
+	sense_buf_fini(&events);
+}
+
 static void text_print(const struct explain *explain, struct entry *const *entries, unsigned count)
 {
 	const struct sense_rule_stats *stats =
@@ -309,8 +326,8 @@ static void text_print(const struct explain *explain, struct entry *const *entri
 	putchar('\n');
 	if (explain->left_out)
 		printf("%u events of further flows were left out\n", explain->left_out);
-	if (!explain->count)
-		printf("no event that it takes was raised\n");
+	if (!count)
+		nothing_print(explain);
 }
 
 static void json_entry(struct sense_json *json, const struct entry *entry)

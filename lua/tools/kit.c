@@ -99,6 +99,18 @@ void sense_kit_close(struct sense_kit *kit)
 	memory_free(kit);
 }
 
+void sense_kit_events(const struct sense_rule *rule, struct sense_buf *out)
+{
+	const char *const *names = sense_event_kind_names();
+	bool some = false;
+	for (unsigned kind = 0; names[kind]; kind++) {
+		if (!(rule->events >> kind & 1))
+			continue;
+		sense_buf_printf(out, "%s%s", some ? ", " : "", names[kind]);
+		some = true;
+	}
+}
+
 int sense_kit_rule(const sense_ruleset *rules, const char *id, char *near, size_t cap)
 {
 	unsigned count = sense_ruleset_count(rules);

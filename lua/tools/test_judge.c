@@ -205,7 +205,8 @@ static void silence_explain(struct sense_test_run *run, const char *rule, struct
 	const struct sense_rule_stats *stats =
 	    sense_engine_rule_stats(run->kit->station.engine, near->rule->number);
 	if (!near->why.len) {
-		sense_buf_adds(out, "\n  no event that it takes was raised");
+		sense_buf_adds(out, "\n  no event that it takes was raised; it takes ");
+		sense_kit_events(near->rule, out);
 		return;
 	}
 	sense_buf_adds(out, "\n  the event that came nearest:");

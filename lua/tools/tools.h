@@ -7,6 +7,7 @@
 #ifndef SENSE_LUA_TOOLS_TOOLS_H
 #define SENSE_LUA_TOOLS_TOOLS_H
 
+#include "core/base/buf.h"
 #include "core/cli/cli.h"
 #include "lua/station.h"
 
@@ -43,6 +44,8 @@ void sense_kit_close(struct sense_kit *kit);
 
 /* The number of the rule of this id; -1, and ", did you mean 'x'?" or "" in near. */
 int sense_kit_rule(const sense_ruleset *rules, const char *id, char *near, size_t cap);
+/* "flow.update, flow.end": the events that it takes. */
+void sense_kit_events(const struct sense_rule *rule, struct sense_buf *out);
 /* "sense-agent: message" on stderr; gives SENSE_EXIT_FAILED. */
 int sense_tool_fail(const sense_error *err);
 

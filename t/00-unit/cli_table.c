@@ -7,7 +7,7 @@
 #include "t/tap.h"
 
 static struct sense_buf out;
-static const struct sense_table_totals totals = {.flows = 3, .packets = 1, .files = 1};
+static struct sense_table_totals totals = {.flows = 3, .packets = 1, .files = 1};
 
 static const char *print(sense_table *table, unsigned width, bool color)
 {
@@ -41,6 +41,11 @@ static void test_rows(void)
 {
 	sense_table *table = sense_table_new();
 	is_str(print(table, 0, false), "0 findings in 3 flows, 1 packet, from 1 file\n", "no finding");
+	totals.observed = 2;
+	is_str(print(table, 0, false),
+	       "0 findings in 3 flows, 1 packet, from 1 file\n"
+	       "2 hits of rules that only observe: --observed shows them\n",
+	       "... for rules only observe");
 
 	struct sense_finding low = finding("claude", "claude.ai", "low", "ai.chat");
 	struct sense_finding high = finding("openai", "api.openai.com", "high", "ai.api");
@@ -55,6 +60,7 @@ static void test_rows(void)
 	sense_table_finding(table, &large);
 	const char *text = print(table, 0, false);
 	ok(at(text, "SERVICE") == 0, "a header comes first");
+	ok(!strstr(text, "observe"), "hits of those that observe are not worth a word beside findings");
 	ok(at(text, "openai") < at(text, "gemini"), "the gravest is first");
 	ok(at(text, "gemini") < at(text, "claude"), "then the largest");
 	ok(strstr(text, "curl/8") && strstr(text, "2.0 MiB") && strstr(text, "512 B"), "client and bytes are shown");

@@ -23,6 +23,14 @@ sub slurp {
 	return scalar <$in>;
 }
 
+# Whether "other.md#part", or "#part" of the page itself, is a heading there.
+sub anchor_of {
+	my ($page, $link) = @_;
+	my ($other, $part) = split /#/, $link, 2;
+	my $file = $other eq '' ? $page : dirname($page) . "/$other";
+	return -e $file && grep { lc(s/[^\w\s-]//gr =~ s/\s/-/gr) eq $part } slurp($file) =~ /^#+ (.*)$/mg;
+}
+
 is(qx(contrib/doc/tables --check @pages), '', 'tables are those of the sources');
 
 for my $page (@pages) {
@@ -30,8 +38,8 @@ for my $page (@pages) {
 	my $here = dirname($page);
 	my @lost = grep { !/^[a-z]+:/ && !-e "$here/" . s/#.*//r } $text =~ /\]\(([^)#][^)]*)\)/g;
 	is_deeply(\@lost, [], "$page: links lead somewhere");
-	my %anchor = map { lc(s/[^\w\s-]//gr =~ s/\s/-/gr) => 1 } $text =~ /^#+ (.*)$/mg;
-	is_deeply([grep { !$anchor{$_} } $text =~ /\]\(#([^)]+)\)/g], [], "$page: so do those within it");
+	my @parts = $text =~ /\]\(((?!https?:)[^)#]*#[^)]+)\)/g;
+	is_deeply([grep { !anchor_of($page, $_) } @parts], [], "$page: so do those to a part of a page");
 	@lost = grep { !-e $_ && !/NAME/ } $text =~ m{`((?:core|lua|proto|plugins|policies|contrib|docs|t)/[\w./-]+\w)`}g;
 	is_deeply([grep { !-e "$here/$_" } @lost], [], "$page: files that it names are there");
 }
@@ -70,7 +78,7 @@ SKIP: {
 			}
 		}
 	}
-	page_try($_) for qw(README.md docs/rules.md docs/plugins.md docs/output.md docs/cookbook.md);
+	page_try($_) for qw(README.md docs/rules.md docs/tools.md docs/plugins.md docs/output.md docs/cookbook.md);
 
 	my @json = slurp('docs/output.md') =~ /^```json\n(.*?)^```$/msg;
 	my @tables = slurp('docs/output.md') =~ /^\| member \|.*\n\|[-|]+\n((?:\|.*\n)+)/mg;

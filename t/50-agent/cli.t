@@ -74,7 +74,7 @@ usage_error('an option before the command', qr/a command comes first/, '--json',
 usage_error('an unknown option', qr/'--jsn'; did you mean '--json'\?/, 'replay', '--jsn', 'x');
 usage_error('an unknown option with a value', qr/'--stat'|'--stast'; did you mean '--stats'/, 'replay', '--stast=1', 'x');
 usage_error('an unknown letter', qr/unknown option '-x'/, 'replay', '-x', 'y');
-usage_error('an option of another command', qr/unknown option '--flows'/, 'check', '--flows', 'x');
+usage_error('an option of another command', qr/unknown option '--flows' \(replay has it, check does not\)/, 'check', '--flows', 'x');
 usage_error('a missing argument', qr/--policies needs an argument/, 'replay', 'x', '--policies');
 usage_error('an argument too many', qr/takes no argument/, 'replay', '--json=yes', 'x');
 usage_error('replay without a file', qr/needs FILE/, 'replay', '--json');
@@ -151,7 +151,7 @@ unlike($err, qr/\n./, 'in one message');
 
 ($code, $out, $err) = agent(@replay, "$dir");
 is($code, 1, 'a directory is not a capture');
-like($err, qr/Is a directory/, 'which is said');
+like($err, qr/Is a directory; name captures, and policies by --policies/, 'which is said');
 is($out, '', 'and nothing else');
 
 ($code, $out, $err) = agent(@replay, '--json', 'Makefile', "$captures/mix_all.pcap");

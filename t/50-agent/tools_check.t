@@ -37,6 +37,11 @@ $run = check($good, '--name', "$dir/my/new.lua", "$dir/my", '-');
 is($run->{code}, 1, 'an id that another file has');
 like($run->{err}, qr{new\.lua:1: rule "my\.one": this id is already used at \S+/my/rule\.lua:1}, 'is found');
 is(check($good, '-', '-')->{code}, 1, 'stdin twice is refused');
+spew("$dir/my/other_test.lua", "test('x', function(t) t:nothing() end)\n");
+like(check('', "$dir/my/other_test.lua")->{err}, qr{other_test\.lua holds tests of a policy: run it with `test`},
+	'a test is no policy');
+unlink "$dir/my/other_test.lua";
+like(check('', 't/captures/mix_all.pcap')->{err}, qr{mix_all\.pcap is not a policy: it is no text}, 'a capture neither');
 is(check('x' x 300000, '-')->{code}, 1, 'too large a text too');
 
 # ---- JSON ----

@@ -68,6 +68,9 @@ like($run->{out}, qr{"claude\.ai": fired$}m, 'one fired');
 like($run->{out}, qr{^fired 1 times in all; 2 flows looked at}m, 'and is counted');
 my ($number) = $run->{out} =~ /^flow (\d+): .*fired$/m;
 is(join(' ', tool('explain', '--rule', 'a.chat', '--flow', $number)->{out} =~ /^flow (\d+)/mg), $number, '--flow');
+like(tool('explain', '--rule', 'a.chat', '--host', 'nowhere.example')->{out},
+	qr{^no flow to nowhere\.example or below it raised an event that it takes: flow\.\w+}m, 'a host that is not there is told');
+like(tool('explain', '--rule', 'a.chat', '--flow', 9999)->{out}, qr{^flow 9999 is not there, or raised no event}m, '... and a flow');
 like(tool('explain', '--rule', 'a.dear')->{out}, qr{all conditions hold, and `when` said no}, 'a `when` that says no');
 like(tool('explain', '--rule', 'a.bad')->{out}, qr{all conditions hold, and `when` failed\n(?s:.*?)a\.lua:8: rule "a\.bad": when: attempt to compare}, 'one that fails, and how');
 $run = run([ agent(), 'explain', @set, '--on', $mix, '--on', $mix, '--rule', 'a.chat', '--host', 'claude.ai', $dir ]);
