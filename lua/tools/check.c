@@ -94,8 +94,53 @@ static void json_problem(struct sense_json *json, const struct sense_problem *pr
 	sense_json_close(json, '}');
 }
 
-static void json_print(bool bad, unsigned rules, unsigned files, const struct sense_report *report)
+static void json_strings(struct sense_json *json, const char *key, unsigned count, const char *const *strings)
 {
+	sense_json_key(json, key);
+	sense_json_open(json, '[');
+	for (unsigned i = 0; i < count; i++)
+		sense_json_string(json, strings[i]);
+	sense_json_close(json, ']');
+}
+
+static void json_member(struct sense_json *json, const char *key, const char *text)
+{
+	sense_json_key(json, key);
+	sense_json_string(json, text);
+}
+
+/* What can be said of a rule without its conditions and functions. */
+static void json_rule(struct sense_json *json, const struct sense_rule *rule)
+{
+	unsigned events = 0;
+	const char *on[SENSE_EVENT_KINDS];
+	for (unsigned kind = 0; kind < SENSE_EVENT_KINDS; kind++)
+		if (rule->events & UINT32_C(1) << kind)
+			on[events++] = sense_event_name((enum sense_event_kind)kind);
+	sense_json_open(json, '{');
+	json_member(json, "id", rule->id);
+	json_member(json, "policy", rule->policy);
+	json_member(json, "file", rule->file);
+	sense_json_key(json, "line");
+	sense_json_uint(json, rule->line > 0 ? (unsigned)rule->line : 0);
+	json_member(json, "title", rule->title);
+	json_member(json, "type", rule->type);
+	json_member(json, "severity", sense_severity_name(rule->severity));
+	sense_json_key(json, "confidence");
+	sense_json_uint(json, rule->confidence);
+	json_member(json, "action", rule->action);
+	json_strings(json, "on", events, on);
+	json_strings(json, "tags", rule->tag_count, rule->tags);
+	sense_json_key(json, "throttled");
+	sense_json_bool(json, rule->throttle_us != 0);
+	sense_json_key(json, "indicator");
+	sense_json_uint(json, rule->indicator.weight);
+	sense_json_close(json, '}');
+}
+
+static void json_print(const sense_ruleset *set, bool bad, unsigned files, const struct sense_report *report)
+{
+	unsigned rules = set ? sense_ruleset_count(set) : 0;
 	struct sense_buf out;
 	struct sense_json json = {.out = &out};
 	sense_buf_init(&out, 0);
@@ -113,13 +158,19 @@ static void json_print(bool bad, unsigned rules, unsigned files, const struct se
 	sense_json_close(&json, ']');
 	sense_json_key(&json, "problems_left_out");
 	sense_json_uint(&json, report->count > SENSE_REPORT_MAX ? report->count - SENSE_REPORT_MAX : 0);
+	sense_json_key(&json, "rule_list");
+	sense_json_open(&json, '[');
+	for (unsigned i = 0; i < rules; i++)
+		json_rule(&json, sense_ruleset_get(set, i));
+	sense_json_close(&json, ']');
 	sense_json_close(&json, '}');
 	puts(sense_buf_str(&out));
 	sense_buf_fini(&out);
 }
 
-static void text_print(bool bad, unsigned rules, unsigned files, const struct sense_report *report)
+static void text_print(const sense_ruleset *set, bool bad, unsigned files, const struct sense_report *report)
 {
+	unsigned rules = set ? sense_ruleset_count(set) : 0;
 	sense_report_print(report, stderr);
 	if (bad)
 		fprintf(stderr, "sense-agent: %u problem%s\n", report->count, report->count == 1 ? "" : "s");
@@ -138,14 +189,13 @@ int sense_tool_check(const struct sense_conf *conf, const struct sense_cli *cli)
 	sense_policy_sources_init(&sources);
 	bool bad = sources_read(&station, cli, &sources, &err) ||
 	           sense_station_rules(&station, &sources, NULL, &report, &err);
-	unsigned rules = station.rules ? sense_ruleset_count(station.rules) : 0;
 	if (bad && !report.count && !cli->json) {
 		sense_tool_fail(&err);
 	} else {
 		struct sense_problem problem = {.message = err.message};
 		if (bad && !report.count)
 			sense_report_add(&report, &problem);
-		(cli->json ? json_print : text_print)(bad, rules, sources.count, &report);
+		(cli->json ? json_print : text_print)(station.rules, bad, sources.count, &report);
 	}
 	sense_station_close(&station);
 	sense_policy_sources_fini(&sources);

@@ -1,7 +1,7 @@
 -- Keys of AI services sent without encryption. The kind is known by the key's shape; the key itself
 -- is never kept.
 policy {
-  title = "AI credential in clear text", version = "1",
+  title = "AI credential in clear text", version = "2",
   description = "On loopback a key reaches no network, so that is only counted.",
 }
 
@@ -23,13 +23,15 @@ rule "ai.credential.clear" {
   tags = { "atlas:AML.T0055" },
 }
 
--- The same key opens other services of that vendor: an alert only beside an AI request.
-rule "ai.credential.google" {
-  title = "Google API key sent in clear text with an AI request",
+-- Keys that other services take as well, or of a kind that is not known (also a bearer token): an alert only
+-- beside a request that is conclusively one to a model or a tool.
+rule "ai.credential.request" {
+  title = "Credential sent in clear text with an AI request",
   severity = "high", type = "credential", confidence = 80,
   on = "http",
   match = {
-    credential = "google", signal = { score = { min = 100 } }, dst_scope = { none = { "loopback" } },
+    credential = { "google", "github", "other" }, signal = { score = { min = 100 } },
+    dst_scope = { none = { "loopback" } },
   },
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "credential" }, every = "1h" },

@@ -9,10 +9,14 @@ test("question, answer and each record type are one finding an hour", function(t
   t:dns { dns = { name = "claude.ai" } }
   t:dns { dns = { name = "claude.ai", type = 28 } }
   t:dns { dns = { name = "claude.ai", response = true } }
-  t:expect "ai.dns.name"
-  t:wait "1h"
+  t:wait "59m"
   t:dns { dns = { name = "claude.ai" } }
-  t:expect("ai.dns.name"):times(2)
+  t:expect "ai.dns.name"
+  t:dns { src_ip = "10.0.0.9", dns = { name = "claude.ai" } }
+  t:expect("ai.dns.name", { source_ip = "10.0.0.9" })
+  t:wait "1m"
+  t:dns { dns = { name = "claude.ai" } }
+  t:expect("ai.dns.name"):times(3)
 end)
 
 test("other names, and names that only look alike, are not", function(t)

@@ -2,42 +2,61 @@
 -- OpenAI-, Anthropic- or vendor-compatible API, on any port. Recognised by method, path, headers and
 -- program, no body is read: a score of 100 is one conclusive indicator or two independent ones.
 policy {
-  title = "Model served over clear-text HTTP", version = "1",
-  description = "Requests to a model runtime or an OpenAI-compatible server. HTTP over TLS is not seen here.",
+  title = "Model served over clear-text HTTP", version = "2",
+  description = "Requests to a model runtime or an OpenAI-compatible server on this host or network; those over the " ..
+    "Internet are api/clear_text.lua's. HTTP over TLS is not seen here.",
 }
 
-local function finding(flow)
+local model_call = { label = { none = { "MCP", "A2A" } }, score = { min = 100 } } -- those are mcp/traffic.lua's
+
+local function within_host(flow)
+  return flow.dst_scope == "loopback" or flow.src_ip == flow.dst_ip
+end
+
+local function details(flow)
   return {
-    summary = ("%s request: %s %s on port %d"):format(flow.signal.label, flow.http_method, flow.http_path,
-      flow.dst_port),
-    details = {
-      path = flow.http_path, method = flow.http_method, client = flow.client, speaks = flow.signal.label,
-    },
+    path = flow.http_path, method = flow.http_method, client = flow.client, speaks = flow.signal.label,
   }
 end
 
-local not_agents = { none = { "MCP", "A2A" } } -- theirs is mcp/traffic.lua
+local function request(flow)
+  return {
+    summary = ("%s request: %s %s on port %d"):format(flow.signal.label, flow.http_method, flow.http_path,
+      flow.dst_port),
+    details = details(flow),
+  }
+end
 
 rule "ai.local.runtime" {
   title = "Local AI model runtime used",
   severity = "medium", type = "local_model", confidence = 95,
   on = "http",
-  match = { signal = { label = not_agents, score = { min = 100 } }, dst_scope = { none = { "public" } } },
-  finding = finding,
+  match = { signal = model_call, dst_scope = { none = { "public" } } },
+  when = within_host,
+  finding = request,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
   indicator = 100,
   tags = { "atlas:AML.T0040" },
 }
 
-rule "ai.clear.api" {
-  title = "AI API used without encryption over the Internet",
-  severity = "high", type = "local_model", confidence = 95,
+-- Most runtimes have no login: who reaches the port can use, replace and delete the models.
+rule "ai.local.exposed" {
+  title = "AI model served to other machines",
+  severity = "high", type = "local_model", confidence = 90,
   on = "http",
-  match = { signal = { label = not_agents, score = { min = 100 } }, dst_scope = "public" },
-  finding = finding,
-  throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
+  match = { signal = model_call, dst_scope = { none = { "public", "loopback" } } },
+  params = { known = set {} }, -- addresses of servers that are in order
+  when = function(flow, params) return not within_host(flow) and not params.known[flow.dst_ip] end,
+  finding = function(flow)
+    return {
+      summary = ("%s on %s port %d takes requests of other machines: %s %s"):format(flow.signal.label, flow.dst_ip,
+        flow.dst_port, flow.http_method, flow.http_path),
+      details = details(flow),
+    }
+  end,
+  throttle = { by = { "src_ip", "dst_ip", "dst_port" }, every = "1h" },
   indicator = 100,
-  tags = { "atlas:AML.T0040", "atlas:AML.T0057" },
+  tags = { "atlas:AML.T0040" },
 }
 
 rule "ai.local.hint" {
@@ -45,7 +64,7 @@ rule "ai.local.hint" {
   severity = "info", type = "local_model", confidence = 40,
   on = "http", action = "observe",
   match = { signal = { score = { min = 60, max = 99 } } },
-  finding = finding,
+  finding = request,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "1h" },
   indicator = 60, -- the least that it matches; other requests of the same kind add nothing
 }
