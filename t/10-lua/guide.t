@@ -35,7 +35,7 @@ print {$commands} "exec 2>&1; cd '$dir'\n";
 sub settle {
 	my ($packets) = $text =~ /, (\d+) packets, from 1 file/ or die "$page tells of no packets";
 	local $ENV{SENSE_CONTROL_SOCKET} = "$dir/agent.sock";
-	wait_until(sub { run([agent(), 'status', '--json'])->{out} =~ /"packets":$packets\b/ })
+	wait_until(sub { run([agent(), 'status', '--json'])->{out} =~ /"packets":$packets\b/ }, 30)
 	    or diag('the agent in the background read nothing: ', slurp("$dir/agent.log"));
 }
 
