@@ -365,6 +365,7 @@ local function unknown(name)
   local names = {}
   for known in next, base do names[#names + 1] = known end
   for known in next, offered do names[#names + 1] = known end
+  table.sort(names) -- of two that are equally near the first is suggested, in every run the same
   local near = type(name) == "string" and host.nearest(name, names)
   return format("unknown name '%s'%s", tostring(name), near and (", did you mean '" .. near .. "'?") or "")
 end
