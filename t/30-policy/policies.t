@@ -1,60 +1,134 @@
 #!/usr/bin/perl
-# The shipped policies as a whole: each loads, ids are unique, every category of the catalogue has a
-# rule, and nothing that is not conclusive alerts.
+# The shipped policies as a whole, by what the agent says of them and does with them: each loads and has a
+# test, rules are throttled and tagged, every host of the catalogue that is conclusive is reported, and
+# nothing that is not conclusive alerts.
 use strict;
 use warnings;
+use lib 't/lib';
 use File::Find;
+use JSON::PP;
+use Sense;
+use Sense::Pcap;
 use Test::More;
+
+need_agent();
+my @set = ('--set', 'catalogue.dir=policies/catalogue');
+my $dir = temp_dir();
+
+# ---- files -------------------------------------------------------------------------------------------
 
 my @files;
 find({ no_chdir => 1, wanted => sub { push @files, $_ if /\.lua$/ && !/_test\.lua$/ } }, 'policies');
-@files = sort @files;
-cmp_ok(scalar @files, '>=', 15, 'the policies are there');
+for my $file (sort @files) {
+	like(slurp($file), qr/\A-- .*^policy \{.*\bdescription = /ms, "$file begins with what it is for");
+	ok(-e $file =~ s/\.lua$/_test.lua/r, "$file has a test");
+}
+
+# ---- rules -------------------------------------------------------------------------------------------
 
 # Names of the list in MITRE ATLAS; a tag that is not here was not checked against it.
-my %atlas = map { $_ => 1 } map { "AML.T$_" } qw(0010 0024 0040 0047 0053 0055 0057 0086);
-my %severity = map { $_ => 1 } qw(info low medium high critical);
-my (%where, %category);
-
-for my $file (@files) {
-	open my $fh, '<', $file or die "$file: $!";
-	my $text = do { local $/; <$fh> };
-	like($text, qr/\A-- .*^policy \{/ms, "$file begins with what it is for");
-	my @rules = split /^(?=rule ")/m, $text;
-	shift @rules;
-	ok(scalar @rules, "$file has rules");
-	for my $rule (@rules) {
-		my ($id) = $rule =~ /^rule "([^"]+)"/;
-		ok(!$where{$id}, "$id is there once") or diag("also in $where{$id}");
-		$where{$id} = $file;
-		my ($level) = $rule =~ /\bseverity = "(\w+)"/;
-		ok($level && $severity{$level}, "$id: severity");
-		like($rule, qr/\bthrottle = \{ by = /, "$id: is throttled");
-		like($rule, qr/\bon = /, "$id: has events");
-		ok($atlas{$_}, "$id: tag $_") for $rule =~ /"atlas:([^"]+)"/g;
-		$category{$_} = 1 for map { /"(\w+)"/g } $rule =~ /category = \{([^}]*)\}/;
-		next if $rule =~ /action = "observe"/;
-		my $certain = $rule =~ /conclusive = true/ || $rule =~ /score = \{ min = 100/
-			|| $rule =~ /type = "(?:coverage|credential)"/
-			|| $rule =~ /on = "activity".*indicators >= 2 or flow\.activity\.conclusive/s;
-		ok($certain, "$id: alerts on what is conclusive only");
-	}
+my %atlas = map { ("atlas:AML.T$_" => 1) } qw(0010 0024 0040 0047 0053 0055 0057 0086);
+my $run = run([ agent(), 'check', '--json', @set, 'policies' ]);
+is($run->{code}, 0, 'sense-agent check takes them') or diag($run->{out});
+my @rules = @{ decode_json($run->{out})->{rule_list} };
+cmp_ok(scalar @rules, '>=', 40, 'the rules are there');
+for my $rule (@rules) {
+	my $id = $rule->{id};
+	like($id, qr/^ai\.[a-z]+(?:\.[a-z_]+)?$/, "$id is named as shipped rules are");
+	ok($rule->{throttled}, "$id is throttled");
+	isnt($rule->{type}, 'policy', "$id says what kind of finding it is");
+	is_deeply([ grep { !$atlas{$_} } @{ $rule->{tags} } ], [], "$id has tags that were checked");
+	ok($rule->{action} eq 'observe' || @{ $rule->{tags} } || $rule->{type} eq 'coverage', "$id is mapped");
 }
+my %files = map { ($_->{file} => 1) } @rules;
+is_deeply([ sort keys %files ], [ sort @files ], 'each file has rules');
 
-open my $tsv, '<', 'policies/catalogue/services.tsv' or die $!;
-my %wanted;
-while (<$tsv>) {
+# What evidence proves: who adds an indicator says here of which weight.
+is_deeply({ map { ($_->{id} => $_->{indicator}) } grep { $_->{indicator} } @rules }, {
+	(map { ("ai.service.$_" => 100) } qw(agent api chat coding companion gateway hub media platform work)),
+	(map { ("ai.$_" => 100) } qw(api.unknown_endpoint clear.api local.runtime local.exposed local.listens
+		mcp.local mcp.clear agent.started agent.unattended)),
+	'ai.service.observed' => 50, 'ai.dns.name' => 30, 'ai.local.hint' => 60, 'ai.mcp.configured' => 60,
+}, 'indicators are those that are known, with their weights');
+
+# ---- hosts of the catalogue --------------------------------------------------------------------------
+
+my (%conclusive, %category, @frames);
+my $port = 20000;
+for (split /\n/, slurp('policies/catalogue/services.tsv')) {
 	next if /^#/ || /^service_id\t/;
-	$wanted{(split /\t/)[3]} = 1;
+	my (undef, undef, undef, $category, undef, $host, undef, $shared, $grade) = split /\t/;
+	$host =~ s/\*/x/g;
+	next if exists $conclusive{$host};
+	$conclusive{$host} = !$shared && $grade =~ /[ABC]/ ? 1 : 0;
+	$category{$host} = $category;
+	push @frames, map { ether($_) } tcp_stream(sport => $port++, dport => 80, up => [ http_get($host, '/') ],
+		down => [ "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" ]);
 }
-is_deeply([grep { !$category{$_} } sort keys %wanted], [], 'every category of the catalogue has a rule');
+cmp_ok(scalar keys %conclusive, '>', 900, 'hosts of the catalogue');
+my (%reported, %by_category);
+for (objects(replay('--json', pcap_write("$dir/hosts.pcap", \@frames)))) {
+	next if $_->{type} eq 'coverage';
+	$reported{ $_->{host} }++;
+	$by_category{ $category{ $_->{host} } }++;
+}
+is_deeply([ grep { $conclusive{$_} && ($reported{$_} // 0) != 1 } sort keys %conclusive ], [],
+	'each host that is conclusive has one finding');
+is_deeply([ grep { !$conclusive{$_} && $reported{$_} } sort keys %conclusive ], [],
+	'no other has any');
+my %wanted = map { ($_ => 1) } values %category;
+is_deeply([ grep { !$by_category{$_} } sort keys %wanted ], [], 'every category of the catalogue has a rule');
 
-SKIP: {
-	my $agent = ($ENV{SENSE_BUILD} || 'build') . '/sense-agent';
-	skip "$agent is not built", 1 unless -x $agent;
-	my $out = qx('$agent' check policies 2>&1);
-	is($?, 0, 'sense-agent check takes them') or diag($out);
-	$out = qx('$agent' test --set catalogue.dir=policies/catalogue policies 2>&1);
-	is($?, 0, 'their own tests pass') or diag($out);
+# ---- weak evidence -----------------------------------------------------------------------------------
+
+# All that proves little, each of another client, so that nothing adds up; and what must not be found then.
+my $weak = <<'END';
+local client = 0
+local function weak(t, raise, values)
+  client = client + 1
+  values.src_ip = ("10.1.%d.%d"):format(client / 200, client % 200 + 1)
+  values.bytes_up = values.bytes_up or "1GiB"
+  raise(t, values)
+end
+local raises = {
+  function(t, values) t:flow(values):new():classified():update():finish() end,
+  function(t, values) t:flow(values):tls():http() end,
 }
+local chat = { id = "x", name = "X", vendor = "X", category = "chat", risk = "high", grade = "U", conclusive = false }
+test("weak evidence", function(t)
+  for _, raise in ipairs(raises) do
+    for _, source in ipairs { "sni", "http", "dns", "inferred" } do
+      for _, hello in ipairs { "sni", "no_sni", "missed" } do
+        for _, category in ipairs { CATEGORIES } do
+          chat.category = category
+          weak(t, raise, { host = "x.example", host_source = source, hello = hello, service = chat })
+        end
+        weak(t, raise, { host = "example.org", host_source = source, hello = hello, user_agent = "curl/8" })
+      end
+    end
+    weak(t, raise, { host = "claude.ai", host_source = "inferred", hello = "sni" })
+    for _, where in ipairs { "127.0.0.1", "10.9.9.9", "198.51.100.7" } do
+      for _, label in ipairs { "Ollama", "OpenAI-compatible", "Anthropic-compatible", "MCP", "A2A" } do
+        weak(t, raise, { dst_ip = where, dst_port = 11434, http_method = "POST", http_path = "/api/chat",
+          signal = { label = label, score = 99 }, credential = "other" })
+      end
+    end
+  end
+  t:process { process = { name = "claude", command = "claude --dangerously-skip-permissions" } }
+  t:listen { process = { name = "nginx" }, listen = { ip = "0.0.0.0", port = 11434, scope = "any" } }
+  t:file { file = { path = "/x/AGENTS.md", kind = "instructions", op = "created", size = "1GiB" } }
+  t:inventory { inventory = { kind = "package", name = "numpy" } }
+  t:event("timer", {})
+FORBIDDEN
+end)
+END
+my $categories = join ', ', map { "\"$_\"" } sort keys %wanted;
+my @alerting = grep { $_->{action} ne 'observe' && $_->{type} ne 'coverage' } @rules;
+my $forbidden = join "\n", map { "  t:forbid \"$_->{id}\"" } @alerting;
+$weak =~ s/CATEGORIES/$categories/;
+$weak =~ s/FORBIDDEN/$forbidden/;
+system("cp -R policies $dir/weak && find $dir/weak -name '*_test.lua' -delete") == 0 or die 'cp';
+spew("$dir/weak/weak_test.lua", $weak);
+$run = run([ agent(), 'test', @set, "$dir/weak" ]);
+is($run->{code}, 0, 'evidence that is not conclusive never alerts') or diag($run->{out}, $run->{err});
 done_testing;

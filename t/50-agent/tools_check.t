@@ -47,6 +47,19 @@ is(check('x' x 300000, '-')->{code}, 1, 'too large a text too');
 # ---- JSON ----
 my $object = decode_json(check($good, '--json', '-')->{out});
 is_deeply([ @$object{qw(ok rules files problems problems_left_out)} ], [ JSON::PP::true, 1, 1, [], 0 ], 'JSON without problems');
+my $list = decode_json(check(<<'END', '--json', '--name', 'my/rule.lua', '-')->{out})->{rule_list};
+rule "my.one" { title = "one", severity = "low", on = "dns" }
+for _, word in ipairs { "two", "three" } do
+  rule("my." .. word) { title = word, severity = "high", on = { "tls", "flow.end" }, type = "service", confidence = 60,
+    action = "observe", indicator = 40, tags = { "a", "b" }, throttle = { by = "src_ip", every = "1h" } }
+end
+END
+is_deeply($list->[0], { id => 'my.one', policy => 'my/rule', file => 'my/rule.lua', line => 1, title => 'one',
+	type => 'policy', severity => 'low', confidence => 80, action => 'alert', on => ['dns'], tags => [],
+	throttled => JSON::PP::false, indicator => 0 }, 'each rule is listed, with what it does not say');
+is_deeply([ map { $_->{id} } @$list ], [ 'my.one', 'my.two', 'my.three' ], 'also those made in a loop, in order');
+is_deeply([ @{ $list->[2] }{qw(line severity confidence action on tags throttled indicator)} ],
+	[ 3, 'high', 60, 'observe', [qw(flow.end tls)], [qw(a b)], JSON::PP::true, 40 ], 'and what each says');
 $run = check(qq{rule "my.one" {\n  severity = "lov", on = "dns", title = "x", match = { hots = 1 } }\n}, '--json', '--name', 'a.lua', '-');
 is($run->{code}, 1, 'JSON with problems: the exit code');
 is($run->{err}, '', 'nothing on stderr');
@@ -54,7 +67,7 @@ $object = decode_json($run->{out});
 is_deeply([ map { @$_{qw(file line rule key)} } @{ $object->{problems} } ],
 	[ 'a.lua', 2, 'my.one', 'severity', 'a.lua', 2, 'my.one', 'match.hots' ], 'each with its place');
 like($object->{problems}[0]{message}, qr{did you mean 'low'}, 'and message');
-is_deeply([ @$object{qw(ok rules files)} ], [ JSON::PP::false, 0, 1 ], 'no rules then');
+is_deeply([ @$object{qw(ok rules files rule_list)} ], [ JSON::PP::false, 0, 1, [] ], 'no rules then');
 $object = decode_json(run([ agent(), 'check', '--json', "$dir/nowhere" ])->{out});
 like($object->{problems}[0]{message}, qr{nowhere}, 'a folder that is not there is a problem too');
 is($object->{problems}[0]{file}, undef, 'of no file');

@@ -220,6 +220,6 @@ spew("$dir/c.lua", qq{rule "c.x" { title = "x", severity = "lov", on = "dns" }\n
 like(try($good)->{err}, qr{c\.lua:1: rule "c\.x": severity: 'lov' is not one of}, 'policies that do not load end it');
 
 # ---- shipped policies ----
-$run = run([ agent(), 'test', @set, '--mutate', map { "policies/$_.lua" } qw(services/chat credentials/clear_text dns/ai_names) ]);
+$run = run([ agent(), 'test', @set, '--mutate', map { "policies/$_.lua" } qw(transfer/upload credentials/clear_text dns/ai_names) ]);
 is($run->{code}, 0, 'the tests of shipped policies pass, and notice every mutant') or diag($run->{out}, $run->{err});
 done_testing;
