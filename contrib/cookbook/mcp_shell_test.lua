@@ -20,7 +20,8 @@ end)
 
 test("what the configuration does not name is no reason to be silent", function(t)
   t:mcp { mcp = { command = "cmd.exe /c x", transport = "stdio" } }
-  t:expect("cookbook.mcp_shell", { summary = "A client starts the MCP server without a name by: cmd.exe /c x" })
+  t:expect("cookbook.mcp_shell", {
+    summary = "A client starts the MCP server without a name by: cmd.exe /c x" })
 end)
 
 test("packages, and words that only look alike, are not", function(t)
