@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lua/tools/test.h"
@@ -358,6 +359,9 @@ static void session_report(struct session *session)
 int sense_tool_test(const struct sense_conf *conf, const struct sense_cli *cli)
 {
 	struct session session = {.conf = conf, .cli = cli, .kit.station.conf = conf, .failed = true};
+	/* What holds here must hold anywhere: hours are those of UTC, in which the tests' clock is set. */
+	setenv("TZ", "UTC0", 1);
+	tzset();
 	sense_policy_sources_init(&session.policies);
 	sense_policy_sources_init(&session.tests);
 	sense_buf_init(&session.survivors, 0);
