@@ -2,14 +2,14 @@
 -- somebody else's. People, and agents at their command, do not keep time.
 policy {
   title = "AI agent calls at even intervals by night", version = "1",
-  description = "Looks at when connections begin, from 22 to 6 o'clock and at weekends, in the agent's local time " ..
-    "(TZ). Not seen: calls on one long connection, and intervals above a quarter of an hour.",
+  description = "Looks at when connections and clear-text requests begin, from 22 to 6 o'clock and at weekends, in " ..
+    "the agent's local time (TZ). Not seen: calls on one long connection, and intervals above 15 minutes.",
 }
 
 rule "ai.agent.beacon" {
   title = "AI service called at even intervals by night",
   severity = "medium", type = "agent", confidence = 75,
-  on = "flow.classified",
+  on = { "tls", "http" }, -- at the call itself; a flow may be classified only as it ends
   match = {
     service = { category = { "agent", "api", "coding", "gateway" }, conclusive = true },
     host_source = { "sni", "http" },

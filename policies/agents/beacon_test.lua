@@ -2,10 +2,10 @@
 local function calls(t, intervals, more)
   local values = { src_ip = "10.0.0.5", host = "api.openai.com", hour = 3, weekday = 2 }
   for key, value in pairs(more or {}) do values[key] = value end
-  t:flow(values):classified()
+  t:flow(values):tls()
   for _, interval in ipairs(intervals) do
     t:wait(interval)
-    t:flow(values):classified()
+    t:flow(values):tls()
   end
 end
 

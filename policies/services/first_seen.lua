@@ -8,7 +8,7 @@ policy {
 rule "ai.service.first_seen" {
   title = "AI service used for the first time",
   severity = "info", type = "service", confidence = 95,
-  on = "flow.classified",
+  on = { "tls", "http" }, -- at the use itself; a flow may be classified only as it ends
   match = { service = { conclusive = true }, host_source = { "sni", "http" } },
   params = { learning_days = 1, forget_after = "30d" },
   when = function(flow, params)

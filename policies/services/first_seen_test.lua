@@ -1,7 +1,7 @@
 local function use(t, host, more)
   local values = { src_ip = "10.0.0.5", host = host }
   for key, value in pairs(more or {}) do values[key] = value end
-  t:flow(values):classified()
+  t:flow(values):tls()
 end
 
 test("a service that is new to a client is reported, from its second day with AI on", function(t)

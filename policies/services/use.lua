@@ -5,7 +5,7 @@ policy {
     "name, and names hidden by ECH (coverage/gaps.lua).",
 }
 
--- Services that are in order, by their id in the catalogue: set { "m365-copilot", "github-copilot" }.
+-- Services that are in order, by their id in the catalogue: set { "ms-copilot", "github-copilot" }.
 local sanctioned = set {}
 -- Risk tier of the catalogue from which on a use is reported: "low", "medium" or "high".
 local from_risk = "low"
