@@ -5,8 +5,11 @@ test("a look-up and a shared host together prove a use", function(t)
   t:dns { src_ip = "10.0.0.5", dns = { name = own } }
   t:forbid "ai.activity.use"
   t:flow({ src_ip = "10.0.0.5", host = shared }):classified()
-  t:expect("ai.activity.use", { severity = "medium", type = "activity", confidence = 65, source_ip = "10.0.0.5",
-    evidence = { "tls: " .. shared .. " (rule ai.service.observed)", "dns: " .. own .. " (rule ai.dns.name)" } })
+  t:expect("ai.activity.use", { severity = "medium", confidence = 65, source_ip = "10.0.0.5",
+    evidence = {
+      "tls: " .. shared .. " (rule ai.service.observed)",
+      "dns: " .. own .. " (rule ai.dns.name)",
+    } })
 end)
 
 test("more of one kind does not", function(t)
@@ -49,7 +52,7 @@ end)
 
 -- As the engine raises it.
 local function activity(t, more)
-  local values = { src_ip = "10.0.0.5", activity = { subject = "gemini", kind = "tls", confidence = 65, indicators = 2,
+  local values = { src_ip = "10.0.0.5", activity = { subject = "gemini", confidence = 65, indicators = 2,
     reported = false, conclusive = false } }
   for key, value in pairs(more or {}) do values.activity[key] = value end
   t:event("activity", values)

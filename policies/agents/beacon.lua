@@ -2,8 +2,9 @@
 -- somebody else's. People, and agents at their command, do not keep time.
 policy {
   title = "AI agent calls at even intervals by night", version = "1",
-  description = "Looks at when connections and clear-text requests begin, from 22 to 6 o'clock and at weekends, in " ..
-    "the agent's local time (TZ). Not seen: calls on one long connection, and intervals above 15 minutes.",
+  description = "Looks at when connections and clear-text requests begin, from 22 to 6 o'clock and at " ..
+    "weekends, in the agent's local time (TZ). Not seen: calls on one long connection, and intervals " ..
+    "above 15 minutes.",
 }
 
 rule "ai.agent.beacon" {
@@ -34,8 +35,8 @@ rule "ai.agent.beacon" {
     local count = state.get(key, params.within)
     local mean = state.get(key .. "|sum", params.within) / count
     return {
-      summary = ("%s called %s %d times within %s, one call in %s"):format(client, flow.service.name, count + 1,
-        params.within, duration(mean)),
+      summary = ("%s called %s %d times within %s, one call in %s"):format(client, flow.service.name,
+        count + 1, params.within, duration(mean)),
       details = { calls = count + 1, interval_seconds = mean },
     }
   end,

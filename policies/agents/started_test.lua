@@ -18,7 +18,7 @@ end)
 
 test("permission that is asked for is not", function(t)
   t:process { tool = "claude-code", process = { command = "claude --permission-mode plan" } }
-  t:process { tool = "codex", process = { command = "codex --sandbox read-only --ask-for-approval on-request" } }
+  t:process { tool = "codex", process = { command = "codex --ask-for-approval on-request" } }
   t:expect("ai.agent.started"):times(2)
   t:only()
 end)

@@ -1,11 +1,12 @@
 -- Model APIs called over the network in clear text: where to, and by whom.
 policy {
   title = "Model API called in clear text", version = "1",
-  description = "Recognised by method, path, headers and program. Not seen: HTTP over TLS, which is what nearly all " ..
-    "hosted services speak. Requests on loopback and within the network are local/runtime.lua's.",
+  description = "Recognised by method, path, headers and program. Not seen: HTTP over TLS, which is what " ..
+    "nearly all hosted services speak. Requests within the network are local/runtime.lua's.",
 }
 
-local model_call = { label = { none = { "MCP", "A2A" } }, score = { min = 100 } } -- those are mcp/traffic.lua's
+-- MCP and A2A are mcp/traffic.lua's.
+local model_call = { label = { none = { "MCP", "A2A" } }, score = { min = 100 } }
 
 local function details(flow)
   return {
@@ -20,8 +21,8 @@ rule "ai.clear.api" {
   match = { signal = model_call, dst_scope = "public", service = { id = { set = true } } },
   finding = function(flow)
     return {
-      summary = ("%s called in clear text: %s %s at %s"):format(flow.service.name, flow.http_method, flow.http_path,
-        flow.host),
+      summary = ("%s called in clear text: %s %s at %s"):format(flow.service.name, flow.http_method,
+        flow.http_path, flow.host),
       details = details(flow),
     }
   end,

@@ -3,7 +3,8 @@ local CHAT = { label = "OpenAI-compatible", score = 100 }
 -- A request to a model over the Internet, by an SDK.
 local function request(t, more)
   local values = { src_ip = "10.0.0.5", dst_ip = "198.51.100.7", http_method = "POST",
-    http_path = "/v1/chat/completions", signal = CHAT, user_agent = "OpenAI/Python 1.99.0", client = "OpenAI SDK" }
+    http_path = "/v1/chat/completions", signal = CHAT, user_agent = "OpenAI/Python 1.99.0",
+    client = "OpenAI SDK" }
   for key, value in pairs(more or {}) do
     values[key] = value
     if value == "unknown" then values[key] = nil end
@@ -40,8 +41,9 @@ test("what is not over the Internet is not for these two", function(t)
 end)
 
 test("what only may be a request to a model, and MCP, are for none", function(t)
-  request(t, { host = "api.openai.com", signal = { label = "OpenAI-compatible", score = 90 }, client = "unknown" })
-  request(t, { signal = { label = "OpenAI-compatible", score = 90 }, client = "unknown" })
+  local weak = { label = "OpenAI-compatible", score = 99 }
+  request(t, { host = "api.openai.com", signal = weak, client = "unknown" })
+  request(t, { signal = weak, client = "unknown" })
   request(t, { host = "api.openai.com", signal = { label = "MCP", score = 100 }, client = "unknown" })
   request(t, { signal = { label = "A2A", score = 100 }, client = "unknown" })
   request(t, { signal = "unknown", client = "unknown" })

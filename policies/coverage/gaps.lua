@@ -42,7 +42,8 @@ rule "ai.coverage.encrypted_dns" {
       {
         host = { suffix = {
           "dns.google", "cloudflare-dns.com", "one.one.one.one", "dns.quad9.net", "doh.opendns.com",
-          "dns.nextdns.io", "dns.adguard-dns.com", "dns.adguard.com", "doh.cleanbrowsing.org", "dns.mullvad.net",
+          "dns.nextdns.io", "dns.adguard-dns.com", "dns.adguard.com", "doh.cleanbrowsing.org",
+          "dns.mullvad.net",
         } },
         host_source = { "sni", "http" },
       },
@@ -51,7 +52,9 @@ rule "ai.coverage.encrypted_dns" {
     },
   },
   finding = function(flow)
-    return { summary = ("Encrypted DNS to %s: names asked for are not seen"):format(flow.host or flow.dst_ip) }
+    return {
+      summary = ("Encrypted DNS to %s: names asked for are not seen"):format(flow.host or flow.dst_ip),
+    }
   end,
   throttle = { by = { "src_ip", "host" }, every = "1d" },
 }

@@ -52,7 +52,8 @@ test("look-ups of resolvers' names, names alike, and other traffic on that port 
 end)
 
 test("an address of an AI service without a handshake", function(t)
-  t:flow({ host = "claude.ai", host_source = "inferred", hello = "missed", dst_ip = "198.51.100.7" }):classified()
+  local flow = t:flow { host = "claude.ai", host_source = "inferred", dst_ip = "198.51.100.7" }
+  flow:classified { hello = "missed" }
   t:expect("ai.coverage.unconfirmed", { severity = "low", service = "claude",
     summary = "198.51.100.7 is an address of Claude by an earlier look-up; its server name was not seen" })
   t:flow({ src_ip = "10.0.0.6", host = "claude.ai", host_source = "inferred", hello = "no_sni" }):finish()

@@ -75,8 +75,9 @@ test("other clients, servers and kinds are other keys", function(t)
   t:expect("ai.credential.clear"):times(6)
   t:expect("ai.credential.loopback", { severity = "info" }):times(4)
   for _, kind in ipairs { "google", "github" } do
-    t:http { credential = kind, dst_ip = "192.168.1.20", signal = { label = "Gemini", score = 100 } }
-    t:http { credential = kind, dst_ip = "192.168.1.20", signal = { label = "Gemini", score = 100 }, src_ip = "10.0.0.9" }
+    for _, client in ipairs { "10.0.0.5", "10.0.0.9" } do
+      t:http { src_ip = client, credential = kind, signal = { label = "Gemini", score = 100 } }
+    end
   end
   t:expect("ai.credential.request"):times(4)
 end)

@@ -1,8 +1,8 @@
 -- What host plugins see of local models: servers that others can reach, and model files.
 policy {
   title = "Local models on this host", version = "1",
-  description = "Not seen: programs and files that the catalogue does not know. A runtime behind a container's " ..
-    "proxy listens for it under the proxy's name.",
+  description = "Not seen: programs and files that the catalogue does not know. For a runtime in a " ..
+    "container the container's proxy may listen, under its own name.",
 }
 
 rule "ai.local.listens" {
@@ -13,7 +13,10 @@ rule "ai.local.listens" {
   params = { known = set {} }, -- tools that may
   when = function(event, params) return not params.known[event.tool] end,
   finding = function(event)
-    return { summary = ("%s accepts connections on %s port %d"):format(event.tool, event.listen.ip, event.listen.port) }
+    return {
+      summary = ("%s accepts connections on %s port %d"):format(event.tool, event.listen.ip,
+        event.listen.port),
+    }
   end,
   throttle = { by = { "tool", "listen.port" }, every = "1d" },
   indicator = { weight = 100, about = "tool" },
@@ -24,7 +27,8 @@ rule "ai.local.model_file" {
   title = "AI model stored on this host",
   severity = "info", type = "local_model", confidence = 85,
   on = "file",
-  match = { file = { kind = "model", op = { "found", "created" }, size = { min = "50MiB" } } }, -- smaller ones are samples
+  -- Smaller ones are samples and parts of other programs.
+  match = { file = { kind = "model", op = { "found", "created" }, size = { min = "50MiB" } } },
   finding = function(event)
     return { summary = ("Model of %s: %s"):format(bytes(event.file.size), event.file.path) }
   end,

@@ -1,6 +1,7 @@
 test("a runtime that others can reach", function(t)
   t:listen { tool = "ollama", listen = { ip = "0.0.0.0", port = 11434, scope = "any" } }
-  t:expect("ai.local.listens", { severity = "medium", summary = "ollama accepts connections on 0.0.0.0 port 11434" })
+  t:expect("ai.local.listens", { severity = "medium",
+    summary = "ollama accepts connections on 0.0.0.0 port 11434" })
   t:listen { tool = "vllm", listen = { ip = "192.168.1.20", port = 8000, scope = "private" } }
   t:expect("ai.local.listens", { summary = like "vllm" })
   t:only()

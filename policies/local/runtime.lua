@@ -3,11 +3,12 @@
 -- program, no body is read: a score of 100 is one conclusive indicator or two independent ones.
 policy {
   title = "Model served over clear-text HTTP", version = "2",
-  description = "Requests to a model runtime or an OpenAI-compatible server on this host or network; those over the " ..
-    "Internet are api/clear_text.lua's. HTTP over TLS is not seen here.",
+  description = "Requests to a model runtime or an OpenAI-compatible server on this host or network; " ..
+    "those over the Internet are api/clear_text.lua's. HTTP over TLS is not seen here.",
 }
 
-local model_call = { label = { none = { "MCP", "A2A" } }, score = { min = 100 } } -- those are mcp/traffic.lua's
+-- MCP and A2A are mcp/traffic.lua's.
+local model_call = { label = { none = { "MCP", "A2A" } }, score = { min = 100 } }
 
 local function within_host(flow)
   return flow.dst_scope == "loopback" or flow.src_ip == flow.dst_ip
@@ -49,8 +50,8 @@ rule "ai.local.exposed" {
   when = function(flow, params) return not within_host(flow) and not params.known[flow.dst_ip] end,
   finding = function(flow)
     return {
-      summary = ("%s on %s port %d takes requests of other machines: %s %s"):format(flow.signal.label, flow.dst_ip,
-        flow.dst_port, flow.http_method, flow.http_path),
+      summary = ("%s on %s port %d takes requests of other machines: %s %s"):format(flow.signal.label,
+        flow.dst_ip, flow.dst_port, flow.http_method, flow.http_path),
       details = details(flow),
     }
   end,

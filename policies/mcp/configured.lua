@@ -1,7 +1,8 @@
 -- MCP servers that stand in the configuration of a client: tools that an agent can use.
 policy {
   title = "MCP server configured", version = "1",
-  description = "Once for each client and server. Servers that a client gets from its vendor's account are not seen.",
+  description = "Once for each client and server. Not seen: servers that a client gets from its vendor's " ..
+    "account, and those given on its command line.",
 }
 
 -- Without TLS, and not on this host.
@@ -21,8 +22,9 @@ rule "ai.mcp.configured" {
     local clear = in_clear(event.mcp.url)
     return {
       severity = clear and "medium" or nil,
-      summary = ("%s can use the MCP server %s: %s%s"):format(event.mcp.client or "A program", event.mcp.server,
-        event.mcp.url or event.mcp.command or "it is not said how", clear and ", in clear text" or ""),
+      summary = ("%s can use the MCP server %s: %s%s"):format(event.mcp.client or "A program",
+        event.mcp.server, event.mcp.url or event.mcp.command or "it is not said how",
+        clear and ", in clear text" or ""),
     }
   end,
   throttle = { by = { "user", "mcp.client", "mcp.server" }, every = "7d" },

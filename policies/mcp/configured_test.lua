@@ -7,13 +7,14 @@ test("a server that a client starts", function(t)
 end)
 
 test("one that it reaches in clear text is graver", function(t)
-  t:mcp { mcp = { client = "cursor", server = "wiki", transport = "http", url = "http://wiki.corp.example/mcp" } }
-  t:expect("ai.mcp.configured", { severity = "medium", summary = like "http://wiki.corp.example/mcp, in clear text" })
+  t:mcp { mcp = { client = "cursor", server = "wiki", url = "http://wiki.corp.example/mcp" } }
+  t:expect("ai.mcp.configured", { severity = "medium",
+    summary = like "http://wiki.corp.example/mcp, in clear text" })
 end)
 
 test("with TLS, or on this host, it is not", function(t)
-  for _, url in ipairs { "https://mcp.example.com/mcp", "http://localhost:3000/mcp", "http://127.0.0.1:3000/sse",
-    "http://[::1]:3000/mcp" } do
+  for _, url in ipairs { "https://mcp.example.com/mcp", "http://localhost:3000/mcp",
+    "http://127.0.0.1:3000/sse", "http://[::1]:3000/mcp" } do
     t:mcp { mcp = { client = "cursor", server = url, transport = "http", url = url } }
   end
   t:expect("ai.mcp.configured", { severity = "low" }):times(4)

@@ -1,6 +1,6 @@
 local function request(t, more)
-  local values = { src_ip = "10.0.0.5", dst_ip = "10.0.0.5", dst_port = 3000, http_method = "POST", http_path = "/mcp",
-    signal = { label = "MCP", score = 100 } }
+  local values = { src_ip = "10.0.0.5", dst_ip = "10.0.0.5", dst_port = 3000, http_method = "POST",
+    http_path = "/mcp", signal = { label = "MCP", score = 100 } }
   for key, value in pairs(more or {}) do values[key] = value end
   t:http(values)
 end

@@ -1,8 +1,8 @@
 -- A service that a client had not used before: the moment to ask why, before it becomes a habit.
 policy {
   title = "AI service seen for the first time", version = "1",
-  description = "Once for each client and service; after 30 days without use a service is new again. What a client " ..
-    "used before the agent began is not known, so the first days on which it uses AI only teach.",
+  description = "Once for each client and service; after 30 days without use a service is new again. What " ..
+    "a client used before the agent began is not known, so the first days on which it uses AI only teach.",
 }
 
 rule "ai.service.first_seen" {

@@ -1,8 +1,8 @@
 -- Use of AI services that nobody sanctioned: one rule for each kind of service.
 policy {
   title = "AI service used", version = "2",
-  description = "Connections to hosts that are conclusively an AI service. Not seen: services behind a proxy's own " ..
-    "name, and names hidden by ECH (coverage/gaps.lua).",
+  description = "Connections to hosts that are conclusively an AI service. Not seen: services behind a " ..
+    "proxy's own name, and names hidden by ECH (coverage/gaps.lua).",
 }
 
 -- Services that are in order, by their id in the catalogue: set { "ms-copilot", "github-copilot" }.
@@ -29,12 +29,13 @@ local kinds = {
   { "companion", "AI companion service", "Companion", { "companion" }, plain, "atlas:AML.T0047" },
   { "gateway", "AI gateway", "Gateway", { "gateway" }, grave, "atlas:AML.T0040" },
   { "hub", "AI model hub", "Model hub", { "hub" }, plain, "atlas:AML.T0010" },
-  { "media", "AI image, video or voice service", "Media service", { "image", "video", "voice" }, plain,
-    "atlas:AML.T0047" },
-  { "platform", "AI infrastructure service", "Infrastructure", { "infra", "observability", "vectordb" }, plain,
-    "atlas:AML.T0040" },
+  { "media", "AI image, video or voice service", "Media service", { "image", "video", "voice" },
+    plain, "atlas:AML.T0047" },
+  { "platform", "AI infrastructure service", "Infrastructure", { "infra", "observability", "vectordb" },
+    plain, "atlas:AML.T0040" },
   { "work", "AI search, writing, meeting or productivity service", "Service",
-    { "search", "writing", "meeting", "productivity", "browser" }, plain, "atlas:AML.T0047" },
+    { "search", "writing", "meeting", "productivity", "browser" },
+    plain, "atlas:AML.T0047" },
 }
 
 for _, kind in ipairs(kinds) do

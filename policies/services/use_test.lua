@@ -1,8 +1,9 @@
 -- The catalogue gives service.* for the host, as it does for traffic.
 local kinds = {
-  { "agent", "coze.com" }, { "api", "api.openai.com" }, { "chat", "claude.ai" }, { "coding", "api.githubcopilot.com" },
-  { "companion", "character.ai" }, { "gateway", "openrouter.ai" }, { "hub", "huggingface.co" },
-  { "media", "elevenlabs.io" }, { "platform", "pinecone.io" }, { "work", "perplexity.ai" },
+  { "agent", "coze.com" }, { "api", "api.openai.com" }, { "chat", "claude.ai" },
+  { "coding", "api.githubcopilot.com" }, { "companion", "character.ai" }, { "gateway", "openrouter.ai" },
+  { "hub", "huggingface.co" }, { "media", "elevenlabs.io" }, { "platform", "pinecone.io" },
+  { "work", "perplexity.ai" },
 }
 
 for _, kind in ipairs(kinds) do

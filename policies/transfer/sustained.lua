@@ -1,8 +1,8 @@
 -- Many small uploads that together are a large one.
 policy {
   title = "Sustained upload to an AI service", version = "1",
-  description = "Adds up what a client sent to one service over an hour, connection by connection as they end. " ..
-    "Connections of 1 MiB and more are transfer/upload.lua's, and are not counted here.",
+  description = "Adds up what a client sent to one service over an hour, connection by connection as they " ..
+    "end. Connections of 1 MiB and more are transfer/upload.lua's, and are not counted here.",
 }
 
 rule "ai.upload.sustained" {

@@ -44,7 +44,8 @@ end)
 test("a name that the client said, too few bytes and shared hosts are not inferred uploads", function(t)
   t:flow({ host = "claude.ai", bytes_up = "2MiB" }):finish()
   t:flow({ host = "claude.ai", host_source = "inferred", bytes_up = "1023k" }):finish()
-  t:flow({ host = "claude.ai", host_source = "inferred", bytes_up = "2MiB", ["service.conclusive"] = false }):finish()
+  local shared = t:flow { host = "claude.ai", ["service.conclusive"] = false }
+  shared:finish { host_source = "inferred", bytes_up = "2MiB" }
   t:forbid "ai.upload.inferred"
 end)
 
@@ -74,12 +75,15 @@ test("an hour of one client and host is one finding of a kind", function(t)
 end)
 
 test("each client and host by itself", function(t)
-  for _, more in ipairs { { "10.0.0.5", "claude.ai" }, { "10.0.0.6", "claude.ai" }, { "10.0.0.5", "chatgpt.com" } } do
-    local flow = t:flow { src_ip = more[1], host = more[2], bytes_up = "2MiB" }
+  local function send(client, host)
+    local flow = t:flow { src_ip = client, host = host, bytes_up = "2MiB" }
     flow:update()
     flow:finish { bytes_up = "20MiB" }
-    t:flow({ src_ip = more[1], host = more[2], bytes_up = "2MiB", host_source = "inferred" }):finish()
+    t:flow({ src_ip = client, host = host, bytes_up = "2MiB", host_source = "inferred" }):finish()
   end
+  send("10.0.0.5", "claude.ai")
+  send("10.0.0.6", "claude.ai")
+  send("10.0.0.5", "chatgpt.com")
   t:expect("ai.upload.large"):times(3)
   t:expect("ai.upload.huge"):times(3)
   t:expect("ai.upload.inferred"):times(3)

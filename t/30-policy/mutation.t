@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# The tests of the shipped policies notice when a rule is broken: each rule once never fires and once fires for
-# every event that it takes, and some test must fail each time.
+# The tests of the shipped policies notice when a rule is broken: each rule once never fires and once fires
+# for every event that it takes, and some test must fail each time.
 use strict;
 use warnings;
 use lib 't/lib';
@@ -9,7 +9,8 @@ use Test::More;
 
 need_agent();
 plan skip_all => 'it would take minutes, and tests no C' if is_sanitized();
-my $run = run([ agent(), 'test', '--mutate', '--coverage', '--set', 'catalogue.dir=policies/catalogue', 'policies' ]);
+my @set = ('--set', 'catalogue.dir=policies/catalogue');
+my $run = run([ agent(), 'test', '--mutate', '--coverage', @set, 'policies' ]);
 is($run->{code}, 0, 'all pass, cover every rule and notice every mutant') or diag($run->{out});
 my ($rules, $fired) = $run->{out} =~ /^(\d+) rules, (\d+) fired in tests$/m;
 is($fired, $rules, 'every rule fires in some test');

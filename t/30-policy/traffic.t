@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# The shipped policies on traffic made by hand, from frames on: which findings a conversation has, and that one
-# thing is told once.
+# The shipped policies on traffic made by hand, from frames on: which findings a conversation has, and that
+# one thing is told once.
 use strict;
 use warnings;
 use lib 't/lib';
