@@ -320,7 +320,8 @@ static void death_describe(const struct run *run, const struct death *death, cha
 	uint32_t denied = load(run->job->shared->page->denied);
 	char call[32];
 	if (run->killed == KILLED_CALL) {
-		snprintf(out, cap, "one call took longer than %u ms of CPU time", run->limits.call_cpu_ms);
+		snprintf(out, cap, "one call took %.0f ms of CPU time, more than its limit of %u ms",
+		         (double)run->watch.call_took_us / 1000, run->limits.call_cpu_ms);
 	} else if (run->killed == KILLED_STALL) {
 		snprintf(out, cap, "nothing moved for %u ms of CPU time", run->limits.stall_cpu_ms);
 	} else if (denied) {

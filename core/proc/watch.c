@@ -67,6 +67,7 @@ enum sense_watch_verdict sense_watch_look(struct sense_watch *watch,
 		watch->sign = sign;
 		watch->sign_cpu_us = now;
 	}
+	watch->call_took_us = in_call && now > watch->call_cpu_us ? now - watch->call_cpu_us : 0;
 	if (in_call && (now > watch->call_cpu_us + watch->limits.call_cpu_ms * UINT64_C(1000) ||
 	                watch->call_wall_ms > watch->limits.call_wall_ms))
 		return SENSE_WATCH_CALL;

@@ -26,6 +26,7 @@ struct sense_watch {
 	uint64_t call, sign;            /* as they were at the last change */
 	uint64_t call_cpu_us, sign_cpu_us; /* CPU time of the worker then */
 	uint64_t call_wall_ms;          /* time looked at since the call word changed */
+	uint64_t call_took_us;          /* CPU time of the call in hand, at the latest look */
 };
 
 /* Limits without defaults: see sense_watch_defaults. */

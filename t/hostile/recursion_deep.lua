@@ -1,5 +1,5 @@
 -- Recursion without end.
--- expect: error: stack overflow
+-- expect: error|soft: stack overflow
 local function deep(n) return 1 + deep(n + 1) end
 rule "hostile.recursion_deep" {
   title = "hostile", severity = "info", on = "flow.classified",

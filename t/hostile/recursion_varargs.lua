@@ -1,5 +1,5 @@
 -- Recursion that doubles its arguments.
--- expect: error: overflow
+-- expect: error|soft: overflow
 rule "hostile.recursion_varargs" {
   title = "hostile", severity = "info", on = "flow.classified",
   match = { host = "huggingface.co" },
