@@ -13,7 +13,7 @@ rule "ai.service.first_seen" {
   params = { learning_days = 1, forget_after = "30d" },
   when = function(flow, params)
     local client = flow.user or flow.src_ip
-    local days = state.distinct(client, date(flow.ts).day, params.forget_after)
+    local days = state.distinct(client, math.floor(flow.ts / 86400e6), params.forget_after)
     local new = state.first(client .. "|" .. flow.service.id, params.forget_after)
     return new and days > params.learning_days
   end,
