@@ -33,6 +33,19 @@ struct sense_sink {
 	bool (*batch)(void *self, const struct sense_engine_stats *stats);
 };
 
+/* How a rule is broken on purpose, so that it shows whether its tests notice. */
+enum sense_mutation {
+	SENSE_MUTATION_FLIPPED, /* holds where it would not, and does not where it would */
+	SENSE_MUTATION_NEVER,
+	SENSE_MUTATION_ALWAYS, /* holds for every event that it takes */
+	SENSE_MUTATIONS
+};
+
+struct sense_mutant {
+	uint32_t rule; /* number + 1; 0: none is */
+	enum sense_mutation how;
+};
+
 struct sense_engine_config {
 	const struct sense_classifier_ops *classifier; /* NULL: flows stay unclassified */
 	const sense_catalogue *catalogue;
@@ -42,8 +55,7 @@ struct sense_engine_config {
 	struct sense_activities *activities; /* NULL: indicators are not added up */
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
-	uint32_t flipped;  /* number + 1 of a rule that holds where it would not; 0: none (for tests) */
-	bool flipped_too;  /* ... and where it would: it holds for every event that it takes */
+	struct sense_mutant mutant; /* for tests of tests */
 	bool observed_too; /* tell findings of rules that only observe */
 	bool hit_flows_only; /* sink.flow is told of flows that some rule held for, and no others */
 	uint32_t max_flows;

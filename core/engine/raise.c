@@ -106,7 +106,7 @@ static void take(sense_engine *engine, const uint32_t *numbers, unsigned count,
 	unsigned waiting = 0;
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t number = numbers[i];
-		if (number + 1 == engine->config.flipped)
+		if (number + 1 == engine->config.mutant.rule)
 			continue;
 		if (quarantine && bit_of(quarantine, number)) {
 			engine->health[number].stats.skipped++;
@@ -126,20 +126,21 @@ static void take(sense_engine *engine, const uint32_t *numbers, unsigned count,
 	take_asked(engine, asked, waiting, event);
 }
 
-/* The rule that a test has turned round: it holds where it would not, and does not where it would. */
-static void take_flipped(sense_engine *engine, const uint32_t *numbers, unsigned count,
-                         const struct sense_event *event)
+/* The one rule that is not what it is written as. */
+static void take_mutant(sense_engine *engine, const uint32_t *numbers, unsigned count,
+                        const struct sense_event *event)
 {
-	uint32_t flipped = engine->config.flipped - 1;
-	const struct sense_rule *rule = sense_ruleset_get(engine->config.rules, flipped);
+	const struct sense_mutant *mutant = &engine->config.mutant;
+	uint32_t number = mutant->rule - 1;
+	const struct sense_rule *rule = sense_ruleset_get(engine->config.rules, number);
 	bool holds = false;
 	if (!rule || !(rule->events >> event->kind & 1))
 		return;
 	for (unsigned i = 0; i < count; i++)
-		holds = holds || numbers[i] == flipped;
+		holds = holds || numbers[i] == number;
 	if (holds && rule->has_when)
-		holds = ask(engine, &flipped, 1, event);
-	if (!holds || engine->config.flipped_too)
+		holds = ask(engine, &number, 1, event);
+	if (mutant->how == SENSE_MUTATION_ALWAYS || (mutant->how == SENSE_MUTATION_FLIPPED && !holds))
 		on_hit(engine, rule, event);
 }
 
@@ -177,8 +178,8 @@ static void raise(sense_engine *engine, struct sense_flow *flow, struct sense_ev
 	unsigned count = sense_ruleset_match(engine->config.rules, event, &numbers);
 	if (count)
 		take(engine, numbers, count, event);
-	if (engine->config.flipped)
-		take_flipped(engine, numbers, count, event);
+	if (engine->config.mutant.rule)
+		take_mutant(engine, numbers, count, event);
 	if (engine->hit && flow)
 		flow->flags |= SENSE_FLOW_HIT;
 	if (engine->fusion.count && event->kind != SENSE_EVENT_ACTIVITY)

@@ -230,39 +230,36 @@ static bool noticed(struct session *session, const struct sense_rule *rule, cons
 	return false;
 }
 
-static void survivor(struct session *session, const struct sense_rule *rule, const char *mutant)
+/* What is to be said of a mutant that no test noticed. */
+static const char *const survivors[SENSE_MUTATIONS] = {
+    [SENSE_MUTATION_FLIPPED] = "is turned round: no test says when it fires",
+    [SENSE_MUTATION_NEVER] = "never fires: add a test with t:expect",
+    [SENSE_MUTATION_ALWAYS] =
+        "fires on everything: add an event that comes near, and t:forbid or t:nothing",
+};
+
+/* A rule without conditions fires on everything anyway. */
+static bool possible(const struct sense_rule *rule, enum sense_mutation how)
 {
-	session->failed = true;
-	sense_buf_printf(&session->survivors, "  %s:%d: rule \"%s\" %s\n", rule->file, rule->line, rule->id,
-	                 mutant);
+	return how != SENSE_MUTATION_ALWAYS || rule->condition_count || rule->clause_count || rule->has_when;
 }
 
-/* Each rule is taken away, and then fires for every event it takes: which it does anyway without conditions.
- */
-static bool mutate(struct session *session)
+static void mutate(struct session *session)
 {
 	const sense_ruleset *rules = session->kit.station.rules;
-	unsigned count = sense_ruleset_count(rules);
-	uint64_t *quarantine = calloc(count / 64 + 1, sizeof *quarantine);
-	if (!quarantine)
-		return false;
-	for (unsigned i = 0; i < count; i++) {
-		const struct sense_rule *rule = sense_ruleset_get(rules, i);
-		quarantine[i / 64] |= UINT64_C(1) << i % 64;
-		struct sense_test_job removed = {.quarantine = quarantine, .enough = NOTICED};
-		struct sense_test_job widened = {.widened = i + 1, .enough = NOTICED};
-		bool narrow = rule->condition_count || rule->clause_count || rule->has_when;
-		if (!noticed(session, rule, &removed))
-			survivor(session, rule, "never fires: add a test with t:expect");
-		if (narrow && !noticed(session, rule, &widened))
-			survivor(
-			    session, rule,
-			    "fires on everything: add an event that comes near, and t:forbid or t:nothing");
-		quarantine[i / 64] = 0;
-		session->mutants += 1u + narrow;
+	for (unsigned i = 0; i < SENSE_MUTATIONS * sense_ruleset_count(rules); i++) {
+		const struct sense_rule *rule = sense_ruleset_get(rules, i / SENSE_MUTATIONS);
+		enum sense_mutation how = (enum sense_mutation)(i % SENSE_MUTATIONS);
+		struct sense_test_job job = {.mutant = {rule->number + 1, how}, .enough = NOTICED};
+		if (!possible(rule, how))
+			continue;
+		session->mutants++;
+		if (noticed(session, rule, &job))
+			continue;
+		session->failed = true;
+		sense_buf_printf(&session->survivors, "  %s:%d: rule \"%s\" %s\n", rule->file, rule->line,
+		                 rule->id, survivors[how]);
 	}
-	free(quarantine);
-	return true;
 }
 
 /* ---- the command ---- */
@@ -372,8 +369,8 @@ int sense_tool_test(const struct sense_conf *conf, const struct sense_cli *cli)
 		for (unsigned i = 0; i < session.tests.count; i++)
 			file_run(&session, i, &plain, false);
 		/* Mutants of rules whose tests fail already would tell nothing. */
-		if (cli->mutate && !session.failed && !mutate(&session))
-			session.failed = true;
+		if (cli->mutate && !session.failed)
+			mutate(&session);
 		session_report(&session);
 	}
 	for (unsigned i = 0; i < session.count; i++) {

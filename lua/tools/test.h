@@ -99,8 +99,7 @@ struct sense_test_run {
 	const struct sense_policy_source *file;     /* the test's own */
 	const struct sense_test_plan *plan;
 	union sense_mark *mark;
-	uint32_t widened;           /* number + 1 of a rule that holds for every event it takes */
-	const uint64_t *quarantine; /* as in struct sense_engine_config */
+	struct sense_mutant mutant;
 	void (*failed)(void *context, unsigned kind, const char *text);
 	void *context;
 	/* ---- since it began ---- */
@@ -148,10 +147,9 @@ struct sense_test_job {
 	const sense_catalogue *catalogue;
 	const struct sense_policy_sources *sources;
 	const struct sense_policy_source *file;
-	int first;                  /* test to begin with */
-	uint32_t widened;           /* number + 1 of a rule that holds for every event it takes */
-	const uint64_t *quarantine; /* rules that are taken away */
-	unsigned enough;            /* bits: a test with such a failure ends the job */
+	int first;       /* test to begin with */
+	struct sense_mutant mutant;
+	unsigned enough; /* bits: a test with such a failure ends the job */
 };
 
 /* As sense_guard.body: context is the job, out takes records. */

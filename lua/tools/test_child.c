@@ -81,8 +81,7 @@ static void plan_run(struct shift *shift, struct sense_kit *kit, const struct se
 	    .file = shift->job->file,
 	    .plan = plan,
 	    .mark = shift->mark,
-	    .widened = shift->job->widened,
-	    .quarantine = shift->job->quarantine,
+	    .mutant = shift->job->mutant,
 	    .failed = on_failed,
 	    .context = shift,
 	};

@@ -169,9 +169,7 @@ static bool begin(struct sense_test_run *run)
 	if (status || !rules_known(run))
 		return false;
 	struct sense_engine_config how = {
-	    .quarantine = run->quarantine,
-	    .flipped = run->widened,
-	    .flipped_too = true,
+	    .mutant = run->mutant,
 	    .observed_too = true,
 	    .sink = {.self = run, .finding = on_finding, .script_error = on_script_error, .event = on_event},
 	};

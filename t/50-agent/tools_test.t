@@ -187,7 +187,7 @@ is(try($good, '--coverage')->{code}, 1, 'unless it is asked for');
 spew("$dir/a.lua", qq{rule "a.big" { title = "Large", severity = "medium", on = "flow.end", match = { bytes_up = { min = "1MiB" } } }\n});
 $run = try($good, '--mutate', '--coverage');
 is($run->{code}, 0, 'tests that notice every mutant') or diag($run->{out});
-like($run->{out}, qr{^2 mutants of rules tried, all were noticed$}m, 'are told so');
+like($run->{out}, qr{^3 mutants of rules tried, all were noticed$}m, 'are told so');
 $run = try(qq{test("big", function(t) $flow t:expect "a.big" end)\n}, '--mutate');
 is($run->{code}, 1, 'a test without a near miss');
 like($run->{out}, qr{no test noticed that\n +\S*a\.lua:1: rule "a\.big" fires on everything}, 'does not notice a rule that fires on everything');
