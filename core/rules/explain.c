@@ -118,26 +118,18 @@ static void print_wanted(const struct sense_condition *condition, struct sense_b
 	}
 }
 
-/* One line a condition; true when all hold. */
-static bool print_conditions(const struct sense_condition *conditions, unsigned count,
-                             const struct sense_event *event, const char *indent, struct sense_buf *out)
+static bool print_condition(const struct sense_condition *condition, const struct sense_event *event,
+			    const char *indent, struct sense_buf *out)
 {
-	bool all = true;
-
-	for (unsigned i = 0; i < count; i++) {
-		const struct sense_condition *condition = &conditions[i];
-		struct sense_value value;
-		sense_event_get(event, condition->field, &value);
-		bool holds = sense_condition_test(condition, &value);
-		all = all && holds;
-		sense_buf_printf(out, "%s%-4s %s is ", indent, holds ? "yes" : "NO",
-		                 sense_field_name(condition->field));
-		sense_value_print(&value, out);
-		sense_buf_adds(out, "; wanted: ");
-		print_wanted(condition, out);
-		sense_buf_addc(out, '\n');
-	}
-	return all;
+	struct sense_value value;
+	sense_event_get(event, condition->field, &value);
+	bool holds = sense_condition_test(condition, &value);
+	sense_buf_printf(out, "%s%-4s %s is ", indent, holds ? "yes" : "NO", sense_field_name(condition->field));
+	sense_value_print(&value, out);
+	sense_buf_adds(out, "; wanted: ");
+	print_wanted(condition, out);
+	sense_buf_addc(out, '\n');
+	return holds;
 }
 
 static bool clause_holds(const struct sense_clause *clause, const struct sense_event *event)
@@ -149,33 +141,42 @@ static bool clause_holds(const struct sense_clause *clause, const struct sense_e
 }
 
 /* Those that hold are all that matters when some do; when none does, each says on what it failed. */
-static bool print_clauses(const struct sense_rule *rule, const struct sense_event *event,
-                          struct sense_buf *out)
+static bool print_clauses(const struct sense_rule *rule, const struct sense_event *event, struct sense_buf *out)
 {
 	unsigned held = 0;
 
 	for (unsigned i = 0; i < rule->clause_count; i++)
 		held += clause_holds(&rule->clauses[i], event);
 	sense_buf_printf(out, "  %-4s %u of %u alternatives hold%s\n", held ? "yes" : "NO", held,
-	                 rule->clause_count, held == 1 ? "s" : "");
+			 rule->clause_count, held == 1 ? "s" : "");
 	for (unsigned i = 0; i < rule->clause_count; i++) {
 		const struct sense_clause *clause = &rule->clauses[i];
 		if (held && !clause_holds(clause, event))
 			continue;
 		sense_buf_printf(out, "       alternative %u\n", i + 1);
-		print_conditions(clause->conditions, clause->condition_count, event, "         ", out);
+		for (unsigned j = 0; j < clause->condition_count; j++)
+			print_condition(&clause->conditions[j], event, "         ", out);
 	}
 	return held;
 }
 
-bool sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event, struct sense_buf *out)
+struct sense_explanation sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event,
+					    struct sense_buf *out)
 {
+	struct sense_explanation told = {0};
 	bool takes = rule->events >> event->kind & 1;
 
 	sense_buf_printf(out, "%s on %s%s\n", rule->id, sense_event_name(event->kind),
-	                 takes ? "" : ": the rule does not take this event");
-	bool all = print_conditions(rule->conditions, rule->condition_count, event, "  ", out);
-	if (rule->clause_count)
-		all = print_clauses(rule, event, out) && all;
-	return takes && all;
+			 takes ? "" : ": the rule does not take this event");
+	for (unsigned i = 0; i < rule->condition_count; i++) {
+		const struct sense_condition *condition = &rule->conditions[i];
+		if (print_condition(condition, event, "  ", out))
+			continue;
+		told.failed++;
+		told.fields[condition->field / 64] |= UINT64_C(1) << condition->field % 64;
+	}
+	told.no_alternative = rule->clause_count && !print_clauses(rule, event, out);
+	told.failed += told.no_alternative;
+	told.holds = takes && !told.failed;
+	return told;
 }

@@ -8,9 +8,16 @@
 #include "core/base/buf.h"
 #include "core/rules/rule.h"
 
-/* Appends to out. True when the rule takes this kind of event and all its conditions hold. */
-bool sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event,
-			struct sense_buf *out);
+struct sense_explanation {
+	bool holds;                                    /* the rule takes the event, and all conditions hold */
+	unsigned failed;                               /* conditions that all alternatives share, and ... */
+	bool no_alternative;                           /* ... counted as one of them: none of these holds */
+	uint64_t fields[(SENSE_FIELD_COUNT + 63) / 64]; /* of the shared conditions that failed */
+};
+
+/* Appends to out. */
+struct sense_explanation sense_rule_explain(const struct sense_rule *rule, const struct sense_event *event,
+					    struct sense_buf *out);
 
 /* Text of a value: its string, number, yes or no, address; "not set". Appends to out. */
 void sense_value_print(const struct sense_value *value, struct sense_buf *out);

@@ -24,8 +24,8 @@ struct entry {
 	uint64_t first_ts;
 	unsigned number; /* from 1, in order of the first event */
 	unsigned events;
-	unsigned failed;         /* conditions, on the best event */
-	enum end end;            /* of the best event */
+	struct sense_explanation best; /* of the best event */
+	enum end end;                  /* likewise */
 	bool wanted;             /* by --host and --flow */
 	char *why;               /* conditions of the best event */
 	char reason[REASON_MAX]; /* error of its script */
@@ -44,7 +44,7 @@ struct explain {
 	unsigned count, left_out;
 	/* The event in hand. */
 	struct entry *current;
-	unsigned failed;
+	struct sense_explanation told;
 	enum end end;
 	struct sense_buf why;
 	char reason[REASON_MAX];
@@ -72,7 +72,7 @@ static struct entry *entry_of(struct explain *explain, const struct sense_event 
 	struct entry *entry = &explain->entries[explain->count];
 	explain->slots[slot] = ++explain->count;
 	*entry = (struct entry){
-	    .flow = key.flow, .first_ts = key.first_ts, .number = explain->count, .failed = UINT32_MAX};
+	    .flow = key.flow, .first_ts = key.first_ts, .number = explain->count, .best.failed = UINT32_MAX};
 	return entry;
 }
 
@@ -125,34 +125,26 @@ static bool host_wanted(const struct sense_event *event, const char *wanted)
 
 /* ---- events ---- */
 
-static unsigned conditions_failed(const char *why)
-{
-	unsigned failed = 0;
-	for (const char *at = why; (at = strstr(at, "\n  NO ")); at++)
-		failed++;
-	return failed;
-}
-
 /* The event before is over: what the rule's counters say now was its doing. */
 static void settle(struct explain *explain)
 {
 	struct entry *entry = explain->current;
 	const struct sense_rule_stats *stats =
 	    sense_engine_rule_stats(explain->kit.station.engine, explain->rule->number);
-	if (entry && !explain->failed && stats->held > explain->held)
+	if (entry && !explain->told.failed && stats->held > explain->held)
 		explain->end = stats->suppressed > explain->suppressed ? END_THROTTLE : END_FIRED;
 	explain->held = stats->held;
 	explain->suppressed = stats->suppressed;
 	explain->current = NULL;
-	if (!entry || explain->failed > entry->failed ||
-	    (explain->failed == entry->failed && explain->end < entry->end))
+	if (!entry || explain->told.failed > entry->best.failed ||
+	    (explain->told.failed == entry->best.failed && explain->end < entry->end))
 		return;
 	char *why = strdup(sense_buf_str(&explain->why));
 	if (!why)
 		return;
 	free(entry->why);
 	entry->why = why;
-	entry->failed = explain->failed;
+	entry->best = explain->told;
 	entry->end = explain->end;
 	memcpy(entry->reason, explain->reason, sizeof entry->reason);
 }
@@ -171,8 +163,7 @@ static void on_event(void *self, const struct sense_event *event)
 	entry->wanted = (entry->wanted || !cli->host || host_wanted(event, cli->host)) &&
 	                (!cli->flow || cli->flow == entry->number);
 	sense_buf_clear(&explain->why);
-	sense_rule_explain(explain->rule, event, &explain->why);
-	explain->failed = conditions_failed(sense_buf_str(&explain->why));
+	explain->told = sense_rule_explain(explain->rule, event, &explain->why);
 	explain->end = END_CONDITIONS;
 	explain->current = entry;
 	*explain->reason = '\0';
@@ -225,8 +216,8 @@ static int by_nearness(const void *a, const void *b)
 	const struct entry *one = *(const struct entry *const *)a, *other = *(const struct entry *const *)b;
 	if ((one->end == END_FIRED) != (other->end == END_FIRED))
 		return one->end == END_FIRED ? 1 : -1;
-	if (one->failed != other->failed)
-		return one->failed < other->failed ? -1 : 1;
+	if (one->best.failed != other->best.failed)
+		return one->best.failed < other->best.failed ? -1 : 1;
 	return (one->number > other->number) - (one->number < other->number);
 }
 
@@ -242,14 +233,16 @@ static const char *end_word(const struct entry *entry)
 	case END_FAILED:
 		return "all conditions hold, and `when` failed";
 	default:
-		return entry->failed ? "did not match" : "all conditions hold, but it did not fire";
+		return entry->best.failed ? "did not match" : "all conditions hold, but it did not fire";
 	}
 }
 
+/* On what flows failed, how often; the last is about all alternatives together. */
 struct miss {
-	char field[64];
+	const char *what;
 	unsigned count;
 };
+#define MISSES (SENSE_FIELD_COUNT + 1)
 
 static int more_first(const void *a, const void *b)
 {
@@ -257,30 +250,18 @@ static int more_first(const void *a, const void *b)
 	return (one->count < other->count) - (one->count > other->count);
 }
 
-/* Adds up the fields of the lines "  NO   field is ...". */
-static unsigned misses_count(struct entry *const *entries, unsigned count,
-                             struct miss misses[SENSE_FIELD_COUNT])
+static void misses_count(struct entry *const *entries, unsigned count, struct miss misses[MISSES])
 {
-	unsigned known = 0;
+	for (unsigned field = 0; field < SENSE_FIELD_COUNT; field++)
+		misses[field] = (struct miss){sense_field_name((enum sense_field)field), 0};
+	misses[SENSE_FIELD_COUNT] = (struct miss){"alternatives", 0};
 	for (unsigned i = 0; i < count; i++) {
-		for (const char *at = entries[i]->why; (at = strstr(at, "\n  NO ")); at++) {
-			char field[64] = "";
-			unsigned k = 0;
-			if (sscanf(at, " NO %63s", field) != 1)
-				continue;
-			if (*field >= '0' && *field <= '9') /* "0 of 2 alternatives hold" */
-				strcpy(field, "alternatives");
-			while (k < known && strcmp(misses[k].field, field))
-				k++;
-			if (k == SENSE_FIELD_COUNT)
-				continue;
-			if (k == known)
-				memcpy(misses[known++].field, field, sizeof field);
-			misses[k].count++;
-		}
+		const struct sense_explanation *best = &entries[i]->best;
+		for (unsigned field = 0; field < SENSE_FIELD_COUNT; field++)
+			misses[field].count += best->fields[field / 64] >> field % 64 & 1;
+		misses[SENSE_FIELD_COUNT].count += best->no_alternative;
 	}
-	qsort(misses, known, sizeof *misses, more_first);
-	return known;
+	qsort(misses, MISSES, sizeof *misses, more_first);
 }
 
 /* Why there is nothing to show: the flow asked for is not in the capture, or raised other events only. */
@@ -305,7 +286,7 @@ static void text_print(const struct explain *explain, struct entry *const *entri
 	const struct sense_rule_stats *stats =
 	    sense_engine_rule_stats(explain->kit.station.engine, explain->rule->number);
 	unsigned shown = explain->cli->all || count < SHOWN_MAX ? count : SHOWN_MAX;
-	struct miss misses[SENSE_FIELD_COUNT] = {{{0}, 0}};
+	struct miss misses[MISSES];
 	for (unsigned i = 0; i < shown; i++) {
 		const struct entry *entry = entries[i];
 		printf("flow %u: %s: %s\n", entry->number, entry->who, end_word(entry));
@@ -320,9 +301,9 @@ static void text_print(const struct explain *explain, struct entry *const *entri
 		printf("%u more flows; --all shows them\n\n", count - shown);
 	printf("fired %llu times%s; %u flow%s looked at", (unsigned long long)stats->findings,
 	       explain->cli->host || explain->cli->flow ? " in all" : "", count, count == 1 ? "" : "s");
-	unsigned known = misses_count(entries, count, misses);
-	for (unsigned i = 0; i < known; i++)
-		printf("%s%s (%u)", i ? ", " : "; most often failed on: ", misses[i].field, misses[i].count);
+	misses_count(entries, count, misses);
+	for (unsigned i = 0; i < MISSES && misses[i].count; i++)
+		printf("%s%s (%u)", i ? ", " : "; most often failed on: ", misses[i].what, misses[i].count);
 	putchar('\n');
 	if (explain->left_out)
 		printf("%u events of further flows were left out\n", explain->left_out);
@@ -343,7 +324,7 @@ static void json_entry(struct sense_json *json, const struct entry *entry)
 	sense_json_key(json, "ended_at");
 	sense_json_string(json, ends[entry->end]);
 	sense_json_key(json, "failed");
-	sense_json_uint(json, entry->failed);
+	sense_json_uint(json, entry->best.failed);
 	sense_json_key(json, "conditions");
 	sense_json_string(json, entry->why);
 	sense_json_key(json, "error");

@@ -79,14 +79,6 @@ static void on_script_error(void *self, const struct sense_rule *rule, const sen
 	run->failed(run->context, SENSE_TEST_BROKEN, err->message);
 }
 
-static unsigned conditions_failed(const char *why)
-{
-	unsigned failed = 0;
-	for (const char *at = why; (at = strstr(at, "\n  NO ")); at++)
-		failed++;
-	return failed;
-}
-
 /* Of each rule that is expected, the event that came nearest; of equal ones, the latest. */
 static void on_event(void *self, const struct sense_event *event)
 {
@@ -97,8 +89,7 @@ static void on_event(void *self, const struct sense_event *event)
 		if (!(near->rule->events >> event->kind & 1))
 			continue;
 		sense_buf_init(&why, 0);
-		sense_rule_explain(near->rule, event, &why);
-		unsigned failed = conditions_failed(sense_buf_str(&why));
+		unsigned failed = sense_rule_explain(near->rule, event, &why).failed;
 		if (near->why.len && failed > near->failed) {
 			sense_buf_fini(&why);
 			continue;

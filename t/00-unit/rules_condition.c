@@ -118,6 +118,40 @@ static void networks(void)
 	ok(!in_net(six, 16, ten) && in_net(six, 16, six), "IPv6 apart from IPv4");
 }
 
+/* The rule with two: the first of the three conditions, and the other two. */
+static void alternatives(struct world *w, struct sense_rule *rule, struct sense_condition *conditions)
+{
+	struct sense_buf out;
+	sense_buf_init(&out, 0);
+	struct sense_clause clauses[] = {{1, conditions}, {2, conditions + 1}};
+	rule->clauses = clauses;
+	rule->clause_count = 2;
+	sense_buf_clear(&out);
+	ok(!sense_rule_explain(rule, &w->event, &out).holds && !sense_rule_holds(rule, &w->event),
+	   "no alternative holds");
+	is_str(sense_buf_str(&out),
+	       "up on flow.classified\n"
+	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
+	       "  NO   0 of 2 alternatives hold\n"
+	       "       alternative 1\n"
+	       "         NO   bytes_up is 5000; wanted: at least 1048576\n"
+	       "       alternative 2\n"
+	       "         NO   src_ip is 10.1.2.3; wanted: not within 10.0.0.0/8\n"
+	       "         NO   client is not set; wanted: set\n",
+	       "and each says on what it failed");
+	conditions[0].min = 1000;
+	sense_buf_clear(&out);
+	ok(sense_rule_explain(rule, &w->event, &out).holds && sense_rule_holds(rule, &w->event), "one holds");
+	is_str(sense_buf_str(&out),
+	       "up on flow.classified\n"
+	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
+	       "  yes  1 of 2 alternatives holds\n"
+	       "       alternative 1\n"
+	       "         yes  bytes_up is 5000; wanted: at least 1000\n",
+	       "and is shown alone");
+	sense_buf_fini(&out);
+}
+
 static void explained(void)
 {
 	struct world w;
@@ -136,7 +170,7 @@ static void explained(void)
 
 	world_init(&w);
 	sense_buf_init(&out, 0);
-	ok(!sense_rule_explain(&rule, &w.event, &out), "explain: it does not match");
+	ok(!sense_rule_explain(&rule, &w.event, &out).holds, "explain: it does not match");
 	is_str(sense_buf_str(&out),
 	       "up on flow.classified\n"
 	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
@@ -145,36 +179,11 @@ static void explained(void)
 	       "  NO   client is not set; wanted: set\n",
 	       "and why");
 	rule.condition_count = 1;
-	ok(sense_rule_explain(&rule, &w.event, &out), "with the first condition alone it does");
-	struct sense_clause clauses[] = {{1, conditions + 1}, {2, conditions + 2}};
-	rule.clauses = clauses;
-	rule.clause_count = 2;
-	sense_buf_clear(&out);
-	ok(!sense_rule_explain(&rule, &w.event, &out) && !sense_rule_holds(&rule, &w.event),
-	   "no alternative holds");
-	is_str(sense_buf_str(&out),
-	       "up on flow.classified\n"
-	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
-	       "  NO   0 of 2 alternatives hold\n"
-	       "       alternative 1\n"
-	       "         NO   bytes_up is 5000; wanted: at least 1048576\n"
-	       "       alternative 2\n"
-	       "         NO   src_ip is 10.1.2.3; wanted: not within 10.0.0.0/8\n"
-	       "         NO   client is not set; wanted: set\n",
-	       "and each says on what it failed");
-	conditions[1].min = 1000;
-	sense_buf_clear(&out);
-	ok(sense_rule_explain(&rule, &w.event, &out) && sense_rule_holds(&rule, &w.event), "one holds");
-	is_str(sense_buf_str(&out),
-	       "up on flow.classified\n"
-	       "  yes  service.category is \"chat\"; wanted: one of \"api\", \"chat\"\n"
-	       "  yes  1 of 2 alternatives holds\n"
-	       "       alternative 1\n"
-	       "         yes  bytes_up is 5000; wanted: at least 1000\n",
-	       "and is shown alone");
+	ok(sense_rule_explain(&rule, &w.event, &out).holds, "with the first condition alone it does");
+	alternatives(&w, &rule, conditions + 1);
 	w.event.kind = SENSE_EVENT_DNS;
 	sense_buf_clear(&out);
-	ok(!sense_rule_explain(&rule, &w.event, &out) &&
+	ok(!sense_rule_explain(&rule, &w.event, &out).holds &&
 	       strstr(sense_buf_str(&out), "does not take this event"),
 	   "but not on an event that it does not take");
 	sense_buf_fini(&out);
