@@ -147,21 +147,33 @@ void sense_json_bool(struct sense_json *json, bool value)
 	sense_buf_adds(json->out, value ? "true" : "false");
 }
 
-/* ---- the two objects ------------------------------------------------------------------------------- */
+/* ---- members ------------------------------------------------------------------------------------- */
 
-static void member(struct sense_json *json, const char *key, const char *text)
+void sense_json_member(struct sense_json *json, const char *key, const char *text)
 {
 	sense_json_key(json, key);
 	sense_json_string(json, text);
 }
 
-static void member_uint(struct sense_json *json, const char *key, uint64_t number)
+void sense_json_member_uint(struct sense_json *json, const char *key, uint64_t number)
 {
 	sense_json_key(json, key);
 	sense_json_uint(json, number);
 }
 
-static void member_list(struct sense_json *json, const char *key, const char *const *list, unsigned count)
+void sense_json_member_number(struct sense_json *json, const char *key, double number)
+{
+	sense_json_key(json, key);
+	sense_json_number(json, number);
+}
+
+void sense_json_member_bool(struct sense_json *json, const char *key, bool value)
+{
+	sense_json_key(json, key);
+	sense_json_bool(json, value);
+}
+
+void sense_json_member_list(struct sense_json *json, const char *key, const char *const *list, unsigned count)
 {
 	sense_json_key(json, key);
 	sense_json_open(json, '[');
@@ -169,6 +181,8 @@ static void member_list(struct sense_json *json, const char *key, const char *co
 		sense_json_string(json, list[i]);
 	sense_json_close(json, ']');
 }
+
+/* ---- the two objects ------------------------------------------------------------------------------- */
 
 /* RFC 3339 in UTC, with microseconds. */
 static void member_time(struct sense_json *json, const char *key, uint64_t us)
@@ -184,7 +198,7 @@ static void member_time(struct sense_json *json, const char *key, uint64_t us)
 	gmtime_r(&seconds, &utc);
 	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(text, sizeof text, "%s.%06uZ", date, fraction);
-	member(json, key, text);
+	sense_json_member(json, key, text);
 }
 
 static void member_details(struct sense_json *json, const struct sense_finding *f)
@@ -215,27 +229,27 @@ void sense_json_finding(struct sense_buf *out, const struct sense_finding *f)
 	char id[37];
 	sense_finding_id_format(f->id, id);
 	sense_json_open(&json, '{');
-	member(&json, "id", id);
+	sense_json_member(&json, "id", id);
 	member_time(&json, "timestamp", f->timestamp);
-	member(&json, "type", f->type);
-	member(&json, "severity", f->severity);
-	member(&json, "rule", f->rule);
-	member(&json, "policy", f->policy);
-	member(&json, "source_ip", f->source_ip);
-	member_uint(&json, "source_port", f->source_port);
-	member(&json, "dest_ip", f->dest_ip);
-	member_uint(&json, "dest_port", f->dest_port);
-	member(&json, "host", f->host);
-	member(&json, "service", f->service);
-	member(&json, "category", f->category);
-	member_uint(&json, "confidence", f->confidence);
-	member_list(&json, "evidence", f->evidence, f->evidence_count);
-	member(&json, "process", f->process);
-	member(&json, "user", f->user);
-	member(&json, "summary", f->summary);
+	sense_json_member(&json, "type", f->type);
+	sense_json_member(&json, "severity", f->severity);
+	sense_json_member(&json, "rule", f->rule);
+	sense_json_member(&json, "policy", f->policy);
+	sense_json_member(&json, "source_ip", f->source_ip);
+	sense_json_member_uint(&json, "source_port", f->source_port);
+	sense_json_member(&json, "dest_ip", f->dest_ip);
+	sense_json_member_uint(&json, "dest_port", f->dest_port);
+	sense_json_member(&json, "host", f->host);
+	sense_json_member(&json, "service", f->service);
+	sense_json_member(&json, "category", f->category);
+	sense_json_member_uint(&json, "confidence", f->confidence);
+	sense_json_member_list(&json, "evidence", f->evidence, f->evidence_count);
+	sense_json_member(&json, "process", f->process);
+	sense_json_member(&json, "user", f->user);
+	sense_json_member(&json, "summary", f->summary);
 	member_details(&json, f);
-	member_list(&json, "tags", f->tags, f->tag_count);
-	member(&json, "action", f->action);
+	sense_json_member_list(&json, "tags", f->tags, f->tag_count);
+	sense_json_member(&json, "action", f->action);
 	sense_json_close(&json, '}');
 	sense_buf_addc(out, '\n');
 }
@@ -244,35 +258,35 @@ void sense_json_flow(struct sense_buf *out, const struct sense_flowrecord *r)
 {
 	struct sense_json json = {.out = out};
 	sense_json_open(&json, '{');
-	member(&json, "src_ip", r->src_ip);
-	member_uint(&json, "src_port", r->src_port);
-	member(&json, "dst_ip", r->dst_ip);
-	member_uint(&json, "dst_port", r->dst_port);
-	member_uint(&json, "l4", r->l4);
-	member_uint(&json, "vlan", r->vlan);
-	member_uint(&json, "first_ts", r->first_ts);
-	member_uint(&json, "last_ts", r->last_ts);
-	member_uint(&json, "packets_up", r->packets_up);
-	member_uint(&json, "packets_down", r->packets_down);
-	member_uint(&json, "bytes_up", r->bytes_up);
-	member_uint(&json, "bytes_down", r->bytes_down);
-	member(&json, "ndpi_master", r->ndpi_master);
-	member(&json, "ndpi_app", r->ndpi_app);
-	member(&json, "host", r->host);
-	member(&json, "alpn", r->alpn);
-	member(&json, "ja3", r->ja3);
-	member(&json, "ja4", r->ja4);
-	member(&json, "tls_version", r->tls_version);
+	sense_json_member(&json, "src_ip", r->src_ip);
+	sense_json_member_uint(&json, "src_port", r->src_port);
+	sense_json_member(&json, "dst_ip", r->dst_ip);
+	sense_json_member_uint(&json, "dst_port", r->dst_port);
+	sense_json_member_uint(&json, "l4", r->l4);
+	sense_json_member_uint(&json, "vlan", r->vlan);
+	sense_json_member_uint(&json, "first_ts", r->first_ts);
+	sense_json_member_uint(&json, "last_ts", r->last_ts);
+	sense_json_member_uint(&json, "packets_up", r->packets_up);
+	sense_json_member_uint(&json, "packets_down", r->packets_down);
+	sense_json_member_uint(&json, "bytes_up", r->bytes_up);
+	sense_json_member_uint(&json, "bytes_down", r->bytes_down);
+	sense_json_member(&json, "ndpi_master", r->ndpi_master);
+	sense_json_member(&json, "ndpi_app", r->ndpi_app);
+	sense_json_member(&json, "host", r->host);
+	sense_json_member(&json, "alpn", r->alpn);
+	sense_json_member(&json, "ja3", r->ja3);
+	sense_json_member(&json, "ja4", r->ja4);
+	sense_json_member(&json, "tls_version", r->tls_version);
 	sense_json_key(&json, "quic");
 	sense_json_bool(&json, r->quic);
-	member(&json, "http_method", r->http_method);
-	member(&json, "http_path", r->http_path);
-	member(&json, "user_agent", r->user_agent);
-	member(&json, "service", r->service);
-	member(&json, "service_category", r->service_category);
-	member(&json, "process", r->process);
-	member(&json, "host_source", r->host_source);
-	member(&json, "hello", r->hello);
+	sense_json_member(&json, "http_method", r->http_method);
+	sense_json_member(&json, "http_path", r->http_path);
+	sense_json_member(&json, "user_agent", r->user_agent);
+	sense_json_member(&json, "service", r->service);
+	sense_json_member(&json, "service_category", r->service_category);
+	sense_json_member(&json, "process", r->process);
+	sense_json_member(&json, "host_source", r->host_source);
+	sense_json_member(&json, "hello", r->hello);
 	sense_json_close(&json, '}');
 	sense_buf_addc(out, '\n');
 }

@@ -27,6 +27,14 @@ void sense_json_uint(struct sense_json *json, uint64_t number);
 void sense_json_number(struct sense_json *json, double number); /* NaN and infinities: null */
 void sense_json_bool(struct sense_json *json, bool value);
 
+/* A key and its value. */
+void sense_json_member(struct sense_json *json, const char *key, const char *text); /* NULL: null */
+void sense_json_member_uint(struct sense_json *json, const char *key, uint64_t number);
+void sense_json_member_number(struct sense_json *json, const char *key, double number);
+void sense_json_member_bool(struct sense_json *json, const char *key, bool value);
+void sense_json_member_list(struct sense_json *json, const char *key, const char *const *list,
+                            unsigned count);
+
 /* One line each, with the newline. Members that are not known are null; lists are never null. */
 void sense_json_finding(struct sense_buf *out, const struct sense_finding *finding);
 void sense_json_flow(struct sense_buf *out, const struct sense_flowrecord *record);

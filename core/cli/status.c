@@ -66,28 +66,10 @@ static void rules_sum(const struct sense_shared *shared, unsigned *failing, unsi
 
 /* ---- JSON ----------------------------------------------------------------------------------------- */
 
-static void text_member(struct sense_json *json, const char *key, const char *value)
-{
-	sense_json_key(json, key);
-	sense_json_string(json, value);
-}
-
-static void uint_member(struct sense_json *json, const char *key, uint64_t value)
-{
-	sense_json_key(json, key);
-	sense_json_uint(json, value);
-}
-
-static void bool_member(struct sense_json *json, const char *key, bool value)
-{
-	sense_json_key(json, key);
-	sense_json_bool(json, value);
-}
-
 static void time_member(struct sense_json *json, const char *key, uint64_t us)
 {
 	char text[32];
-	text_member(json, key, us ? time_text(us, text) : NULL);
+	sense_json_member(json, key, us ? time_text(us, text) : NULL);
 }
 
 static void problems_json(struct sense_json *json, const struct sense_attempt *last, unsigned most)
@@ -104,11 +86,11 @@ static void attempt_json(struct sense_json *json, const struct sense_attempt *la
 {
 	sense_json_key(json, "reload");
 	sense_json_open(json, '{');
-	uint_member(json, "attempt", last->ticket);
-	text_member(json, "result", sense_attempt_name(last->result));
+	sense_json_member_uint(json, "attempt", last->ticket);
+	sense_json_member(json, "result", sense_attempt_name(last->result));
 	time_member(json, "time", last->at_us);
-	text_member(json, "hash", *last->hash ? last->hash : NULL);
-	uint_member(json, "problem_count", last->problems);
+	sense_json_member(json, "hash", *last->hash ? last->hash : NULL);
+	sense_json_member_uint(json, "problem_count", last->problems);
 	problems_json(json, last, most);
 	sense_json_close(json, '}');
 }
@@ -118,16 +100,15 @@ static void generation_json(struct sense_json *json, const struct sense_supervis
 	const struct sense_generation *now = &view->generations->now;
 	unsigned failing, quarantined;
 	rules_sum(view->shared, &failing, &quarantined);
-	uint_member(json, "generation", now->number);
-	text_member(json, "hash", now->number ? now->hash : NULL);
+	sense_json_member_uint(json, "generation", now->number);
+	sense_json_member(json, "hash", now->number ? now->hash : NULL);
 	time_member(json, "loaded", now->loaded_us);
-	sense_json_key(json, "load_ms");
-	sense_json_number(json, (double)now->took_us / 1000);
+	sense_json_member_number(json, "load_ms", (double)now->took_us / 1000);
 	time_member(json, "last_good", now->saved_us);
-	uint_member(json, "files", now->files);
-	uint_member(json, "rules", now->rules);
-	uint_member(json, "rules_failing", failing);
-	uint_member(json, "rules_quarantined", quarantined);
+	sense_json_member_uint(json, "files", now->files);
+	sense_json_member_uint(json, "rules", now->rules);
+	sense_json_member_uint(json, "rules_failing", failing);
+	sense_json_member_uint(json, "rules_quarantined", quarantined);
 }
 
 static void rules_json(struct sense_json *json, const struct sense_shared *shared)
@@ -139,9 +120,9 @@ static void rules_json(struct sense_json *json, const struct sense_shared *share
 		const struct sense_shared_rule *rule = &shared->rules[i];
 		sense_shared_rule_id(shared, i, id);
 		sense_json_open(json, '{');
-		text_member(json, "id", id);
-		bool_member(json, "quarantined", sense_shared_quarantined(shared, i));
-#define RULE_MEMBER(head, key, value) uint_member(json, key, value);
+		sense_json_member(json, "id", id);
+		sense_json_member_bool(json, "quarantined", sense_shared_quarantined(shared, i));
+#define RULE_MEMBER(head, key, value) sense_json_member_uint(json, key, value);
 		RULE_COLUMNS(RULE_MEMBER)
 #undef RULE_MEMBER
 		time_member(json, "last_fired", load(rule->last_ts));
@@ -157,15 +138,15 @@ static void status_json(const struct sense_supervisor_view *view, bool rules, st
 	disk_look(view->generations, &disk);
 	sense_json_open(&json, '{');
 	generation_json(&json, view);
-	bool_member(&json, "disk_differs", disk.differs);
-	text_member(&json, "disk_hash", disk.unreadable ? NULL : disk.hash);
-	text_member(&json, "disk_error", disk.unreadable ? disk.err.message : NULL);
+	sense_json_member_bool(&json, "disk_differs", disk.differs);
+	sense_json_member(&json, "disk_hash", disk.unreadable ? NULL : disk.hash);
+	sense_json_member(&json, "disk_error", disk.unreadable ? disk.err.message : NULL);
 	attempt_json(&json, &view->generations->last, PROBLEMS_SHOWN);
-	uint_member(&json, "worker_pid", (uint64_t)view->worker);
-	uint_member(&json, "restarts", view->outcome->restarts);
-	uint_member(&json, "packets", sense_shared_count(view->shared, SENSE_COUNT_PACKETS));
-	uint_member(&json, "events", sense_shared_count(view->shared, SENSE_COUNT_EVENTS));
-	uint_member(&json, "findings", sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	sense_json_member_uint(&json, "worker_pid", (uint64_t)view->worker);
+	sense_json_member_uint(&json, "restarts", view->outcome->restarts);
+	sense_json_member_uint(&json, "packets", sense_shared_count(view->shared, SENSE_COUNT_PACKETS));
+	sense_json_member_uint(&json, "events", sense_shared_count(view->shared, SENSE_COUNT_EVENTS));
+	sense_json_member_uint(&json, "findings", sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
 	if (rules)
 		rules_json(&json, view->shared);
 	sense_json_close(&json, '}');

@@ -123,8 +123,8 @@ bool sense_condition_holds(const struct sense_condition *condition, const struct
 	return sense_condition_test(condition, &value);
 }
 
-static bool all_hold(const struct sense_condition *conditions, unsigned count,
-                     const struct sense_event *event)
+bool sense_conditions_hold(const struct sense_condition *conditions, unsigned count,
+			   const struct sense_event *event)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (!sense_condition_holds(&conditions[i], event))
@@ -134,10 +134,10 @@ static bool all_hold(const struct sense_condition *conditions, unsigned count,
 
 bool sense_rule_holds(const struct sense_rule *rule, const struct sense_event *event)
 {
-	if (!all_hold(rule->conditions, rule->condition_count, event))
+	if (!sense_conditions_hold(rule->conditions, rule->condition_count, event))
 		return false;
 	for (unsigned i = 0; i < rule->clause_count; i++)
-		if (all_hold(rule->clauses[i].conditions, rule->clauses[i].condition_count, event))
+		if (sense_conditions_hold(rule->clauses[i].conditions, rule->clauses[i].condition_count, event))
 			return true;
 	return !rule->clause_count;
 }

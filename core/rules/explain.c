@@ -134,10 +134,7 @@ static bool print_condition(const struct sense_condition *condition, const struc
 
 static bool clause_holds(const struct sense_clause *clause, const struct sense_event *event)
 {
-	unsigned i = 0;
-	while (i < clause->condition_count && sense_condition_holds(&clause->conditions[i], event))
-		i++;
-	return i == clause->condition_count;
+	return sense_conditions_hold(clause->conditions, clause->condition_count, event);
 }
 
 /* Those that hold are all that matters when some do; when none does, each says on what it failed. */

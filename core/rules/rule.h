@@ -129,6 +129,9 @@ bool sense_rule_holds(const struct sense_rule *rule, const struct sense_event *e
  * One condition by itself. A field that is not set satisfies no condition, and so every negated one.
  */
 bool sense_condition_holds(const struct sense_condition *condition, const struct sense_event *event);
+/* All of them. */
+bool sense_conditions_hold(const struct sense_condition *conditions, unsigned count,
+                           const struct sense_event *event);
 /* The same on a value that was read before. */
 bool sense_condition_test(const struct sense_condition *condition, const struct sense_value *value);
 

@@ -267,27 +267,20 @@ static void text_print(const struct bench *bench, const struct row *rows, unsign
 	       100 * ratio(index, run), script, 100 * ratio(script, run));
 }
 
-static void json_member(struct sense_json *json, const char *key, double number)
-{
-	sense_json_key(json, key);
-	sense_json_number(json, number);
-}
-
 static void json_row(struct sense_json *json, const struct row *row)
 {
 	sense_json_open(json, '{');
-	sense_json_key(json, "rule");
-	sense_json_string(json, row->rule);
-	json_member(json, "calls", (double)row->calls);
-	json_member(json, "held", (double)row->held);
-	json_member(json, "ns_per_call", row->mean);
-	json_member(json, "ns_p50", (double)row->p50);
-	json_member(json, "ns_p99", (double)row->p99);
-	json_member(json, "ns_max", (double)row->max);
-	json_member(json, "bytes_per_call", row->bytes);
-	json_member(json, "findings", (double)row->findings);
-	json_member(json, "ns_per_finding", row->finding_mean);
-	json_member(json, "share", row->share);
+	sense_json_member(json, "rule", row->rule);
+	sense_json_member_number(json, "calls", (double)row->calls);
+	sense_json_member_number(json, "held", (double)row->held);
+	sense_json_member_number(json, "ns_per_call", row->mean);
+	sense_json_member_number(json, "ns_p50", (double)row->p50);
+	sense_json_member_number(json, "ns_p99", (double)row->p99);
+	sense_json_member_number(json, "ns_max", (double)row->max);
+	sense_json_member_number(json, "bytes_per_call", row->bytes);
+	sense_json_member_number(json, "findings", (double)row->findings);
+	sense_json_member_number(json, "ns_per_finding", row->finding_mean);
+	sense_json_member_number(json, "share", row->share);
 	sense_json_close(json, '}');
 }
 
@@ -299,13 +292,13 @@ static void json_print(const struct bench *bench, const struct row *rows, unsign
 	double run = ratio((double)bench->run_ns, (double)bench->events);
 	sense_buf_init(&out, 0);
 	sense_json_open(&json, '{');
-	json_member(&json, "events", (double)bench->events);
-	json_member(&json, "passes", bench->passes);
-	json_member(&json, "ns_per_event", run);
-	json_member(&json, "index_ns_per_event", index);
-	json_member(&json, "script_ns_per_event", script);
-	json_member(&json, "index_share", ratio(index, run));
-	json_member(&json, "script_share", ratio(script, run));
+	sense_json_member_number(&json, "events", (double)bench->events);
+	sense_json_member_number(&json, "passes", bench->passes);
+	sense_json_member_number(&json, "ns_per_event", run);
+	sense_json_member_number(&json, "index_ns_per_event", index);
+	sense_json_member_number(&json, "script_ns_per_event", script);
+	sense_json_member_number(&json, "index_share", ratio(index, run));
+	sense_json_member_number(&json, "script_share", ratio(script, run));
 	sense_json_key(&json, "rules");
 	sense_json_open(&json, '[');
 	for (unsigned i = 0; i < count; i++)

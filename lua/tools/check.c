@@ -81,32 +81,12 @@ static enum sense_status sources_read(const struct sense_station *station, const
 static void json_problem(struct sense_json *json, const struct sense_problem *problem)
 {
 	sense_json_open(json, '{');
-	sense_json_key(json, "file");
-	sense_json_string(json, problem->file);
-	sense_json_key(json, "line");
-	sense_json_uint(json, problem->line > 0 ? (unsigned)problem->line : 0);
-	sense_json_key(json, "rule");
-	sense_json_string(json, problem->rule);
-	sense_json_key(json, "key");
-	sense_json_string(json, problem->key);
-	sense_json_key(json, "message");
-	sense_json_string(json, problem->message);
+	sense_json_member(json, "file", problem->file);
+	sense_json_member_uint(json, "line", problem->line > 0 ? (unsigned)problem->line : 0);
+	sense_json_member(json, "rule", problem->rule);
+	sense_json_member(json, "key", problem->key);
+	sense_json_member(json, "message", problem->message);
 	sense_json_close(json, '}');
-}
-
-static void json_strings(struct sense_json *json, const char *key, unsigned count, const char *const *strings)
-{
-	sense_json_key(json, key);
-	sense_json_open(json, '[');
-	for (unsigned i = 0; i < count; i++)
-		sense_json_string(json, strings[i]);
-	sense_json_close(json, ']');
-}
-
-static void json_member(struct sense_json *json, const char *key, const char *text)
-{
-	sense_json_key(json, key);
-	sense_json_string(json, text);
 }
 
 /* What can be said of a rule without its conditions and functions. */
@@ -118,23 +98,19 @@ static void json_rule(struct sense_json *json, const struct sense_rule *rule)
 		if (rule->events & UINT32_C(1) << kind)
 			on[events++] = sense_event_name((enum sense_event_kind)kind);
 	sense_json_open(json, '{');
-	json_member(json, "id", rule->id);
-	json_member(json, "policy", rule->policy);
-	json_member(json, "file", rule->file);
-	sense_json_key(json, "line");
-	sense_json_uint(json, rule->line > 0 ? (unsigned)rule->line : 0);
-	json_member(json, "title", rule->title);
-	json_member(json, "type", rule->type);
-	json_member(json, "severity", sense_severity_name(rule->severity));
-	sense_json_key(json, "confidence");
-	sense_json_uint(json, rule->confidence);
-	json_member(json, "action", rule->action);
-	json_strings(json, "on", events, on);
-	json_strings(json, "tags", rule->tag_count, rule->tags);
-	sense_json_key(json, "throttled");
-	sense_json_bool(json, rule->throttle_us != 0);
-	sense_json_key(json, "indicator");
-	sense_json_uint(json, rule->indicator.weight);
+	sense_json_member(json, "id", rule->id);
+	sense_json_member(json, "policy", rule->policy);
+	sense_json_member(json, "file", rule->file);
+	sense_json_member_uint(json, "line", rule->line > 0 ? (unsigned)rule->line : 0);
+	sense_json_member(json, "title", rule->title);
+	sense_json_member(json, "type", rule->type);
+	sense_json_member(json, "severity", sense_severity_name(rule->severity));
+	sense_json_member_uint(json, "confidence", rule->confidence);
+	sense_json_member(json, "action", rule->action);
+	sense_json_member_list(json, "on", on, events);
+	sense_json_member_list(json, "tags", rule->tags, rule->tag_count);
+	sense_json_member_bool(json, "throttled", rule->throttle_us != 0);
+	sense_json_member_uint(json, "indicator", rule->indicator.weight);
 	sense_json_close(json, '}');
 }
 
@@ -145,19 +121,15 @@ static void json_print(const sense_ruleset *set, bool bad, unsigned files, const
 	struct sense_json json = {.out = &out};
 	sense_buf_init(&out, 0);
 	sense_json_open(&json, '{');
-	sense_json_key(&json, "ok");
-	sense_json_bool(&json, !bad);
-	sense_json_key(&json, "rules");
-	sense_json_uint(&json, rules);
-	sense_json_key(&json, "files");
-	sense_json_uint(&json, files);
+	sense_json_member_bool(&json, "ok", !bad);
+	sense_json_member_uint(&json, "rules", rules);
+	sense_json_member_uint(&json, "files", files);
 	sense_json_key(&json, "problems");
 	sense_json_open(&json, '[');
 	for (unsigned i = 0; i < report->count && i < SENSE_REPORT_MAX; i++)
 		json_problem(&json, &report->items[i]);
 	sense_json_close(&json, ']');
-	sense_json_key(&json, "problems_left_out");
-	sense_json_uint(&json, report->count > SENSE_REPORT_MAX ? report->count - SENSE_REPORT_MAX : 0);
+	sense_json_member_uint(&json, "problems_left_out", report->count > SENSE_REPORT_MAX ? report->count - SENSE_REPORT_MAX : 0);
 	sense_json_key(&json, "rule_list");
 	sense_json_open(&json, '[');
 	for (unsigned i = 0; i < rules; i++)

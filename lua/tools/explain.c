@@ -315,20 +315,13 @@ static void json_entry(struct sense_json *json, const struct entry *entry)
 {
 	static const char *const ends[] = {"match", "error", "when", "throttle", "fired"};
 	sense_json_open(json, '{');
-	sense_json_key(json, "flow");
-	sense_json_uint(json, entry->number);
-	sense_json_key(json, "who");
-	sense_json_string(json, entry->who);
-	sense_json_key(json, "events");
-	sense_json_uint(json, entry->events);
-	sense_json_key(json, "ended_at");
-	sense_json_string(json, ends[entry->end]);
-	sense_json_key(json, "failed");
-	sense_json_uint(json, entry->best.failed);
-	sense_json_key(json, "conditions");
-	sense_json_string(json, entry->why);
-	sense_json_key(json, "error");
-	sense_json_string(json, *entry->reason ? entry->reason : NULL);
+	sense_json_member_uint(json, "flow", entry->number);
+	sense_json_member(json, "who", entry->who);
+	sense_json_member_uint(json, "events", entry->events);
+	sense_json_member(json, "ended_at", ends[entry->end]);
+	sense_json_member_uint(json, "failed", entry->best.failed);
+	sense_json_member(json, "conditions", entry->why);
+	sense_json_member(json, "error", *entry->reason ? entry->reason : NULL);
 	sense_json_close(json, '}');
 }
 
@@ -339,13 +332,9 @@ static void json_print(const struct explain *explain, struct entry *const *entri
 	unsigned shown = explain->cli->all || count < SHOWN_MAX ? count : SHOWN_MAX;
 	sense_buf_init(&out, 0);
 	sense_json_open(&json, '{');
-	sense_json_key(&json, "rule");
-	sense_json_string(&json, explain->rule->id);
-	sense_json_key(&json, "fired");
-	sense_json_uint(
-	    &json, sense_engine_rule_stats(explain->kit.station.engine, explain->rule->number)->findings);
-	sense_json_key(&json, "flows_looked_at");
-	sense_json_uint(&json, count);
+	sense_json_member(&json, "rule", explain->rule->id);
+	sense_json_member_uint(&json, "fired", sense_engine_rule_stats(explain->kit.station.engine, explain->rule->number)->findings);
+	sense_json_member_uint(&json, "flows_looked_at", count);
 	sense_json_key(&json, "flows");
 	sense_json_open(&json, '[');
 	for (unsigned i = 0; i < shown; i++)

@@ -153,18 +153,12 @@ static void junit(const struct sense_test_summary *summary, struct sense_buf *ou
 static void json_result(struct sense_json *json, const struct sense_test_result *result)
 {
 	sense_json_open(json, '{');
-	sense_json_key(json, "file");
-	sense_json_string(json, result->file);
-	sense_json_key(json, "line");
-	sense_json_uint(json, (unsigned)result->line);
-	sense_json_key(json, "name");
-	sense_json_string(json, result->name);
-	sense_json_key(json, "ok");
-	sense_json_bool(json, !result->failed);
-	sense_json_key(json, "seconds");
-	sense_json_number(json, result->seconds);
-	sense_json_key(json, "message");
-	sense_json_string(json, result->failed ? text_of(result) : NULL);
+	sense_json_member(json, "file", result->file);
+	sense_json_member_uint(json, "line", (unsigned)result->line);
+	sense_json_member(json, "name", result->name);
+	sense_json_member_bool(json, "ok", !result->failed);
+	sense_json_member_number(json, "seconds", result->seconds);
+	sense_json_member(json, "message", result->failed ? text_of(result) : NULL);
 	sense_json_close(json, '}');
 }
 
@@ -184,23 +178,20 @@ static void json_print(const struct sense_test_summary *summary, struct sense_bu
 {
 	struct sense_json json = {.out = out};
 	sense_json_open(&json, '{');
-	sense_json_key(&json, "ok");
-	sense_json_bool(&json, !failures(summary) && !*summary->survivors);
+	sense_json_member_bool(&json, "ok", !failures(summary) && !*summary->survivors);
 	sense_json_key(&json, "tests");
 	sense_json_open(&json, '[');
 	for (unsigned i = 0; i < summary->count; i++)
 		json_result(&json, &summary->results[i]);
 	sense_json_close(&json, ']');
-	sense_json_key(&json, "rules");
-	sense_json_uint(&json, sense_ruleset_count(summary->rules));
+	sense_json_member_uint(&json, "rules", sense_ruleset_count(summary->rules));
 	sense_json_key(&json, "never_fired");
 	sense_json_open(&json, '[');
 	for (unsigned i = 0; i < sense_ruleset_count(summary->rules); i++)
 		if (!summary->fired[i])
 			sense_json_string(&json, sense_ruleset_get(summary->rules, i)->id);
 	sense_json_close(&json, ']');
-	sense_json_key(&json, "mutants");
-	sense_json_uint(&json, summary->mutants);
+	sense_json_member_uint(&json, "mutants", summary->mutants);
 	sense_json_key(&json, "survivors");
 	sense_json_open(&json, '[');
 	json_survivors(&json, summary->survivors);
