@@ -102,6 +102,17 @@ void sense_shared_rule_counts(const struct sense_shared *shared, unsigned rule,
 #undef TAKE
 }
 
+#define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
+uint64_t sense_shared_sign(const struct sense_shared *shared)
+{
+	const struct sense_shared_page *page = shared->page;
+	return LOAD(page->taken) + LOAD(page->counter[SENSE_COUNT_PACKETS]) +
+	       LOAD(page->counter[SENSE_COUNT_FINDINGS]) + LOAD(page->progress_done) +
+	       LOAD(page->load_steps) +
+	       ((uint64_t)LOAD(page->phase) << 56) + (sense_mark_read(&page->call) >> 32 << 24) +
+	       __atomic_load_n(&page->batch.number, __ATOMIC_RELAXED) + LOAD(page->live);
+}
+
 void sense_shared_rule_id(const struct sense_shared *shared, unsigned rule, char *out)
 {
 	size_t used = 0;

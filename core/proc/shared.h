@@ -179,6 +179,9 @@ static inline uint64_t sense_shared_count(const struct sense_shared *shared,
 void sense_shared_rule_counts(const struct sense_shared *shared, unsigned rule,
                               struct sense_rule_counts *out);
 
+/* A number that changes whenever the worker gets anything done. */
+uint64_t sense_shared_sign(const struct sense_shared *shared);
+
 /*
  * The id of a rule as the worker wrote it, safe to print; "rule N" when it wrote none. out holds
  * SENSE_SHARED_RULE_ID_MAX bytes.

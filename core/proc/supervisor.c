@@ -487,8 +487,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 	const struct sense_supervisor_sink *sink = &run->job->sink;
 	if (run->view.worker <= 0)
 		return;
+	const struct sense_shared *shared = run->job->shared;
 	enum sense_watch_verdict verdict =
-	    sense_watch_look(&run->watch, run->job->shared, run->interval_ms);
+	    sense_watch_look(&run->watch, sense_mark_read(&shared->page->call), sense_shared_sign(shared),
+	                     run->interval_ms);
 	if (verdict == SENSE_WATCH_CALL)
 		worker_kill(run, KILLED_CALL);
 	else if (verdict == SENSE_WATCH_STALL)

@@ -1,7 +1,5 @@
 #include "core/proc/watch.h"
 
-#define load(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
 	return value ? value : otherwise;
@@ -40,20 +38,9 @@ void sense_watch_begin(struct sense_watch *watch, pid_t pid,
 	watch->has_clock = clock_getcpuclockid(pid, &watch->clock) == 0;
 }
 
-/* A number that changes whenever the worker gets anything done. */
-static uint64_t sign_of(const struct sense_shared_page *page)
+enum sense_watch_verdict sense_watch_look(struct sense_watch *watch, uint64_t call, uint64_t sign,
+                                          unsigned elapsed_ms)
 {
-	return load(page->taken) + load(page->counter[SENSE_COUNT_PACKETS]) +
-	       load(page->counter[SENSE_COUNT_FINDINGS]) + load(page->progress_done) +
-	       load(page->load_steps) +
-	       ((uint64_t)load(page->phase) << 56) + (sense_mark_read(&page->call) >> 32 << 24) +
-	       __atomic_load_n(&page->batch.number, __ATOMIC_RELAXED) + load(page->live);
-}
-
-enum sense_watch_verdict sense_watch_look(struct sense_watch *watch,
-                                          const struct sense_shared *shared, unsigned elapsed_ms)
-{
-	uint64_t call = sense_mark_read(&shared->page->call), sign = sign_of(shared->page);
 	uint64_t now = cpu_us(watch);
 	bool in_call = sense_mark_rule(call) != 0;
 	if (call != watch->call || !in_call) {

@@ -33,9 +33,12 @@ struct sense_watch {
 void sense_watch_begin(struct sense_watch *watch, pid_t pid,
                        const struct sense_supervisor_limits *limits);
 struct sense_supervisor_limits sense_watch_defaults(const struct sense_supervisor_limits *wanted);
-/* elapsed_ms: since the last look; a supervisor that was stopped itself says what it meant to wait. */
-enum sense_watch_verdict sense_watch_look(struct sense_watch *watch,
-                                          const struct sense_shared *shared, unsigned elapsed_ms);
+/*
+ * call: the word of the mark; sign: a number that changes whenever the worker gets anything done.
+ * elapsed_ms: since the last look; a supervisor that was stopped itself says what it meant to wait.
+ */
+enum sense_watch_verdict sense_watch_look(struct sense_watch *watch, uint64_t call, uint64_t sign,
+                                          unsigned elapsed_ms);
 /* How often to look. */
 unsigned sense_watch_interval_ms(const struct sense_supervisor_limits *limits);
 

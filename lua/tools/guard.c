@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,22 +8,19 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/proc/watch.h"
 #include "lua/tools/tools.h"
 
-#define LOOK_EVERY_MS 20
-
 /* What the parent knows of the child. */
-struct watch {
+struct attendance {
 	const struct sense_guard *guard;
 	const union sense_mark *mark; /* shared with the child, and only read here */
 	struct sense_guard_end *end;
 	pid_t pid;
-	clockid_t clock;
-	uint64_t word;     /* of the mark, at the latest look */
-	uint64_t since_ms; /* CPU time of the child when it became that */
+	struct sense_watch watch;
+	unsigned every_ms;
 };
 
 static unsigned hard_limit_ms(const struct sense_guard *guard)
@@ -30,41 +28,25 @@ static unsigned hard_limit_ms(const struct sense_guard *guard)
 	return (unsigned)(sense_conf_number(guard->conf, SENSE_CONF_RULES_HARD_LIMIT) / 1000);
 }
 
-/* False when the clock is gone with its process. */
-static bool cpu_ms(const struct watch *watch, uint64_t *ms)
+/* The judgement is that of the supervisor; that calls of rules follow each other is sign enough of life. */
+static void look(struct attendance *child, unsigned elapsed_ms)
 {
-	struct timespec ts;
-	if (clock_gettime(watch->clock, &ts))
-		return false;
-	*ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	return true;
-}
-
-static void look(struct watch *watch)
-{
-	uint64_t now, word = sense_mark_read(watch->mark);
-	if (watch->end->hung || !cpu_ms(watch, &now))
+	uint64_t call = sense_mark_read(child->mark);
+	if (child->end->hung ||
+	    sense_watch_look(&child->watch, call, call, elapsed_ms) == SENSE_WATCH_FINE)
 		return;
-	if (word != watch->word) {
-		watch->word = word;
-		watch->since_ms = now;
-		return;
-	}
-	unsigned limit = sense_mark_rule(word) ? hard_limit_ms(watch->guard) : watch->guard->stall_ms;
-	if (!limit || now - watch->since_ms < limit)
-		return;
-	watch->end->hung = true;
-	kill(watch->pid, SIGKILL);
+	child->end->hung = true;
+	kill(child->pid, SIGKILL);
 }
 
 /* Until the child has closed its end, which it does by ending. */
-static void attend(struct watch *watch, int in)
+static void attend(struct attendance *child, int in)
 {
 	char data[4096];
 	for (;;) {
 		struct pollfd waiting = {.fd = in, .events = POLLIN};
-		int ready = poll(&waiting, 1, LOOK_EVERY_MS);
-		look(watch);
+		int ready = poll(&waiting, 1, (int)child->every_ms);
+		look(child, ready ? 0 : child->every_ms);
 		if (ready <= 0)
 			continue;
 		ssize_t got = read(in, data, sizeof data);
@@ -72,12 +54,12 @@ static void attend(struct watch *watch, int in)
 			continue;
 		if (got <= 0)
 			return;
-		if (watch->guard->take)
-			watch->guard->take(watch->guard->context, data, (size_t)got);
+		if (child->guard->take)
+			child->guard->take(child->guard->context, data, (size_t)got);
 	}
 }
 
-static void child(const struct sense_guard *guard, union sense_mark *mark, int out)
+static void child_run(const struct sense_guard *guard, union sense_mark *mark, int out)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	int code = guard->body(guard->context, mark, out);
@@ -86,19 +68,23 @@ static void child(const struct sense_guard *guard, union sense_mark *mark, int o
 	_exit(code);
 }
 
-static enum sense_status watch_child(struct watch *watch, int in, sense_error *err)
+static enum sense_status watch_child(struct attendance *child, int in, sense_error *err)
 {
 	int state;
-	struct sense_guard_end *end = watch->end;
-	if (clock_getcpuclockid(watch->pid, &watch->clock))
-		watch->clock = CLOCK_MONOTONIC; /* it has ended already */
-	attend(watch, in);
-	while (waitpid(watch->pid, &state, 0) < 0)
+	struct sense_guard_end *end = child->end;
+	const struct sense_guard *guard = child->guard;
+	struct sense_supervisor_limits limits = {.call_cpu_ms = hard_limit_ms(guard),
+	                                         .stall_cpu_ms = guard->stall_ms ? guard->stall_ms : UINT_MAX};
+	limits = sense_watch_defaults(&limits);
+	child->every_ms = sense_watch_interval_ms(&limits);
+	sense_watch_begin(&child->watch, child->pid, &limits);
+	attend(child, in);
+	while (waitpid(child->pid, &state, 0) < 0)
 		if (errno != EINTR)
 			return sense_fail_errno(err, "guard", "cannot wait for the process that runs rules");
 	end->code = WIFEXITED(state) ? WEXITSTATUS(state) : SENSE_EXIT_FAILED;
 	end->signal = WIFSIGNALED(state) ? WTERMSIG(state) : 0;
-	end->rule = sense_mark_rule(sense_mark_read(watch->mark));
+	end->rule = sense_mark_rule(sense_mark_read(child->mark));
 	return SENSE_OK;
 }
 
@@ -117,14 +103,14 @@ enum sense_status sense_guard_run(const struct sense_guard *guard, struct sense_
 		goto out;
 	}
 	fflush(NULL); /* or both would write it */
-	struct watch watch = {.guard = guard, .mark = mark, .end = end, .pid = fork()};
-	if (!watch.pid) {
+	struct attendance child = {.guard = guard, .mark = mark, .end = end, .pid = fork()};
+	if (!child.pid) {
 		close(ends[0]);
-		child(guard, mark, ends[1]);
+		child_run(guard, mark, ends[1]);
 	}
 	close(ends[1]);
 	status =
-	    watch.pid < 0 ? sense_fail_errno(err, "guard", "cannot fork") : watch_child(&watch, ends[0], err);
+	    child.pid < 0 ? sense_fail_errno(err, "guard", "cannot fork") : watch_child(&child, ends[0], err);
 	close(ends[0]);
 out:
 	munmap(mark, sizeof *mark);
