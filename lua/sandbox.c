@@ -211,8 +211,11 @@ enum sense_status sense_lua_pcall(sense_lua *lua, int nargs, int nresults, uint6
 		return SENSE_OK;
 	enum sense_status status = describe(lua, result, budget_us, err);
 	lua_settop(lua->L, SENSE_SLOT_TOP);
-	/* LuaJIT does not collect before it gives up: do it now, for the scripts that come next. */
-	if (result == LUA_ERRMEM && lua->body != collect)
+	/*
+	 * What it leaves is collected now: LuaJIT does not before it gives up for want of memory, and
+	 * of one that was ended in time the scripts that come next would pay for the garbage.
+	 */
+	if ((result == LUA_ERRMEM || status == SENSE_E_LIMIT) && lua->body != collect)
 		sense_lua_sweep(lua);
 	return status;
 }
