@@ -15,7 +15,8 @@
  * with `close`/`module_free`/`flow_free`. Strings a plugin returns live as long as the plugin.
  * Threads: one module is used by one thread only; the host never shares it.
  *
- * Changes: 1.0 capture and classifier plugins. 1.1 sense_host.wait.
+ * Changes: 1.0 capture and classifier plugins. 1.1 sense_host.wait. 1.2 live capture and sensors; what
+ * sense_host offers to sensors.
  */
 #ifndef SENSE_PLUGIN_H
 #define SENSE_PLUGIN_H
@@ -25,7 +26,7 @@
 #include <stdint.h>
 
 #define SENSE_ABI_MAJOR 1u
-#define SENSE_ABI_MINOR 1u
+#define SENSE_ABI_MINOR 2u
 #define SENSE_PLUGIN_ABI (SENSE_ABI_MAJOR << 16 | SENSE_ABI_MINOR)
 
 /* Status of every call that can fail; 0 is success, so `if (status)` reads as 'if it failed'. */
@@ -49,6 +50,71 @@ typedef struct sense_error sense_error;
 
 enum sense_log_level { SENSE_LOG_ERROR, SENSE_LOG_WARN, SENSE_LOG_INFO, SENSE_LOG_DEBUG };
 
+/* ---- what sensors tell --------------------------------------------------------------------- */
+
+enum sense_fact_type { SENSE_FACT_TEXT, SENSE_FACT_NUMBER, SENSE_FACT_BOOL, SENSE_FACT_ADDRESS };
+
+/* One value of an event. Borrowed for the call. */
+struct sense_fact {
+	const char *field; /* as rules call it: "listen.port" */
+	enum sense_fact_type type;
+	const char *text; /* any bytes but NUL: what is not UTF-8 is replaced, what is long is cut */
+	double number;
+	bool boolean;
+	uint8_t address[16]; /* IPv6, or IPv4 mapped into it (RFC 4291, 2.5.5.2) */
+};
+
+/*
+ * A process as the system knows it. Borrowed for the call; NULL and 0 where it is not known. Arguments
+ * are handed over as they are: the host keeps them without what looks like a secret, knows which AI tool
+ * it is by the catalogue, and finds its ancestors.
+ */
+struct sense_process {
+	uint32_t size;
+	uint32_t pid;
+	uint32_t parent;     /* its parent's pid */
+	uint32_t uid;
+	uint64_t start_us;   /* since the epoch */
+	const char *name;    /* as the system's lists call it */
+	const char *path;    /* of the executable */
+	const char *argv;    /* arguments, each ended by NUL */
+	size_t argv_len;
+	const char *cwd;
+	const char *user;    /* name; or the uid in digits */
+	const char *hash;    /* SHA-256 of the executable, in hex */
+	const char *container; /* id of the container or unit that it is part of */
+	const char *environment; /* names of environment variables, no values, each ended by NUL */
+	size_t environment_len;
+};
+
+/* A process as the host keeps it; good until the sensor's call returns. */
+struct sense_process_known {
+	uint32_t size;
+	uint32_t pid, parent, uid;
+	uint64_t start_us;
+	uint64_t exit_us; /* 0: it runs */
+	const char *name, *path, *command, *user, *tool;
+};
+
+/* An endpoint of the network that a process holds. */
+struct sense_socket {
+	uint32_t size;
+	uint32_t pid;
+	uint8_t l4;        /* 6 TCP, 17 UDP */
+	uint8_t local[16]; /* as sense_fact.address; zeroes: any */
+	uint8_t remote[16];
+	uint16_t local_port;
+	uint16_t remote_port; /* 0: not connected, all that comes to local_port is this process's */
+	const char *name;     /* of the process, should the host not know it yet; or NULL */
+	uint32_t uid;
+};
+
+struct sense_row {
+	const char *const *columns; /* names, ends with NULL */
+	const char *const *fields;  /* as many */
+	unsigned line;
+};
+
 /* What the host offers to a plugin. */
 struct sense_host {
 	uint32_t size; /* sizeof(struct sense_host) of the host */
@@ -63,6 +129,31 @@ struct sense_host {
 	 * source is silent.
 	 */
 	void (*wait)(int fd);
+	/*
+	 * 1.2: for sensors, and only while one of their functions is being called; NULL for other plugins.
+	 *
+	 * tell: an event ("listen", "file", "mcp", "inventory", "gap"; those of processes come from
+	 * process_started and process_ended). pid: the process that it is about, 0: none; the host adds what it
+	 * knows about it. An event or a field that there is not is a mistake of the plugin, logged once.
+	 */
+	void (*tell)(const char *event, uint32_t pid, const struct sense_fact *facts, unsigned count);
+	/* A process that began (event: it does so now) or was found running (no event but in a scan). */
+	void (*process_started)(const struct sense_process *process, bool now);
+	/* It ended; exit_code as a shell tells it: what it returned, or 128 + signal; -1: not known. */
+	void (*process_ended)(uint32_t pid, uint64_t ts_us, int exit_code);
+	/* False: not known. Those that ended are known for a minute more. */
+	bool (*process_find)(uint32_t pid, struct sense_process_known *out);
+	/* Those that run, in no order: *cursor begins with 0. False: that was the last. */
+	bool (*process_next)(uint32_t *cursor, struct sense_process_known *out);
+	/* Flows of this endpoint are this process's, from now on. */
+	void (*socket_of)(const struct sense_socket *socket);
+	/* Each row of a table of the catalogue, "mcp_configs" say; false from `row` ends it. */
+	enum sense_status (*catalogue)(const char *table, bool (*row)(void *self, const struct sense_row *row),
+	                               void *self, sense_error *err);
+	/* The value of a setting as text, "" when it is not set; NULL: there is no such setting. */
+	const char *(*setting)(const char *key);
+	/* A figure of the sensor's that `status` shows, under this name. 64 at most in all. */
+	void (*gauge)(const char *name, uint64_t value);
 };
 
 /* ---- capture: where packets come from ------------------------------------------------------ */
@@ -142,6 +233,74 @@ struct sense_classifier_ops {
 	const char *(*protocol_name)(void *module, uint16_t protocol);
 };
 
+/* ---- live capture: packets as they come (1.2) ------------------------------------------------- */
+
+struct sense_live_want {
+	uint32_t size;
+	const char *const *interfaces; /* names; none: all */
+	unsigned interface_count;
+	unsigned workers;    /* descriptors wanted: flows are spread over them by hash */
+	uint64_t ring_bytes; /* of all together */
+	uint32_t snaplen;    /* bytes kept of a frame */
+	const char *filter;  /* expression of pcap-filter(7); "": everything */
+};
+
+/* What became of packets since `begin`. */
+struct sense_live_stats {
+	uint64_t received; /* by the system, those dropped included */
+	uint64_t dropped;  /* for want of room */
+};
+
+struct sense_live_interface {
+	char name[32];
+	bool wanted_by_name;
+	bool up;
+};
+
+/*
+ * Runs in the privileged process, which keeps the descriptors; a worker gets one of them, and reads it by
+ * the plugin's sense_capture_ops.
+ */
+struct sense_live_ops {
+	uint32_t size;
+	/* Fills fds[want->workers]; they belong to `live` and are closed by end. */
+	enum sense_status (*begin)(const struct sense_host *host, const struct sense_live_want *want,
+	                           void **live, int *fds, sense_error *err);
+	/* Each second or so: takes note of interfaces that came and went. */
+	enum sense_status (*look)(void *live, struct sense_live_stats *stats, sense_error *err);
+	/* Fills at most max, returns how many there are. */
+	unsigned (*interfaces)(const void *live, struct sense_live_interface *out, unsigned max);
+	void (*end)(void *live);
+};
+
+/* ---- sensors: what happens on this host (1.2) -------------------------------------------------- */
+
+enum sense_sensor_mode {
+	SENSE_SENSOR_WATCH, /* goes on until it is closed */
+	SENSE_SENSOR_ONCE   /* one sweep, for a scan */
+};
+
+/*
+ * All sensors run in one process that can read the host's files and sees its processes, and reaches nothing
+ * beyond it. One thread; no call may take long: sweeps go on in pieces.
+ */
+struct sense_sensor_ops {
+	uint32_t size;
+	/* On failure the others go on; what is missed is reported as a gap. */
+	enum sense_status (*open)(const struct sense_host *host, enum sense_sensor_mode mode, void **sensor,
+	                          sense_error *err);
+	/* A descriptor that becomes readable when there is something to be taken at once; -1: none. */
+	int (*fd)(void *sensor);
+	/* It is readable. Takes some of it. NULL where fd is. */
+	enum sense_status (*ready)(void *sensor, sense_error *err);
+	/*
+	 * A piece of the slow work, a few milliseconds at most. *wait_ms: 0 when there is more to do, which the
+	 * host paces; else a sweep is complete, and the next is due then. NULL: there is none.
+	 */
+	enum sense_status (*sweep)(void *sensor, uint32_t *wait_ms, sense_error *err);
+	void (*close)(void *sensor);
+};
+
 /* ---- the plugin itself ----------------------------------------------------------------------- */
 
 struct sense_plugin {
@@ -151,6 +310,10 @@ struct sense_plugin {
 	const char *summary; /* one line for `status` and the documentation */
 	const struct sense_capture_ops *capture;
 	const struct sense_classifier_ops *classifier;
+	const struct sense_live_ops *live;     /* 1.2 */
+	const struct sense_sensor_ops *sensor; /* 1.2 */
+	/* 1.2: what another system's plugin of this kind must provide, for those who port; or NULL. */
+	const char *platform;
 };
 
 #define SENSE_PLUGIN_EXPORT                                                                        \

@@ -17,6 +17,7 @@ static const char *const kind_names[SENSE_EVENT_KINDS + 1] = {
     [SENSE_EVENT_FILE] = "file",
     [SENSE_EVENT_MCP] = "mcp",
     [SENSE_EVENT_INVENTORY] = "inventory",
+    [SENSE_EVENT_GAP] = "gap",
     [SENSE_EVENT_TIMER] = "timer",
     [SENSE_EVENT_ACTIVITY] = "activity",
 };

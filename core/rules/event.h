@@ -27,6 +27,7 @@ enum sense_event_kind {
 	SENSE_EVENT_FILE,      /* a model, an instruction file, a program of interest */
 	SENSE_EVENT_MCP,       /* an MCP server in some client's configuration */
 	SENSE_EVENT_INVENTORY, /* an extension, a package, a GPU: what is there, not what happens */
+	SENSE_EVENT_GAP,       /* something that could not be seen: packets dropped, a folder not read */
 	SENSE_EVENT_TIMER,     /* each minute of event time */
 	SENSE_EVENT_ACTIVITY,  /* indicators about one subject add up (core/rules/activity.h) */
 	SENSE_EVENT_KINDS
@@ -99,6 +100,7 @@ struct sense_value {
 #define SENSE_IN_FILE (SENSE_ON(FILE) | SENSE_IN_ACTIVITY)
 #define SENSE_IN_MCP (SENSE_ON(MCP) | SENSE_IN_ACTIVITY)
 #define SENSE_IN_INVENTORY (SENSE_ON(INVENTORY) | SENSE_IN_ACTIVITY)
+#define SENSE_IN_GAP SENSE_ON(GAP)
 #define SENSE_IN_ACTIVITY SENSE_ON(ACTIVITY)
 
 /*
@@ -155,12 +157,21 @@ struct sense_value {
 	X(PROCESS_COMMAND, "process.command", STRING, ACTOR, "its arguments, secrets redacted")    \
 	X(PROCESS_HASH, "process.hash", STRING, ACTOR, "SHA-256 of its executable, in hex")        \
 	X(PROCESS_PARENT, "process.parent", STRING, ACTOR, "name of the program that started it")  \
+	X(PROCESS_PARENT_PID, "process.parent_pid", NUMBER, ACTOR, "process id of that")           \
+	X(PROCESS_ANCESTORS, "process.ancestors", STRING, ACTOR, "programs above it, nearest first: bash, sshd") \
+	X(PROCESS_CWD, "process.cwd", STRING, ACTOR, "the directory it began in")                  \
+	X(PROCESS_CONTAINER, "process.container", STRING, ACTOR, "container or unit it is part of") \
+	X(PROCESS_AGENT, "process.agent", STRING, ACTOR, "AI tool that it was started by, at any remove") \
+	X(PROCESS_UNATTENDED, "process.unattended", STRING, ACTOR, "its option that lets it act without asking") \
+	X(PROCESS_MARKERS, "process.markers", STRING, ACTOR, "names of AI variables in its environment") \
 	X(PROCESS_EXIT_CODE, "process.exit_code", NUMBER, EXIT, "what it returned, or 128 + signal") \
 	X(USER, "user", STRING, ACTOR, "user at this end, when known")                             \
-	X(TOOL, "tool", STRING, HOST, "catalogue id of the AI tool that was recognised: ollama, ...") \
+	X(TOOL, "tool", STRING, ACTOR, "catalogue id of the AI tool that was recognised: ollama, ...") \
 	X(LISTEN_IP, "listen.ip", ADDR, LISTEN, "address it accepts connections on")               \
 	X(LISTEN_PORT, "listen.port", NUMBER, LISTEN, "its port")                                  \
 	X(LISTEN_SCOPE, "listen.scope", STRING, LISTEN, "any, or as dst_scope")                    \
+	X(LISTEN_L4, "listen.l4", NUMBER, LISTEN, "IANA protocol number: 6 TCP, 17 UDP")           \
+	X(LISTEN_SPEAKS, "listen.speaks", STRING, LISTEN, "what it answered to a probe: Ollama, ...") \
 	X(FILE_PATH, "file.path", STRING, FILE, "path of the file")                                \
 	X(FILE_KIND, "file.kind", STRING, FILE, "model, instructions, mcp_config, ...")            \
 	X(FILE_OP, "file.op", STRING, FILE, "found, created, changed or removed")                  \
@@ -170,10 +181,19 @@ struct sense_value {
 	X(MCP_TRANSPORT, "mcp.transport", STRING, MCP, "stdio, http or sse")                       \
 	X(MCP_COMMAND, "mcp.command", STRING, MCP, "what is started, secrets redacted")            \
 	X(MCP_URL, "mcp.url", STRING, MCP, "what is called, without user, password and query")     \
+	X(MCP_PACKAGE, "mcp.package", STRING, MCP, "package that is fetched and run: @scope/name@1.2.3") \
+	X(MCP_PINNED, "mcp.pinned", BOOL, MCP, "one exact version of it")                          \
+	X(MCP_SECRETS, "mcp.secrets", STRING, MCP, "names under which secrets stand in the file, comma-separated") \
+	X(MCP_CONFIG, "mcp.config", STRING, MCP, "path of the file that declares it")              \
 	X(INVENTORY_KIND, "inventory.kind", STRING, INVENTORY, "extension, package, gpu, ...")     \
+	X(INVENTORY_APP, "inventory.app", STRING, INVENTORY, "program that it is part of: chrome, vscode, ...") \
 	X(INVENTORY_NAME, "inventory.name", STRING, INVENTORY, "what it is called")                \
 	X(INVENTORY_VERSION, "inventory.version", STRING, INVENTORY, "its version")                \
 	X(INVENTORY_PATH, "inventory.path", STRING, INVENTORY, "where it was found")               \
+	X(GAP_WHAT, "gap.what", STRING, GAP, "what is not seen: packets, processes, sockets, files, ...") \
+	X(GAP_WHERE, "gap.where", STRING, GAP, "an interface, a path")                             \
+	X(GAP_WHY, "gap.why", STRING, GAP, "the reason, as the system gives it")                   \
+	X(GAP_COUNT, "gap.count", NUMBER, GAP, "how many were missed since the last event of this kind") \
 	X(ACTIVITY_SUBJECT, "activity.subject", STRING, ACTIVITY, "the service or tool that it is about") \
 	X(ACTIVITY_KIND, "activity.kind", STRING, ACTIVITY, "kind of the indicator that came last") \
 	X(ACTIVITY_CONFIDENCE, "activity.confidence", NUMBER, ACTIVITY, "what all of them prove, in percent") \

@@ -81,6 +81,8 @@ size_t sense_event_trait(const struct sense_event *event, char *out, size_t cap)
 		return FIRST_OF(SENSE_FIELD_MCP_SERVER, SENSE_FIELD_MCP_URL, SENSE_FIELD_MCP_COMMAND);
 	case SENSE_EVENT_INVENTORY:
 		return FIRST_OF(SENSE_FIELD_INVENTORY_NAME, SENSE_FIELD_INVENTORY_PATH);
+	case SENSE_EVENT_GAP:
+		return FIRST_OF(SENSE_FIELD_GAP_WHERE, SENSE_FIELD_GAP_WHAT);
 	default:
 		return peer(event, out, cap);
 	}

@@ -4,7 +4,7 @@
 ---@class sense.Set
 ---@field [string|number] true?
 
----@alias sense.EventName "flow.new"|"flow.classified"|"flow.update"|"flow.end"|"dns"|"tls"|"http"|"process.start"|"process.exit"|"listen"|"file"|"mcp"|"inventory"|"timer"|"activity"
+---@alias sense.EventName "flow.new"|"flow.classified"|"flow.update"|"flow.end"|"dns"|"tls"|"http"|"process.start"|"process.exit"|"listen"|"file"|"mcp"|"inventory"|"gap"|"timer"|"activity"
 
 ---@class sense.Event
 ---@field src_ip string? # address of the flow's first sender
@@ -51,6 +51,7 @@
 ---@field file sense.Event.file
 ---@field mcp sense.Event.mcp
 ---@field inventory sense.Event.inventory
+---@field gap sense.Event.gap
 ---@field activity sense.Event.activity
 
 ---@class sense.Event.signal
@@ -79,12 +80,21 @@
 ---@field command string? # its arguments, secrets redacted
 ---@field hash string? # SHA-256 of its executable, in hex
 ---@field parent string? # name of the program that started it
+---@field parent_pid number? # process id of that
+---@field ancestors string? # programs above it, nearest first: bash, sshd
+---@field cwd string? # the directory it began in
+---@field container string? # container or unit it is part of
+---@field agent string? # AI tool that it was started by, at any remove
+---@field unattended string? # its option that lets it act without asking
+---@field markers string? # names of AI variables in its environment
 ---@field exit_code number? # what it returned, or 128 + signal
 
 ---@class sense.Event.listen
 ---@field ip string? # address it accepts connections on
 ---@field port number? # its port
 ---@field scope string? # any, or as dst_scope
+---@field l4 number? # IANA protocol number: 6 TCP, 17 UDP
+---@field speaks string? # what it answered to a probe: Ollama, ...
 
 ---@class sense.Event.file
 ---@field path string? # path of the file
@@ -98,12 +108,23 @@
 ---@field transport string? # stdio, http or sse
 ---@field command string? # what is started, secrets redacted
 ---@field url string? # what is called, without user, password and query
+---@field package string? # package that is fetched and run: @scope/name@1.2.3
+---@field pinned boolean? # one exact version of it
+---@field secrets string? # names under which secrets stand in the file, comma-separated
+---@field config string? # path of the file that declares it
 
 ---@class sense.Event.inventory
 ---@field kind string? # extension, package, gpu, ...
+---@field app string? # program that it is part of: chrome, vscode, ...
 ---@field name string? # what it is called
 ---@field version string? # its version
 ---@field path string? # where it was found
+
+---@class sense.Event.gap
+---@field what string? # what is not seen: packets, processes, sockets, files, ...
+---@field where string? # an interface, a path
+---@field why string? # the reason, as the system gives it
+---@field count number? # how many were missed since the last event of this kind
 
 ---@class sense.Event.activity
 ---@field subject string? # the service or tool that it is about
@@ -185,6 +206,7 @@
 ---@field file? sense.Match.file
 ---@field mcp? sense.Match.mcp
 ---@field inventory? sense.Match.inventory
+---@field gap? sense.Match.gap
 ---@field activity? sense.Match.activity
 ---@field any? sense.Match[]
 ---@field all? sense.Match[]
@@ -216,12 +238,21 @@
 ---@field command? string|string[]|sense.Set|sense.TextCondition # its arguments, secrets redacted
 ---@field hash? string|string[]|sense.Set|sense.TextCondition # SHA-256 of its executable, in hex
 ---@field parent? string|string[]|sense.Set|sense.TextCondition # name of the program that started it
+---@field parent_pid? number|number[]|sense.Set|sense.NumberCondition # process id of that
+---@field ancestors? string|string[]|sense.Set|sense.TextCondition # programs above it, nearest first: bash, sshd
+---@field cwd? string|string[]|sense.Set|sense.TextCondition # the directory it began in
+---@field container? string|string[]|sense.Set|sense.TextCondition # container or unit it is part of
+---@field agent? string|string[]|sense.Set|sense.TextCondition # AI tool that it was started by, at any remove
+---@field unattended? string|string[]|sense.Set|sense.TextCondition # its option that lets it act without asking
+---@field markers? string|string[]|sense.Set|sense.TextCondition # names of AI variables in its environment
 ---@field exit_code? number|number[]|sense.Set|sense.NumberCondition # what it returned, or 128 + signal
 
 ---@class sense.Match.listen
 ---@field ip? string|string[]|sense.Set|sense.AddressCondition # address it accepts connections on
 ---@field port? number|number[]|sense.Set|sense.NumberCondition # its port
 ---@field scope? string|string[]|sense.Set|sense.TextCondition # any, or as dst_scope
+---@field l4? number|number[]|sense.Set|sense.NumberCondition # IANA protocol number: 6 TCP, 17 UDP
+---@field speaks? string|string[]|sense.Set|sense.TextCondition # what it answered to a probe: Ollama, ...
 
 ---@class sense.Match.file
 ---@field path? string|string[]|sense.Set|sense.TextCondition # path of the file
@@ -235,12 +266,23 @@
 ---@field transport? string|string[]|sense.Set|sense.TextCondition # stdio, http or sse
 ---@field command? string|string[]|sense.Set|sense.TextCondition # what is started, secrets redacted
 ---@field url? string|string[]|sense.Set|sense.TextCondition # what is called, without user, password and query
+---@field package? string|string[]|sense.Set|sense.TextCondition # package that is fetched and run: @scope/name@1.2.3
+---@field pinned? boolean|boolean[]|sense.Set|sense.FlagCondition # one exact version of it
+---@field secrets? string|string[]|sense.Set|sense.TextCondition # names under which secrets stand in the file, comma-separated
+---@field config? string|string[]|sense.Set|sense.TextCondition # path of the file that declares it
 
 ---@class sense.Match.inventory
 ---@field kind? string|string[]|sense.Set|sense.TextCondition # extension, package, gpu, ...
+---@field app? string|string[]|sense.Set|sense.TextCondition # program that it is part of: chrome, vscode, ...
 ---@field name? string|string[]|sense.Set|sense.TextCondition # what it is called
 ---@field version? string|string[]|sense.Set|sense.TextCondition # its version
 ---@field path? string|string[]|sense.Set|sense.TextCondition # where it was found
+
+---@class sense.Match.gap
+---@field what? string|string[]|sense.Set|sense.TextCondition # what is not seen: packets, processes, sockets, files, ...
+---@field where? string|string[]|sense.Set|sense.TextCondition # an interface, a path
+---@field why? string|string[]|sense.Set|sense.TextCondition # the reason, as the system gives it
+---@field count? number|number[]|sense.Set|sense.NumberCondition # how many were missed since the last event of this kind
 
 ---@class sense.Match.activity
 ---@field subject? string|string[]|sense.Set|sense.TextCondition # the service or tool that it is about
@@ -494,6 +536,10 @@ function Test:mcp(values) end
 ---raises `inventory`
 ---@param values? table
 function Test:inventory(values) end
+
+---raises `gap`
+---@param values? table
+function Test:gap(values) end
 
 ---raises an event of any kind
 ---@param kind string

@@ -59,6 +59,7 @@ local test = {
   { "file(values?: table): nil", "raises `file`" },
   { "mcp(values?: table): nil", "raises `mcp`" },
   { "inventory(values?: table): nil", "raises `inventory`" },
+  { "gap(values?: table): nil", "raises `gap`" },
   { "event(kind: text, values?: table): nil", "raises an event of any kind" },
   { "wait(time: text|number): nil", "moves the event's time on" },
   { "capture(path: text): nil", "runs a capture through the whole engine; the path is seen from the test's folder" },

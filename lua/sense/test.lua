@@ -254,7 +254,7 @@ function methods.process(_, given)
   return process_object(values)
 end
 
-for _, kind in ipairs { "dns", "http", "tls", "listen", "file", "mcp", "inventory" } do
+for _, kind in ipairs { "dns", "http", "tls", "listen", "file", "mcp", "inventory", "gap" } do
   methods[kind] = function(_, given)
     here()
     raise(kind, set_values({}, "", plain(given, kind)))
