@@ -138,7 +138,7 @@ static const struct {
     {"rule 'r' { title = 't', severity = 'low', on = 'flow.updat' }",
      "pol/p1.lua:1: rule \"r\": on: 'flow.updat' is not an event, did you mean 'flow.update'? (events: "
      "flow.new, flow.classified, flow.update, flow.end, dns, tls, http, process.start, process.exit, listen, "
-     "file, mcp, inventory, timer, activity)"},
+     "file, mcp, inventory, gap, timer, activity)"},
     {RULE("match = {\n hots = 'x' }"),
      "pol/p1.lua:2: rule \"r\": match.hots: unknown field, did you mean 'host'?"},
     {RULE("match = {\n service = { categroy = 'x' } }"),
