@@ -4,6 +4,7 @@
  */
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "core/plugin/loader.h"
@@ -282,6 +283,44 @@ static void test_death(void)
 	capture_end(&capture);
 }
 
+/* What a worker that was taken over can leave behind: it may write all over the ring. */
+static void ruin(int fd)
+{
+	uint32_t *ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	for (size_t i = 0; ring != MAP_FAILED && i < RING_BYTES / sizeof *ring; i++)
+		ring[i] = (uint32_t)(i * 2654435761u) | 2;
+	_exit(ring == MAP_FAILED);
+}
+
+static void test_ruin(void)
+{
+	struct capture capture;
+	struct seen seen = {0};
+	int status = 0;
+	if (!ok(!capture_begin(&capture, "v0", "", 1), "a capture whose ring is ruined"))
+		return;
+	pid_t vandal = fork();
+	if (!vandal)
+		ruin(capture.fds[0]);
+	waitpid(vandal, &status, 0);
+	is_num(status, 0, "by a process that has its descriptor");
+	struct reader reader = reader_start(capture.fds[0], 0);
+	/* Nothing is promised of what was there before; then all must be right again. */
+	for (uint32_t id = 1; seen.id != HOLDING - 1 && id < 200; id++) {
+		struct pollfd in = {.fd = reader.in, .events = POLLIN};
+		send_id("v1", HOLDING - 1);
+		while (seen.id != HOLDING - 1 && poll(&in, 1, 100) == 1 && reader_next(&reader, &seen))
+			;
+	}
+	is_num(seen.id, HOLDING - 1, "is read again");
+	send_many(1, 2000);
+	while (reader_next(&reader, &seen) && seen.id == HOLDING - 1)
+		;
+	ok(seen.id == 1 && reader_gets(&reader, 2, 1999), "and in order");
+	ok(reader_stop(&reader), "by a reader that lives");
+	capture_end(&capture);
+}
+
 static void test_overrun(void)
 {
 	struct capture capture;
@@ -356,6 +395,7 @@ int main(void)
 	test_snaplen();
 	test_workers();
 	test_death();
+	test_ruin();
 	test_overrun();
 	test_refusals();
 	return tap_done();
