@@ -179,10 +179,13 @@ static void test_filter(void)
 	send_at("v1", &tagged);
 	tagged.id = 5;
 	send_at("v0", &tagged); /* on its way out a tag may still be in the frame */
+	tagged.id = 6;
+	tagged.tag_type = 0x88a8;
+	send_at("v0", &tagged);
 	tagged.to_port = 53;
 	send_at("v0", &tagged);
-	send_id("v1", 6);
-	ok(reader_gets(&reader, 3, 4), "what it asks for comes, with a tag and without, and of that interface only");
+	send_id("v1", 7);
+	ok(reader_gets(&reader, 3, 5), "what it asks for comes, with a tag and without, and of that interface only");
 	reader_stop(&reader);
 	capture_end(&capture);
 	is_num(capture_begin(&capture, NULL, "port and and", 1), SENSE_E_CONFIG, "a bad one is refused");
@@ -331,26 +334,41 @@ static void test_death(void)
 }
 
 /* What a worker that was taken over can leave behind: it may write all over the ring. */
-static void ruin(int fd)
+static void ruin(int fd, bool all)
 {
-	uint32_t *ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	for (size_t i = 0; ring != MAP_FAILED && i < RING_BYTES / sizeof *ring; i++)
-		ring[i] = (uint32_t)(i * 2654435761u) | 2;
-	_exit(ring == MAP_FAILED);
+	uint8_t *ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (ring == MAP_FAILED)
+		_exit(1);
+	/* A block that claims to be the last one opened. */
+	struct tpacket_block_desc *last = (void *)(ring + RING_BYTES / 2);
+	last->hdr.bh1.seq_num = UINT64_MAX / 2;
+	for (uint32_t i = 0; all && i < RING_BYTES; i += 4)
+		memcpy(ring + i, &(uint32_t){(i * 2654435761u) | 2}, 4);
+	_exit(0);
+}
+
+static bool ruined(int fd, bool all)
+{
+	int status = 0;
+	pid_t vandal = fork();
+	if (!vandal)
+		ruin(fd, all);
+	waitpid(vandal, &status, 0);
+	return status == 0;
 }
 
 static void test_ruin(void)
 {
 	struct capture capture;
 	struct seen seen = {0};
-	int status = 0;
 	if (!ok(!capture_begin(&capture, "v0", "", 1), "a capture whose ring is ruined"))
 		return;
-	pid_t vandal = fork();
-	if (!vandal)
-		ruin(capture.fds[0]);
-	waitpid(vandal, &status, 0);
-	is_num(status, 0, "by a process that has its descriptor");
+	ok(ruined(capture.fds[0], false), "so that a reader looks for packets in the wrong place");
+	struct reader astray = reader_start(capture.fds[0], 0);
+	send_many(1, 1000);
+	ok(reader_gets(&astray, 1, 1000), "which finds the right one");
+	reader_stop(&astray);
+	ok(ruined(capture.fds[0], true), "in all of its bytes");
 	struct reader reader = reader_start(capture.fds[0], 0);
 	/* Nothing is promised of what was there before; then all must be right again. */
 	for (uint32_t id = 1; seen.id != HOLDING - 1 && id < 200; id++) {
