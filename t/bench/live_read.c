@@ -3,8 +3,8 @@
  *
  *   live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN [TOUCH]]
  *
- * One process begins the capture and looks at it each second, WORKERS more read. With TOUCH each worker works so many
- * nanoseconds at a packet, to be too slow.
+ * One process begins the capture and looks at it each second, WORKERS more read. With TOUCH each worker works
+ * so many nanoseconds at a packet, to be too slow.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ enum { WORKERS_MAX = 16, BATCH = 64 };
 
 static struct shared {
 	uint64_t packets[WORKERS_MAX], bytes[WORKERS_MAX];
-} *shared;
+} * shared;
 
 static uint64_t now_ns(void)
 {
@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 {
 	sense_error err = {0};
 	if (argc < 6) {
-		fprintf(stderr, "usage: live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN [TOUCH_NS]]\n");
+		fprintf(stderr,
+		        "usage: live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN [TOUCH_NS]]\n");
 		return 2;
 	}
 	const struct sense_plugin *plugin = sense_plugin_load(argv[1], "packet", &err);
@@ -110,8 +111,9 @@ int main(int argc, char **argv)
 		bytes += shared->bytes[i];
 	}
 	printf("received=%llu dropped=%llu read=%llu bytes=%llu cpu=%.2f supervisor=%.2f\n",
-	       (unsigned long long)stats.received, (unsigned long long)stats.dropped, (unsigned long long)packets,
-	       (unsigned long long)bytes, cpu_of(RUSAGE_CHILDREN), cpu_of(RUSAGE_SELF));
+	       (unsigned long long)stats.received, (unsigned long long)stats.dropped,
+	       (unsigned long long)packets, (unsigned long long)bytes, cpu_of(RUSAGE_CHILDREN),
+	       cpu_of(RUSAGE_SELF));
 	plugin->live->end(live);
 	return 0;
 }
