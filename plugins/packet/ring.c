@@ -103,6 +103,9 @@ static enum sense_status ring_open(const struct sense_host *host, const char *na
 {
 	uint32_t blocks = blocks_of(fd);
 	(void)resume; /* how far the ring was read is noted in it */
+	if (host->size <= offsetof(struct sense_host, wait) || !host->wait)
+		return host->fail(err, SENSE_E_VERSION, "packet", "%s: this host cannot wait for packets",
+		                  name);
 	if (!blocks)
 		return host->fail(err, SENSE_E_UNSUPPORTED, "packet", "%s: is no socket of a live capture",
 		                  name);
