@@ -4,7 +4,6 @@
  * reads.
  */
 #include <linux/if_tun.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
@@ -159,9 +158,11 @@ static void test_vanishing(void)
 	send_id("w1", 4);
 	ok(reader_gets(&reader, 4, 1), "which is captured by the same socket");
 	ip("link set w0 down && ip link set w0 name w5 && ip link set w5 up");
+	settled("w1");
 	capture_look(&capture);
 	send_id("w1", 5);
 	ip("link set w5 down && ip link set w5 name w0 && ip link set w0 up");
+	settled("w1");
 	capture_look(&capture);
 	send_id("w1", 6);
 	ok(reader_gets(&reader, 6, 1), "renamed it is not, until its name is back");

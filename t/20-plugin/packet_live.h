@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -92,10 +93,26 @@ static const char *network_make(void)
 	return ip("link set lo up") ? NULL : "needs the command ip (iproute2)";
 }
 
+/* A link that came up sends nothing until the kernel has given it a queue, which takes it a while. */
+static bool settled(const char *interface)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	for (unsigned i = 0; i < PATIENCE_S * 200 && !(request.ifr_flags & IFF_RUNNING); i++) {
+		usleep(5000);
+		if (ioctl(fd, SIOCGIFFLAGS, &request))
+			break;
+	}
+	close(fd);
+	/* Waits for the lock under which that is done. */
+	return request.ifr_flags & IFF_RUNNING && ip("link set lo up");
+}
+
 static bool veth_make(const char *one, const char *other)
 {
 	return ip("link add %s type veth peer name %s", one, other) && ip("link set %s arp off up", one) &&
-	       ip("link set %s arp off up", other);
+	       ip("link set %s arp off up", other) && settled(one) && settled(other);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */
