@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/cli/findings.h"
 #include "core/cli/json.h"
 #include "core/cli/progress.h"
 #include "core/cli/stats.h"
@@ -107,7 +107,8 @@ static void on_control(void *self, const struct sense_supervisor_view *view,
                        const struct sense_control_request *request, struct sense_buf *out)
 {
 	(void)self;
-	sense_status_answer(view, request, out);
+	if (!sense_spool_answer(NULL, request, out))
+		sense_status_answer(view, request, out);
 }
 
 /* ---- sources --------------------------------------------------------------------------------------- */
@@ -184,33 +185,10 @@ static void sources_close(struct session *session)
 
 /* ---- the end --------------------------------------------------------------------------------------- */
 
-static unsigned terminal_width(void)
-{
-	struct winsize size;
-	const char *columns = getenv("COLUMNS");
-	unsigned long asked = columns ? strtoul(columns, NULL, 10) : 0;
-	if (asked > 0 && asked < 10000)
-		return (unsigned)asked;
-	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		return size.ws_col;
-	return 0;
-}
-
-/* https://no-color.org: any value but an empty one turns colours off. */
-static bool color_wanted(enum sense_cli_color color)
-{
-	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-	if (color != SENSE_COLOR_AUTO)
-		return color == SENSE_COLOR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && !strcmp(term, "dumb"));
-}
-
 static void table_show(struct session *session, const struct sense_shared *shared)
 {
-	struct sense_table_style style = {
-	    .width = terminal_width(),
-	    .color = color_wanted(session->cli->color),
-	};
+	struct sense_table_style style;
+	sense_table_style_here(&style, session->cli->color);
 	struct sense_table_totals totals = {
 	    .flows = sense_shared_count(shared, SENSE_COUNT_FLOWS),
 	    .packets = sense_shared_count(shared, SENSE_COUNT_PACKETS),

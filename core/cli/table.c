@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/hash.h"
@@ -407,11 +409,41 @@ void sense_table_print(sense_table *table, const struct sense_table_style *style
 			                 (unsigned long long)table->beyond);
 		sense_buf_addc(out, '\n');
 	}
-	amount(out, table->findings, "finding", " in ");
+	amount(out, table->findings, "finding", totals ? " in " : "\n");
+	free(order);
+	if (!totals)
+		return;
 	amount(out, totals->flows, "flow", ", ");
 	amount(out, totals->packets, "packet", ", from ");
 	amount(out, totals->files, "file", "\n");
 	if (!table->findings && totals->observed) /* who brings a policy in must not take it for dead */
 		amount(out, totals->observed, "hit", " of rules that only observe: --observed shows them\n");
-	free(order);
+}
+
+/* ---- where it is printed --------------------------------------------------------------------------- */
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+	const char *wish = getenv("COLUMNS");
+	unsigned long asked = wish ? strtoul(wish, NULL, 10) : 0;
+	if (asked > 0 && asked < 10000)
+		return (unsigned)asked;
+	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return size.ws_col;
+	return 0;
+}
+
+/* https://no-color.org: any value but an empty one turns colours off. */
+static bool color_wanted(enum sense_cli_color color)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+	if (color != SENSE_COLOR_AUTO)
+		return color == SENSE_COLOR_ALWAYS;
+	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && !strcmp(term, "dumb"));
+}
+
+void sense_table_style_here(struct sense_table_style *style, enum sense_cli_color color)
+{
+	*style = (struct sense_table_style){.width = terminal_width(), .color = color_wanted(color)};
 }

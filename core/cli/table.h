@@ -10,6 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/status.h"
+#include "core/cli/cli.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 
@@ -42,7 +43,11 @@ void sense_table_finding(sense_table *table, const struct sense_finding *finding
  */
 void sense_table_flow(sense_table *table, const struct sense_flowrecord *record);
 
-/* Renders rows and the closing line. Rows added later start from what is there. */
+/* As wide as the terminal at stdout, coloured as it was asked for, or as it is one. */
+void sense_table_style_here(struct sense_table_style *style, enum sense_cli_color color);
+
+/* Renders rows and the closing line; totals NULL: findings that came from no run. Rows added later start from
+ * what is there. */
 void sense_table_print(sense_table *table, const struct sense_table_style *style,
                        const struct sense_table_totals *totals, struct sense_buf *out);
 
