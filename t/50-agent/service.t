@@ -94,8 +94,8 @@ SKIP: {
 		skip 'there are no user namespaces here', 1 if $bare->{code};
 		isnt($namespaces[1], $namespaces[0], 'and a network of its own');
 	}
-	kill 'TERM', $handle->{pid};
-	my $ended = wait_until(sub { !defined child_of($handle->{pid}) }, 60);
+	# The second signal makes the supervisor kill it, which is another user's.
+	my $ended = wait_until(sub { kill 'TERM', $handle->{pid}; !defined child_of($handle->{pid}) }, 8);
 	ok($ended, 'the supervisor can end it');
 	close $fifo;
 	finish($handle);
