@@ -175,14 +175,21 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib/sense
 DATADIR ?= $(PREFIX)/share/sense
 MANDIR  ?= $(PREFIX)/share/man/man1
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+CONFDIR ?= /etc/sense
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(AGENT) $(DESTDIR)$(PREFIX)/bin/sense-agent
 	install -d $(DESTDIR)$(LIBDIR)/plugins $(DESTDIR)$(DATADIR) $(DESTDIR)$(MANDIR)
 	install -m 644 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/plugins
-	cp -R policies $(DESTDIR)$(DATADIR)/
-	cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
+	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
+	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)
