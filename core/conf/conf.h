@@ -59,7 +59,11 @@
 	X(ACTIVITY_ENTRIES, "activity.entries", NUMBER, "4096", 256, 262144, "",                          \
 	  "subjects of users for which indicators are added up")                                          \
 	X(ACTIVITY_HALF_LIFE, "activity.half_life", TIME, "24h", 60e6, 31536000e6, "",                    \
-	  "time in which an indicator loses half its weight")
+	  "time in which an indicator loses half its weight")                                             \
+	X(HOST_EBPF, "host.ebpf", CHOICE, "true", 0, 0, "true false",                                     \
+	  "learn whose a connection is by eBPF where the kernel allows it")                               \
+	X(HOST_PROBE, "host.probe", CHOICE, "false", 0, 0, "false true",                                  \
+	  "ask programs that listen on this host what they speak: /api/tags, /v1/models, MCP initialize")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,

@@ -307,8 +307,10 @@ static void sensor_close(void *context)
 
 static void programs_begin(struct sensor *self)
 {
-	char why[512] = "";
-	self->programs = ebpf_new(self->host, record_take, self, why, sizeof why);
+	char why[512] = "host.ebpf is false";
+	const char *wanted = self->host->setting("host.ebpf");
+	if (!wanted || strcmp(wanted, "false") != 0)
+		self->programs = ebpf_new(self->host, record_take, self, why, sizeof why);
 	if (self->programs && !watch(self, ebpf_fd(self->programs), TAG_RING)) {
 		snprintf(why, sizeof why, "epoll: %s", strerror(errno));
 		ebpf_free(self->programs);
