@@ -81,7 +81,11 @@
 	X(HOST_CPU, "host.cpu", NUMBER, "3", 1, 100, "",                                                  \
 	  "percent of one core that sweeps of this host may take on average")                             \
 	X(HOST_HASH, "host.hash", CHOICE, "true", 0, 0, "false true",                                     \
-	  "tell the SHA-256 of programs that run")
+	  "tell the SHA-256 of programs that run")                                                        \
+	X(HOST_EBPF, "host.ebpf", CHOICE, "true", 0, 0, "true false",                                     \
+	  "learn whose a connection is by eBPF where the kernel allows it")                               \
+	X(HOST_PROBE, "host.probe", CHOICE, "false", 0, 0, "false true",                                  \
+	  "ask programs that listen on this host what they speak: /api/tags, /v1/models, MCP initialize")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,

@@ -55,7 +55,8 @@ static void bad_bytes(void)
 	sense_host_message_text(&message, SENSE_FIELD_FILE_PATH, "/a\nb\x1b[31m\xff\xc3\x28/\xc3\xa9");
 	sense_host_message_text(&message, SENSE_FIELD_FILE_KIND, longer);
 	ok(again(), "any bytes can be told");
-	is_str(text_of(SENSE_FIELD_FILE_PATH), "/a?b?[31m??(/\xc3\xa9", "control characters and what is not UTF-8 are replaced");
+	is_str(text_of(SENSE_FIELD_FILE_PATH), "/a?b?[31m?" "?(/\xc3\xa9",
+	       "control characters and what is not UTF-8 are replaced");
 	is_num(strlen(text_of(SENSE_FIELD_FILE_KIND)), SENSE_HOST_TEXT_MAX, "what is long is cut");
 	memset(longer, '\xc3', sizeof longer - 1);
 	for (size_t i = 1; i < sizeof longer - 1; i += 2)
