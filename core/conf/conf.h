@@ -59,7 +59,11 @@
 	X(ACTIVITY_ENTRIES, "activity.entries", NUMBER, "4096", 256, 262144, "",                          \
 	  "subjects of users for which indicators are added up")                                          \
 	X(ACTIVITY_HALF_LIFE, "activity.half_life", TIME, "24h", 60e6, 31536000e6, "",                    \
-	  "time in which an indicator loses half its weight")
+	  "time in which an indicator loses half its weight")                                             \
+	X(HOST_HOMES, "host.homes", LIST, "", 0, 0, "",                                                   \
+	  "home directories in which files are looked for; empty: those of this host's users")            \
+	X(HOST_SWEEP_EVERY, "host.sweep_every", TIME, "6h", 1e6, 2592000e6, "",                           \
+	  "time between two sweeps over files, beside what is seen as it changes")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,
