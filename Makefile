@@ -41,11 +41,9 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
-<<<<<<< HEAD
 PLUGIN_LIBS_packet := -lpcap
-=======
 PLUGIN_LIBS_sockets := -lbpf -ljansson
->>>>>>> part-sockets
+PLUGIN_LIBS_files := -ljansson -lyaml
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
