@@ -23,8 +23,8 @@ rule "ai.coverage.packets" {
   finding = function(event)
     local count = state.get("packets|" .. (event.gap.where or ""), "1h")
     return {
-      summary = ("%d packets in an hour were not seen on %s%s"):format(count,
-        event.gap.where or "an unknown interface", because(event)),
+      summary = ("packets not seen%s%s (%d in an hour)"):format(
+        event.gap.where and " on " .. event.gap.where or "", because(event), count),
       details = { what = event.gap.what, where = event.gap.where, why = event.gap.why, count = count },
     }
   end,

@@ -92,7 +92,7 @@ local whole_host = words {
 local serves_files = words { "server-filesystem", "filesystem-mcp" }
 local wide = set { "/", "/etc", "/home", "/root", "/Users", "/var", "~", "$HOME", "${HOME}" }
 
--- What stands behind a mark, if it is all of a system or of somebody's home: with keys, mail, browser profiles.
+-- What stands behind a mark, if it is all of a system or a home: with keys, mail, browser profiles.
 local function share(command, mark)
   for path in command:gmatch(mark .. "([^%s:,]+)") do
     if wide[path] or path:match("^/home/[^/]+/?$") or path:match("^/Users/[^/]+/?$") then return path end

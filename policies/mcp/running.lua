@@ -6,6 +6,12 @@ policy {
     "(agents/children.lua).",
 }
 
+local function is_known(command, known)
+  for _, word in ipairs(known) do
+    if contains(command, word) then return true end
+  end
+end
+
 -- Class mcp-server of the catalogue.
 local servers = set { "mcp-stdio", "mcp-remote", "mcp-tools" }
 
@@ -15,7 +21,7 @@ rule "ai.mcp.running" {
   on = "process.start",
   match = { tool = servers },
   params = { known = {} }, -- words in the commands of servers that may
-  when = function(event, params) return not contains(event.process.command, params.known) end,
+  when = function(event, params) return not is_known(event.process.command, params.known) end,
   finding = function(event)
     local process = event.process
     return {
