@@ -16,12 +16,10 @@
 #include "core/cli/cli.h"
 #include "core/cli/replay.h"
 #include "core/cli/status.h"
-#include "lua/conf_file.h"
+#include "lua/conf_dir.h"
 #include "lua/shift.h"
 #include "lua/station.h"
 #include "lua/tools/tools.h"
-
-#define DEFAULT_CONFIG "/etc/sense/agent.lua"
 
 /* ---- configuration ---------------------------------------------------------------------------------- */
 
@@ -31,12 +29,8 @@ static enum sense_status conf_load(struct sense_conf *conf, const struct sense_c
 	enum sense_status status = sense_conf_init(conf, err);
 	if (status)
 		return status;
-	const char *file = cli->config_file;
-	if (!file && !access(DEFAULT_CONFIG, R_OK))
-		file = DEFAULT_CONFIG;
 	/* Every source is read even when one is wrong, so that one run tells all there is to mend. */
-	if (file)
-		status = sense_conf_file_load(conf, file, report, err);
+	status = sense_conf_files_load(conf, cli->config_file, report, err);
 	enum sense_status environment = sense_conf_environment(conf, environ, report, err);
 	status = status ? status : environment;
 	for (unsigned i = 0; i < cli->set_count; i++) {
@@ -128,6 +122,10 @@ static int command(const struct sense_cli *cli)
 	sense_error err;
 	struct sense_conf conf;
 	struct sense_report report;
+	if (cli->example) {
+		sense_conf_print_example(stdout); /* also when the configuration at hand is wrong */
+		return SENSE_EXIT_OK;
+	}
 	sense_report_init(&report);
 	int code = SENSE_EXIT_FAILED;
 	if (conf_load(&conf, cli, &report, &err)) {

@@ -186,6 +186,9 @@ static int option_take(struct sense_cli *cli, int id, const char *argument)
 		break;
 	case SENSE_OPTION_COLOR:
 		return color_take(cli, argument);
+	case SENSE_OPTION_EXAMPLE:
+		cli->example = true;
+		break;
 	case SENSE_OPTION_CONFIG:
 		cli->config_file = argument;
 		break;

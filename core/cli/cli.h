@@ -42,6 +42,7 @@ struct sense_cli {
 	bool rules;
 	bool no_progress;
 	enum sense_cli_color color;
+	bool example;              /* --example: a configuration file to begin with */
 	/* of the rule tools */
 	const char *name;          /* --name: what a policy on stdin is called */
 	enum sense_cli_format format;

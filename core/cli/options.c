@@ -41,6 +41,8 @@ const struct sense_cli_option sense_cli_options[] = {
     {"dir", 0, "DIR", "write there instead of the current directory", NEW, SENSE_OPTION_DIR},
     {"event", 0, "EVENT", "what the rule is about (default: flow.classified)", NEW, SENSE_OPTION_EVENT},
     {"reference", 0, NULL, "print the reference in Markdown instead", API, SENSE_OPTION_REFERENCE},
+    {"example", 0, NULL, "print a file to begin with, every setting with its default", CONFIG,
+     SENSE_OPTION_EXAMPLE},
     {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
     {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL, SENSE_OPTION_SET},
     {"help", 'h', NULL, "show this help", ALL | API, SENSE_OPTION_HELP},
@@ -68,8 +70,10 @@ const struct sense_cli_about sense_cli_commands[] = {
          true, true},
     [SENSE_CLI_CONFIG] =
         {"config", "", "show the effective configuration",
-         "Prints every key with its value and where it comes from.",
+         "Prints every key with its value and where it comes from: the default, /etc/sense/agent.lua (-c FILE),\n"
+         "the files of /etc/sense/agent.d (FILE.d) in the order of their names, the environment, --set.",
          "  sense-agent config\n"
+         "  sense-agent config --example > agent.lua\n"
          "  sense-agent config -c my.lua --set rules.memory=128MiB\n",
          false, false},
     [SENSE_CLI_STATUS] =

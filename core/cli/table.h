@@ -10,15 +10,11 @@
 
 #include "core/base/buf.h"
 #include "core/base/status.h"
+#include "core/cli/grid.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 
 typedef struct sense_table sense_table;
-
-struct sense_table_style {
-	unsigned width; /* columns of the terminal; 0: as wide as needed */
-	bool color;
-};
 
 struct sense_table_totals {
 	uint64_t flows;
