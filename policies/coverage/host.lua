@@ -6,29 +6,33 @@ policy {
     "packets that a network card dropped before they reached the system.",
 }
 
--- The count of a gap and of those that the throttle held back within the window. Asked in `when`, which is
--- before the throttle.
-local function add(event, key, window)
-  return state.sum(key, math.max(event.gap.count or 1, 0), window) >= 0
+-- The count of a gap and of those that the throttle held back within the window. It is added up in `when`,
+-- which is asked before the throttle, and told in `finding`; a gap without a count is one all the same.
+local function reason_of(event) return event.gap.what .. "|" .. (event.gap.why or "") end
+local function key_of(event) return reason_of(event) .. "|" .. (event.gap.where or "") end
+
+local function told(event, key, window)
+  local gap = event.gap
+  local count = state.get(key, window)
+  return {
+    summary = ("%s not seen%s%s%s"):format(gap.what, gap.where and " at " .. gap.where or "",
+      gap.why and ": " .. gap.why or "", count > 0 and (" (%d in %s)"):format(count, window) or ""),
+    details = { what = gap.what, where = gap.where, why = gap.why, count = count > 0 and count or nil },
+  }
 end
 
-local function because(event) return event.gap.why and ": " .. event.gap.why or "" end
-
+-- Traffic of which nothing will ever be known.
 rule "ai.coverage.packets" {
-  title = "Packets were dropped unseen",
+  title = "Packets were not seen",
   severity = "medium", type = "coverage", confidence = 100,
   on = "gap",
   match = { gap = { what = "packets" } },
-  when = function(event) return add(event, "packets|" .. (event.gap.where or ""), "1h") end,
-  finding = function(event)
-    local count = state.get("packets|" .. (event.gap.where or ""), "1h")
-    return {
-      summary = ("packets not seen%s%s (%d in an hour)"):format(
-        event.gap.where and " on " .. event.gap.where or "", because(event), count),
-      details = { what = event.gap.what, where = event.gap.where, why = event.gap.why, count = count },
-    }
+  when = function(event)
+    local gap = event.gap
+    return not gap.count or state.sum(key_of(event), math.max(gap.count, 0), "1h") >= 0
   end,
-  throttle = { by = { "gap.where" }, every = "1h" },
+  finding = function(event) return told(event, key_of(event), "1h") end,
+  throttle = { by = { "gap.where", "gap.why" }, every = "1h" },
 }
 
 -- For one reason once, however many folders it is about.
@@ -37,14 +41,10 @@ rule "ai.coverage.host" {
   severity = "low", type = "coverage", confidence = 100,
   on = "gap",
   match = { gap = { what = { set = true, none = { "packets" } } } },
-  when = function(event) return add(event, event.gap.what .. "|" .. (event.gap.why or ""), "6h") end,
-  finding = function(event)
-    local count = state.get(event.gap.what .. "|" .. (event.gap.why or ""), "6h")
-    return {
-      summary = ("%s not seen%s%s (%d in 6 hours)"):format(event.gap.what,
-        event.gap.where and " at " .. event.gap.where or "", because(event), count),
-      details = { what = event.gap.what, where = event.gap.where, why = event.gap.why, count = count },
-    }
+  when = function(event)
+    local gap = event.gap
+    return not gap.count or state.sum(reason_of(event), math.max(gap.count, 0), "6h") >= 0
   end,
+  finding = function(event) return told(event, reason_of(event), "6h") end,
   throttle = { by = { "gap.what", "gap.why" }, every = "6h" },
 }

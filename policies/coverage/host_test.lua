@@ -5,16 +5,18 @@ end
 test("packets that were dropped", function(t)
   gap(t, "packets", "eth0", "the ring is full", 1200)
   t:expect("ai.coverage.packets", { severity = "medium", type = "coverage",
-    summary = "packets not seen on eth0: the ring is full (1200 in an hour)",
+    summary = "packets not seen at eth0: the ring is full (1200 in 1h)",
     details = { what = "packets", where = "eth0", why = "the ring is full", count = 1200 } })
   t:only()
 end)
 
 test("what is not known of them is left out", function(t)
   gap(t, "packets")
-  t:expect("ai.coverage.packets", { summary = "packets not seen (1 in an hour)" })
+  t:expect("ai.coverage.packets", { summary = "packets not seen" })
+  gap(t, "packets", "eth0", "the interface is gone or down")
+  t:expect("ai.coverage.packets", { summary = "packets not seen at eth0: the interface is gone or down" })
   gap(t, "files")
-  t:expect("ai.coverage.host", { summary = "files not seen (1 in 6 hours)" })
+  t:expect("ai.coverage.host", { summary = "files not seen" })
   gap(t, nil, "/home", "not permitted", 3)
   t:only()
 end)
@@ -22,11 +24,11 @@ end)
 test("processes, sockets and files that were not seen", function(t)
   gap(t, "files", "/home/ada", "Permission denied", 1)
   t:expect("ai.coverage.host", { severity = "low",
-    summary = "files not seen at /home/ada: Permission denied (1 in 6 hours)",
+    summary = "files not seen at /home/ada: Permission denied (1 in 6h)",
     details = { what = "files", where = "/home/ada", why = "Permission denied", count = 1 } })
   gap(t, "processes", "/proc", "Operation not permitted", 40)
   gap(t, "sockets", nil, "No buffer space available", 7)
-  t:expect("ai.coverage.host", { summary = "sockets not seen: No buffer space available (7 in 6 hours)" })
+  t:expect("ai.coverage.host", { summary = "sockets not seen: No buffer space available (7 in 6h)" })
   t:expect("ai.coverage.host"):times(3)
   t:only()
 end)
@@ -41,7 +43,8 @@ test("an interface is told once an hour, with all that was missed", function(t)
   t:expect("ai.coverage.packets", { details = { count = 50, suppressed = 1 } })
   gap(t, "packets", "eth1", "full", 5)
   t:expect("ai.coverage.packets", { details = { count = 5 } })
-  t:expect("ai.coverage.packets"):times(3)
+  gap(t, "packets", "eth0", "down")
+  t:expect("ai.coverage.packets"):times(4)
 end)
 
 test("a reason is told once in six hours, however many folders it is about", function(t)
