@@ -18,6 +18,7 @@ rule "ai.agent.instructions" {
     return {
       summary = ("Instructions for %s: %s"):format(event.tool or "AI agents",
         event.file.path or "at an unknown path"),
+      details = { path = event.file.path, op = event.file.op },
     }
   end,
   throttle = { by = { "file.path" }, every = "30d" },

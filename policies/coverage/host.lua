@@ -14,9 +14,11 @@ local function key_of(event) return reason_of(event) .. "|" .. (event.gap.where 
 local function told(event, key, window)
   local gap = event.gap
   local count = state.get(key, window)
+  local what = ("%s not seen%s%s"):format(gap.what, gap.where and " at " .. gap.where or "",
+    gap.why and ": " .. gap.why or "")
   return {
-    summary = ("%s not seen%s%s%s"):format(gap.what, gap.where and " at " .. gap.where or "",
-      gap.why and ": " .. gap.why or "", count > 0 and (" (%d in %s)"):format(count, window) or ""),
+    summary = what .. (count > 0 and (" (%d in %s)"):format(count, window) or ""),
+    evidence = { "gap:" .. what },
     details = { what = gap.what, where = gap.where, why = gap.why, count = count > 0 and count or nil },
   }
 end

@@ -6,6 +6,7 @@ test("packets that were dropped", function(t)
   gap(t, "packets", "eth0", "the ring is full", 1200)
   t:expect("ai.coverage.packets", { severity = "medium", type = "coverage",
     summary = "packets not seen at eth0: the ring is full (1200 in 1h)",
+    evidence = { "gap:packets not seen at eth0: the ring is full" },
     details = { what = "packets", where = "eth0", why = "the ring is full", count = 1200 } })
   t:only()
 end)

@@ -81,7 +81,7 @@ rule "ai.local.answers" {
     local open = event.listen.scope and event.listen.scope ~= "loopback"
     return {
       severity = open and "medium" or nil,
-      summary = ("%s answers like %s on %s%s"):format(event.process.name or "A program", event.listen.speaks,
+      summary = ("%s answers as %s on %s%s"):format(event.process.name or "A program", event.listen.speaks,
         where(event), open and ", also to other machines" or ""),
       details = by(event),
     }
@@ -98,7 +98,10 @@ rule "ai.local.model_file" {
   -- Smaller ones are samples and parts of other programs.
   match = { file = { kind = "model", op = { "found", "created" }, size = { min = "50MiB" } } },
   finding = function(event)
-    return { summary = ("Model of %s: %s"):format(bytes(event.file.size), event.file.path) }
+    return {
+      summary = ("Model of %s: %s"):format(bytes(event.file.size), event.file.path),
+      details = { path = event.file.path, size = event.file.size, op = event.file.op },
+    }
   end,
   throttle = { by = { "file.path" }, every = "30d" },
   tags = { "atlas:AML.T0010" },

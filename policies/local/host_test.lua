@@ -50,11 +50,11 @@ end
 test("a program that answers like a model server, whatever it is called", function(t)
   answers(t, "Ollama")
   t:expect("ai.local.answers", { severity = "low", process = "server",
-    summary = "server answers like Ollama on 127.0.0.1 port 9999",
+    summary = "server answers as Ollama on 127.0.0.1 port 9999",
     details = { path = "/tmp/server", command = "./server", speaks = "Ollama" } })
   t:listen { listen = { ip = "0.0.0.0", port = 80, scope = "any", speaks = "OpenAI-compatible" } }
   t:expect("ai.local.answers", { severity = "medium",
-    summary = "A program answers like OpenAI-compatible on 0.0.0.0 port 80, also to other machines" })
+    summary = "A program answers as OpenAI-compatible on 0.0.0.0 port 80, also to other machines" })
   t:listen { listen = { speaks = "Ollama" } }
   t:expect("ai.local.answers", { severity = "low", summary = like "on an unknown address port 0" })
   t:only()
@@ -118,7 +118,8 @@ end)
 
 test("a model file that is found or created", function(t)
   t:file { file = { path = "/home/ada/llama.gguf", kind = "model", op = "created", size = "4GiB" } }
-  t:expect("ai.local.model_file", { severity = "info", summary = "Model of 4.0 GiB: /home/ada/llama.gguf" })
+  t:expect("ai.local.model_file", { severity = "info", summary = "Model of 4.0 GiB: /home/ada/llama.gguf",
+    details = { path = "/home/ada/llama.gguf", size = size "4GiB", op = "created" } })
   t:file { file = { path = "/srv/phi.gguf", kind = "model", op = "found", size = "50MiB" } }
   t:expect("ai.local.model_file"):times(2)
   t:only()
