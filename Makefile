@@ -9,7 +9,7 @@ say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -lm -ldl -lpthread
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla
@@ -41,6 +41,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
+PLUGIN_LIBS_packet := -lpcap
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -174,14 +175,21 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib/sense
 DATADIR ?= $(PREFIX)/share/sense
 MANDIR  ?= $(PREFIX)/share/man/man1
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+CONFDIR ?= /etc/sense
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(AGENT) $(DESTDIR)$(PREFIX)/bin/sense-agent
 	install -d $(DESTDIR)$(LIBDIR)/plugins $(DESTDIR)$(DATADIR) $(DESTDIR)$(MANDIR)
 	install -m 644 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/plugins
-	cp -R policies $(DESTDIR)$(DATADIR)/
-	cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
+	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
+	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)

@@ -14,15 +14,6 @@
 
 #define NOBODY 65534u
 
-void sense_privilege_isolate(void)
-{
-	int spaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-	if (unshare(spaces) == 0)
-		return;
-	/* Without privilege a user namespace of its own gives the right to the others. */
-	unshare(CLONE_NEWUSER | spaces);
-}
-
 /* ---- capabilities and user ------------------------------------------------------------------------ */
 
 struct capabilities {
@@ -54,10 +45,31 @@ static enum sense_status user_change(sense_error *err)
 	return SENSE_OK;
 }
 
-enum sense_status sense_privilege_drop(sense_error *err)
+static void bounding_set_empty(void)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EPERM: there was no privilege to do so */
+}
+
+enum sense_status sense_privilege_isolate(sense_error *err)
+{
+	int spaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	if (unshare(spaces) == 0)
+		return SENSE_OK;
+	/*
+	 * A user namespace of its own gives the right to the others. In there nobody but its maker is known, so
+	 * the user is changed before: else a worker of a service without CAP_SYS_ADMIN would stay root outside.
+	 */
+	bounding_set_empty();
+	if (user_change(err))
+		return SENSE_E_INTERNAL;
+	unshare(CLONE_NEWUSER | spaces);
+	return SENSE_OK;
+}
+
+enum sense_status sense_privilege_drop(sense_error *err)
+{
+	bounding_set_empty();
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (user_change(err))
 		return SENSE_E_INTERNAL;

@@ -121,8 +121,9 @@ enum sense_status sense_lockdown(const struct sense_lockdown *what, sense_error 
 	enum sense_status status = sense_privilege_close(what, err);
 	if (status)
 		return status;
-	sense_privilege_isolate();
-	status = sense_privilege_drop(err);
+	status = sense_privilege_isolate(err);
+	if (!status)
+		status = sense_privilege_drop(err);
 	if (!status && !observed)
 		status = sense_privilege_limit(SANITIZED ? 0 : what->memory_bytes, err);
 	if (!status && !observed)
