@@ -4,7 +4,7 @@
 
 #include "core/conf/units.h"
 #include "core/plugin/loader.h"
-#include "core/proc/seccomp.h"
+#include "core/proc/lockdown.h"
 #include "lua/standby.h"
 
 #define PUBLISH_PACKETS 32768u

@@ -1,4 +1,5 @@
-#include "core/proc/privilege.h"
+/* Capabilities, user, namespaces, limits and descriptors of a locked-down process. */
+#include "core/platform/linux_privilege.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -116,7 +117,7 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-enum sense_status sense_privilege_close(const struct sense_lockdown *what, sense_error *err)
+enum sense_status sense_privilege_close(const struct sense_platform_lockdown *what, sense_error *err)
 {
 	unsigned count = what->keep_count + 2;
 	int *open = calloc(count, sizeof *open);
