@@ -82,7 +82,7 @@ enum sense_status sense_privilege_drop(sense_error *err)
 	/* No core dump, no debugger of the same user. Clocks of the process stay readable. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Set again here, since a change of user clears it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sense_platform_end_with_parent();
 	return SENSE_OK;
 }
 

@@ -6,7 +6,11 @@
 #ifndef SENSE_PLATFORM_PLATFORM_H
 #define SENSE_PLATFORM_PLATFORM_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "core/base/status.h"
 
@@ -37,5 +41,38 @@ enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *
 
 /* "openat", or "syscall 1234". out holds 32 bytes. */
 void sense_platform_call_name(uint32_t number, char *out);
+
+/* ---- processes ---- */
+
+/* This process is killed when its parent ends. A parent that has ended already is the caller's to notice. */
+void sense_platform_end_with_parent(void);
+/* Of the running program, links resolved. False: not known, and out is "". */
+bool sense_platform_program_path(char *out, size_t cap);
+/* The user at the other end of a connected AF_UNIX socket, as it was when it connected. */
+bool sense_platform_peer_uid(int fd, uid_t *uid);
+/*
+ * A timer (timer_create(3)) on the CPU time of the calling thread, whose signal goes to this very thread with
+ * si_value.sival_ptr = value. Belongs to the caller, who ends it with timer_delete. False: see errno.
+ */
+bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer);
+
+/* ---- memory; given back by munmap ---- */
+
+/* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
+void *sense_platform_reserve(size_t bytes);
+/*
+ * The same memory twice, shared with children: a view to write through, and one that only reads and, where the
+ * system can do so, cannot be made writable by anybody who has that view alone. False: see errno.
+ */
+bool sense_platform_views(size_t bytes, void **writable, const void **readable);
+
+/* ---- changes of directories ---- */
+
+/* A descriptor, to be closed, that becomes readable when something changes in a directory that was added. */
+int sense_platform_watch_open(void);
+/* Adding one twice is one watch. False: see errno. */
+bool sense_platform_watch_add(int fd, const char *dir);
+/* Takes all that there is to read; what it was is not told. */
+void sense_platform_watch_drain(int fd);
 
 #endif

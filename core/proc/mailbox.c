@@ -1,40 +1,21 @@
 #include "core/proc/mailbox.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE 0x0010
-#endif
+#include "core/platform/platform.h"
 
 enum sense_status sense_mailbox_new(struct sense_mailbox *mailbox, sense_error *err)
 {
+	void *post;
+	const void *read;
 	size_t size = sizeof(struct sense_letter) + SENSE_BUNDLE_MAX;
-	void *post = MAP_FAILED, *read = MAP_FAILED;
-	int fd = memfd_create("sense-policies", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	/* Pages that nothing is written to cost nothing. */
-	if (fd < 0 || ftruncate(fd, (off_t)size))
-		goto fail;
-	post = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (post == MAP_FAILED)
-		goto fail;
-	/* An older kernel does not know this seal: then the view below is read-only by its protection alone. */
-	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
-	read = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (read == MAP_FAILED)
-		goto fail;
-	close(fd);
+	if (!sense_platform_views(size, &post, &read)) {
+		sense_fail_errno(err, "proc", "shared memory of %zu bytes for policies", size);
+		return SENSE_E_IO;
+	}
 	*mailbox = (struct sense_mailbox){.post = post, .read = read, .mapped = size};
 	return SENSE_OK;
-fail:
-	sense_fail_errno(err, "proc", "shared memory of %zu bytes for policies", size);
-	if (post != MAP_FAILED)
-		munmap(post, size);
-	if (fd >= 0)
-		close(fd);
-	return SENSE_E_IO;
 }
 
 void sense_mailbox_free(struct sense_mailbox *mailbox)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -233,7 +232,7 @@ __attribute__((noreturn)) static void child(struct run *run, const int fds[2], p
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sense_platform_end_with_parent();
 	if (getppid() != parent)
 		_exit(1);
 	sense_mailbox_inherit(&job->shared->mailbox);
