@@ -9,7 +9,7 @@ say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -lm -ldl -lpthread
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla
@@ -41,6 +41,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
+PLUGIN_LIBS_packet := -lpcap
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all

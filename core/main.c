@@ -14,6 +14,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/cli/cli.h"
+#include "core/cli/findings.h"
 #include "core/cli/replay.h"
 #include "core/cli/status.h"
 #include "lua/conf_dir.h"
@@ -163,6 +164,9 @@ static int command(const struct sense_cli *cli)
 		break;
 	case SENSE_CLI_API:
 		code = sense_tool_api(cli);
+		break;
+	case SENSE_CLI_FINDINGS:
+		code = sense_findings_run(cli, &conf);
 		break;
 	}
 out:

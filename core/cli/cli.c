@@ -114,7 +114,7 @@ static int flow_take(struct sense_cli *cli, const char *text)
 	return -1;
 }
 
-/* Those of the rule tools. */
+/* Those of the rule tools and of findings. */
 static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 {
 	switch (id) {
@@ -151,6 +151,12 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 		break;
 	case SENSE_OPTION_REFERENCE:
 		cli->reference = true;
+		break;
+	case SENSE_OPTION_FOLLOW:
+		cli->follow = true;
+		break;
+	case SENSE_OPTION_ACK:
+		cli->ack = true;
 		break;
 	}
 	return -1;

@@ -21,7 +21,8 @@ enum sense_cli_command {
 	SENSE_CLI_BENCH,
 	SENSE_CLI_EXPLAIN,
 	SENSE_CLI_NEW,
-	SENSE_CLI_API
+	SENSE_CLI_API,
+	SENSE_CLI_FINDINGS
 };
 enum sense_cli_format { SENSE_FORMAT_PRETTY, SENSE_FORMAT_TAP, SENSE_FORMAT_JUNIT, SENSE_FORMAT_JSON };
 enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
@@ -57,6 +58,9 @@ struct sense_cli {
 	const char *dir;           /* --dir DIR; NULL: the current one */
 	const char *event;         /* --event KIND */
 	bool reference;
+	/* of findings */
+	bool follow;
+	bool ack;
 	const char *const *paths;  /* operands: captures of replay, directories of check */
 	unsigned path_count;
 };

@@ -10,7 +10,8 @@
 #define EXPLAIN (1u << SENSE_CLI_EXPLAIN)
 #define NEW (1u << SENSE_CLI_NEW)
 #define API (1u << SENSE_CLI_API)
-#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW)
+#define FINDINGS (1u << SENSE_CLI_FINDINGS)
+#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW | FINDINGS)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
@@ -24,9 +25,13 @@ const struct sense_cli_option sense_cli_options[] = {
      SENSE_OPTION_FLOWS},
     {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
     {"json", 0, NULL, "print the answer as JSON", STATUS | RELOAD, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print findings as JSON, one object a line", FINDINGS, SENSE_OPTION_JSON},
+    {"follow", 0, NULL, "go on with those that come, a line each", FINDINGS, SENSE_OPTION_FOLLOW},
+    {"ack", 0, NULL, "acknowledge what was printed: it is not kept any longer", FINDINGS, SENSE_OPTION_ACK},
     {"rules", 0, NULL, "also tell how each rule fares", STATUS, SENSE_OPTION_RULES},
     {"no-progress", 0, NULL, "draw no progress bar", REPLAY, SENSE_OPTION_NO_PROGRESS},
-    {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never", REPLAY,
+    {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never",
+     REPLAY | FINDINGS,
      SENSE_OPTION_COLOR},
     {"name", 0, "FILE", "what messages call the policy on stdin", CHECK, SENSE_OPTION_NAME},
     {"json", 0, NULL, "print one JSON object", CHECK | BENCH | EXPLAIN, SENSE_OPTION_JSON},
@@ -126,6 +131,15 @@ const struct sense_cli_about sense_cli_commands[] = {
          "this agent does; or the reference.",
          "  sense-agent api > sense.lua\n"
          "  sense-agent api --reference > reference.md\n",
+         false, false},
+    [SENSE_CLI_FINDINGS] =
+        {"findings", "", "show the findings that nobody has acknowledged yet",
+         "Asks the agent at control.socket (/run/sense/agent.sock) for the findings in its spool or,\n"
+         "when none runs, reads the spool at spool.dir itself. With --ack those printed leave the\n"
+         "spool once the output has been written: they then reach no server.",
+         "  sense-agent findings\n"
+         "  sense-agent findings --json --ack >> findings.jsonl\n"
+         "  sense-agent findings --follow --set spool.dir=/var/lib/sense/spool\n",
          false, false},
 };
 

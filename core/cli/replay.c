@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/cli/findings.h"
 #include "core/cli/json.h"
 #include "core/cli/progress.h"
 #include "core/cli/stats.h"
@@ -72,7 +73,8 @@ static void on_control(void *self, const struct sense_supervisor_view *view,
                        const struct sense_control_request *request, struct sense_buf *out)
 {
 	(void)self;
-	sense_status_answer(view, request, out);
+	if (!sense_spool_answer(NULL, request, out))
+		sense_status_answer(view, request, out);
 }
 
 /* ---- sources --------------------------------------------------------------------------------------- */

@@ -33,7 +33,11 @@
 	X(POLICIES_LAST_GOOD, "policies.last_good", TEXT, "", 0, 0, "",                                   \
 	  "file that keeps the latest policies that loaded, to begin with when the configured ones do not") \
 	X(CONTROL_SOCKET, "control.socket", TEXT, "", 0, 0, "",                                           \
-	  "socket at which `status` and `reload` reach this agent; empty: none")                          \
+	  "socket at which `status`, `reload` and `findings` reach this agent; empty: none")                          \
+	X(SPOOL_DIR, "spool.dir", TEXT, "", 0, 0, "",                                                     \
+	  "directory that keeps findings until they are acknowledged; empty: none")                       \
+	X(SPOOL_MAX_BYTES, "spool.max_bytes", BYTES, "256MiB", 1048576, 68719476736.0, "",                \
+	  "findings kept there; beyond it the oldest of the lowest severity are dropped")                 \
 	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                             \
 	  "the AI catalogue; empty: the one shipped with the program")                                    \
 	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                        \
