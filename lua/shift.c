@@ -7,7 +7,7 @@
 #include "core/host/intake.h"
 #include "core/host/keeper.h"
 #include "core/plugin/loader.h"
-#include "core/proc/seccomp.h"
+#include "core/proc/lockdown.h"
 #include "lua/standby.h"
 
 #define PUBLISH_PACKETS 32768u

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
 #include "core/plugin/loader.h"
 
 #define UPDATE_EVERY_US (60u * 1000000u)
@@ -19,10 +20,7 @@
 static const char *beside_program(char *out, const char *first, const char *second)
 {
 	char program[PATH_MAX / 2];
-	ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-	if (len < 0)
-		len = 0;
-	program[len] = '\0';
+	sense_platform_program_path(program, sizeof program);
 	char *slash = strrchr(program, '/');
 	if (slash)
 		*slash = '\0';

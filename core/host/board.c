@@ -14,7 +14,7 @@
 enum sense_status sense_board_new(struct sense_board *board, sense_error *err)
 {
 	*board = (struct sense_board){0};
-	return sense_views_new(&board->views, sizeof(struct sense_board_page), "sense-board", "processes", err);
+	return sense_views_new(&board->views, sizeof(struct sense_board_page), "processes", err);
 }
 
 void sense_board_free(struct sense_board *board)

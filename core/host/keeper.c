@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,8 +15,8 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/host/outbox.h"
+#include "core/platform/platform.h"
 #include "core/proc/child.h"
-#include "core/proc/privilege.h"
 
 #define REST_MS 250u        /* before a process that died is followed by another; doubles each time */
 #define REST_MAX_MS 60000u
@@ -44,11 +43,9 @@ struct sense_keeper {
 __attribute__((noreturn)) static void child(sense_keeper *keeper, int life)
 {
 	sense_error err;
-	const int keep[] = {life};
-	const struct sense_lockdown what = {.out = keeper->config.out, .keep = keep, .keep_count = 1};
-	prctl(PR_SET_NAME, "sense-host", 0, 0, 0);
+	const int keep[] = {life, keeper->config.out};
 	keeper->config.life = life;
-	if (sense_privilege_close(&what, &err) || sense_privilege_watch(&err)) {
+	if (sense_platform_lookout("sense-host", keep, 2, &err)) {
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
 		_exit(EXIT_FAILURE);
 	}

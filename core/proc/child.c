@@ -1,8 +1,9 @@
 #include "core/proc/child.h"
 
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
+
+#include "core/platform/platform.h"
 
 pid_t sense_child_fork(void)
 {
@@ -20,7 +21,7 @@ pid_t sense_child_fork(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (child)
 		return child;
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sense_platform_end_with_parent();
 	if (getppid() != parent)
 		_exit(1);
 	return 0;

@@ -4,8 +4,8 @@
 
 enum sense_status sense_mailbox_new(struct sense_mailbox *mailbox, sense_error *err)
 {
-	return sense_views_new(&mailbox->views, sizeof(struct sense_letter) + SENSE_BUNDLE_MAX, "sense-policies",
-	                       "policies", err);
+	return sense_views_new(&mailbox->views, sizeof(struct sense_letter) + SENSE_BUNDLE_MAX, "policies",
+	                       err);
 }
 
 void sense_mailbox_free(struct sense_mailbox *mailbox)

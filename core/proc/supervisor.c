@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/platform/platform.h"
 #include "core/proc/child.h"
-#include "core/proc/seccomp.h"
 #include "core/proc/steer.h"
 #include "core/proc/watch.h"
 
@@ -324,7 +324,7 @@ static void death_describe(const struct run *run, const struct death *death, cha
 	} else if (run->killed == KILLED_STALL) {
 		snprintf(out, cap, "nothing moved for %u ms of CPU time", run->limits.stall_cpu_ms);
 	} else if (denied) {
-		sense_syscall_name(denied - 1, call);
+		sense_platform_call_name(denied - 1, call);
 		snprintf(out, cap, "the worker was stopped by seccomp, syscall %u (%s)", denied - 1, call);
 	} else if (sig) {
 		snprintf(out, cap, "the worker died by signal %d (%s)", sig, strsignal(sig));
@@ -433,7 +433,7 @@ static void worker_ended(struct run *run)
 {
 	struct death death = {0};
 	worker_reap(run, &death);
-	bool exited = WIFEXITED(death.status) && WEXITSTATUS(death.status) != SENSE_EXIT_DENIED;
+	bool exited = WIFEXITED(death.status) && WEXITSTATUS(death.status) != SENSE_PLATFORM_EXIT_DENIED;
 	if (run->outcome->closed) {
 		ev_break(run->loop, EVBREAK_ALL);
 	} else if (exited && WEXITSTATUS(death.status) == 0) {

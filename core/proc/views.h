@@ -16,9 +16,8 @@ struct sense_views {
 	size_t size;
 };
 
-/* name: for /proc/PID/maps; what: for the message. */
-enum sense_status sense_views_new(struct sense_views *views, size_t size, const char *name, const char *what,
-                                  sense_error *err);
+/* what: for the message. */
+enum sense_status sense_views_new(struct sense_views *views, size_t size, const char *what, sense_error *err);
 void sense_views_free(struct sense_views *views);
 void sense_views_read_only(struct sense_views *views);
 

@@ -2,7 +2,7 @@
  * The worker's side: a process that reads packets and runs rules, and can do nothing else.
  *
  * sense_worker_main runs in the child right after the fork. It loads what it needs from files, calls
- * sense_worker_lockdown (core/proc/seccomp.h), then reads the sources from first_source on.
+ * sense_worker_lockdown (core/proc/lockdown.h), then reads the sources from first_source on.
  */
 #ifndef SENSE_PROC_WORKER_H
 #define SENSE_PROC_WORKER_H
