@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEX = 65, READ_PIECE = 128 << 10, MOUNTS_MAX = 1 << 20 };
+enum { HEX = 65, MOUNTS_MAX = 1 << 20 };
 
 struct kept {
 	struct file_id file;
@@ -30,7 +30,7 @@ struct digests {
 	EVP_MD_CTX *context; /* of the job in hand */
 	struct job *current;
 	uint64_t clock, done;
-	char buffer[READ_PIECE];
+	char buffer[DIGEST_PIECE];
 };
 
 struct digests *digests_new(void)
@@ -215,17 +215,15 @@ bool digests_step(struct digests *digests, uint32_t *file)
 	if (!job)
 		return false;
 	*file = digests_short(&job->file);
-	for (size_t taken = 0; taken < DIGEST_PIECE;) {
-		ssize_t n = pread(job->fd, digests->buffer, sizeof digests->buffer, (off_t)job->done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return job_end(digests, job, !n);
-		if (job->done + (uint64_t)n > job->file.size ||
-		    !EVP_DigestUpdate(digests->context, digests->buffer, (size_t)n))
-			return job_end(digests, job, false);
-		job->done += (uint64_t)n;
-		taken += (size_t)n;
-	}
+	ssize_t n;
+	do
+		n = pread(job->fd, digests->buffer, sizeof digests->buffer, (off_t)job->done);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return job_end(digests, job, !n);
+	/* One that grows meanwhile is another file. */
+	if (job->done + (uint64_t)n > job->file.size || !EVP_DigestUpdate(digests->context, digests->buffer, (size_t)n))
+		return job_end(digests, job, false);
+	job->done += (uint64_t)n;
 	return false;
 }

@@ -1,5 +1,5 @@
 /*
- * SHA-256 of executables (FIPS 180-4), a piece at a time: at most DIGEST_PIECE bytes are read in a call. What was
+ * SHA-256 of executables (FIPS 180-4), DIGEST_PIECE bytes at a time: a fraction of a millisecond. What was
  * hashed is remembered by device, inode, time of change and size, for the DIGEST_CACHE files used last; DIGEST_JOBS
  * files wait in line, held open, so that it is their content that is hashed whatever their name is by then.
  * Files of more than DIGEST_FILE_MAX, and those on file systems that a user or the network serves, are not read.
@@ -9,7 +9,7 @@
 
 #include "look.h"
 
-enum { DIGEST_PIECE = 1 << 20, DIGEST_FILE_MAX = 512 << 20, DIGEST_CACHE = 1024, DIGEST_JOBS = 32 };
+enum { DIGEST_PIECE = 128 << 10, DIGEST_FILE_MAX = 512 << 20, DIGEST_CACHE = 1024, DIGEST_JOBS = 32 };
 
 struct digests;
 

@@ -1,4 +1,5 @@
 /* The sensor plugin `procs`: the processes of a Linux host. See README.md. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ static void sensor_close(void *self)
 {
 	struct sensor *sensor = self;
 	connector_close(sensor->connector);
+	perf_close(sensor->perf);
 	if (sensor->scan)
 		closedir(sensor->scan);
 	if (sensor->proc >= 0)
@@ -31,6 +33,8 @@ static void connector_try(struct sensor *sensor)
 		sensor->connector = connector_open(&why);
 	if (sensor->connector < 0)
 		gap_tell(sensor, "process connector", why);
+	else if (!(sensor->perf = perf_open()))
+		gap_tell(sensor, "perf_event_open", strerror(errno));
 }
 
 /* Mounted with hidepid (proc(5)), /proc shows each user his own processes alone. */
@@ -79,20 +83,9 @@ static int sensor_fd(void *self)
 static enum sense_status sensor_ready(void *self, sense_error *err)
 {
 	struct sensor *sensor = self;
-	struct change changes[CONNECTOR_BATCH];
 	uint64_t deadline = now_us() + READY_US;
-	unsigned count;
 	(void)err;
-	do {
-		bool lost = false;
-		count = connector_read(sensor->connector, changes, &lost);
-		for (unsigned i = 0; i < count; i++)
-			watch_take(sensor, &changes[i]);
-		if (lost) {
-			sensor->counts.lost++;
-			sensor->loss_untold = sensor->resync = true;
-		}
-	} while (count && now_us() < deadline);
+	watch_drain(sensor, deadline);
 	watch_pending(sensor, deadline);
 	return SENSE_OK;
 }

@@ -76,6 +76,7 @@ static void scan_piece(struct sensor *sensor, uint64_t deadline)
 		uint32_t pid = entry ? pid_of(entry->d_name) : 0;
 		if (pid)
 			scan_process(sensor, pid);
+		watch_drain(sensor, deadline);
 		if (entry)
 			continue;
 		closedir(sensor->scan);
@@ -106,71 +107,86 @@ static void scan_end(struct sensor *sensor)
 	sensor->scan_due_ms = now_ms() + (wait > took * 10 ? wait : took * 10);
 }
 
-/* Those that the look did not find have ended, and nobody told. */
-static void expire_piece(struct sensor *sensor, uint64_t deadline)
+/* Those that the look did not find have ended, and nobody told. False: the slot holds another now. */
+static bool expire_slot(struct sensor *sensor, struct known *known)
 {
-	while (sensor->cursor <= sensor->table.mask && now_us() < deadline) {
-		struct known *known = &sensor->table.slots[sensor->cursor];
-		/* What takes its place when it goes has not been looked at. */
-		if (known->pid && known->round != sensor->round && !is_there(sensor, known->pid))
-			watch_ended(sensor, known, look_time_monotonic(now_us() * 1000), -1);
-		else
-			sensor->cursor++;
-	}
-	if (sensor->cursor > sensor->table.mask)
-		scan_end(sensor);
+	if (known->round == sensor->round || is_there(sensor, known->pid))
+		return true;
+	watch_ended(sensor, known, look_time_monotonic(now_us() * 1000), -1);
+	return false; /* what has taken its place has not been looked at */
 }
 
 /* ---- over all that are known ------------------------------------------------------------------------ */
 
-static void inventory_piece(struct sensor *sensor, uint64_t deadline)
+static bool inventory_slot(struct sensor *sensor, struct known *known)
 {
-	for (; sensor->cursor <= sensor->table.mask && now_us() < deadline; sensor->cursor++) {
-		struct known *known = &sensor->table.slots[sensor->cursor];
-		if (!known->pid || !(known->flags & KNOWN_TOLD))
-			continue;
+	if (known->flags & KNOWN_TOLD)
 		inventory_of(sensor, known);
-	}
-	if (sensor->cursor <= sensor->table.mask)
-		return;
-	sensor->inventory_due_ms = sensor->once ? UINT64_MAX : now_ms() + INVENTORY_MS;
-	sensor->phase = PHASE_REST;
-}
-
-static void digest_piece(struct sensor *sensor)
-{
-	sensor->phase = PHASE_REST;
-	if (digests_step(sensor->digests, &sensor->hashed)) {
-		sensor->cursor = 0;
-		sensor->phase = PHASE_RETELL;
-	}
+	return true;
 }
 
 /* The processes of a file whose hash is known now. */
-static void retell_piece(struct sensor *sensor, uint64_t deadline)
+static bool retell_slot(struct sensor *sensor, struct known *known)
 {
-	for (; sensor->cursor <= sensor->table.mask && now_us() < deadline; sensor->cursor++) {
-		struct known *known = &sensor->table.slots[sensor->cursor];
-		if (known->pid && known->flags & KNOWN_UNHASHED && known->file == sensor->hashed)
-			watch_tell(sensor, known, false);
-	}
-	if (sensor->cursor > sensor->table.mask)
-		sensor->phase = PHASE_REST;
+	if (known->flags & KNOWN_UNHASHED && known->file == sensor->hashed)
+		watch_tell(sensor, known, false);
+	return true;
 }
 
 /* Files for which there was no room in the line. */
-static void refill_piece(struct sensor *sensor, uint64_t deadline)
+static bool refill_slot(struct sensor *sensor, struct known *known)
 {
-	for (; sensor->cursor <= sensor->table.mask && now_us() < deadline; sensor->cursor++) {
-		struct known *known = &sensor->table.slots[sensor->cursor];
-		if (!known->pid || !(known->flags & KNOWN_UNHASHED))
-			continue;
+	if (known->flags & KNOWN_UNHASHED && !sensor->undigested)
 		watch_digest(sensor, known);
-		if (sensor->undigested)
-			break;
+	return true;
+}
+
+/* From slot to slot until the deadline. True: that was the last one. */
+static bool table_walk(struct sensor *sensor, bool (*visit)(struct sensor *, struct known *), uint64_t deadline)
+{
+	while (sensor->cursor <= sensor->table.mask && now_us() < deadline) {
+		uint32_t mask = sensor->table.mask;
+		struct known *known = &sensor->table.slots[sensor->cursor];
+		if (!known->pid) {
+			sensor->cursor++;
+			continue;
+		}
+		sensor->cursor += visit(sensor, known);
+		watch_drain(sensor, deadline);
+		if (sensor->table.mask != mask) /* it has grown, and all are elsewhere */
+			sensor->cursor = 0;
 	}
-	if (sensor->undigested || sensor->cursor > sensor->table.mask)
-		sensor->phase = PHASE_REST;
+	return sensor->cursor > sensor->table.mask;
+}
+
+static void walk_piece(struct sensor *sensor, uint64_t deadline)
+{
+	static bool (*const visits[])(struct sensor *, struct known *) = {
+	    [PHASE_EXPIRE] = expire_slot,
+	    [PHASE_INVENTORY] = inventory_slot,
+	    [PHASE_RETELL] = retell_slot,
+	    [PHASE_REFILL] = refill_slot,
+	};
+	enum phase phase = sensor->phase;
+	if (!table_walk(sensor, visits[phase], deadline))
+		return;
+	sensor->phase = PHASE_REST;
+	if (phase == PHASE_EXPIRE)
+		scan_end(sensor);
+	else if (phase == PHASE_INVENTORY)
+		sensor->inventory_due_ms = sensor->once ? UINT64_MAX : now_ms() + INVENTORY_MS;
+}
+
+/* Pieces of files until the deadline, or until one is done. */
+static void digest_piece(struct sensor *sensor, uint64_t deadline)
+{
+	bool known = false;
+	while (!known && digests_busy(sensor->digests) && now_us() < deadline) {
+		known = digests_step(sensor->digests, &sensor->hashed);
+		watch_drain(sensor, deadline);
+	}
+	sensor->cursor = 0;
+	sensor->phase = known ? PHASE_RETELL : PHASE_REST;
 }
 
 /* ---- one after the other ----------------------------------------------------------------------------- */
@@ -236,6 +252,7 @@ enum sense_status scan_sweep(struct sensor *sensor, uint32_t *wait_ms)
 {
 	uint64_t deadline = now_us() + PIECE_US;
 	*wait_ms = 0;
+	watch_drain(sensor, deadline);
 	watch_pending(sensor, deadline);
 	loss_tell(sensor);
 	if (sensor->phase == PHASE_REST && !next_phase(sensor)) {
@@ -247,20 +264,14 @@ enum sense_status scan_sweep(struct sensor *sensor, uint32_t *wait_ms)
 	case PHASE_SCAN:
 		scan_piece(sensor, deadline);
 		break;
-	case PHASE_EXPIRE:
-		expire_piece(sensor, deadline);
-		break;
-	case PHASE_INVENTORY:
-		inventory_piece(sensor, deadline);
-		break;
 	case PHASE_DIGEST:
-		digest_piece(sensor);
+		digest_piece(sensor, deadline);
 		break;
+	case PHASE_EXPIRE:
+	case PHASE_INVENTORY:
 	case PHASE_RETELL:
-		retell_piece(sensor, deadline);
-		break;
 	case PHASE_REFILL:
-		refill_piece(sensor, deadline);
+		walk_piece(sensor, deadline);
 		break;
 	case PHASE_REST:
 		break;

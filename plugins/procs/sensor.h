@@ -7,6 +7,7 @@
 #include "connector.h"
 #include "digest.h"
 #include "look.h"
+#include "perf.h"
 #include "table.h"
 
 enum {
@@ -45,6 +46,7 @@ struct sensor {
 	bool once;
 	int connector; /* -1: /proc is polled */
 	int proc;
+	struct perf *perf; /* NULL: what vanishes at once leaves no path */
 	struct table table;
 	struct users users;
 	struct look look;
@@ -78,6 +80,11 @@ void gap_tell(struct sensor *sensor, const char *where, const char *why);
 
 /* watch.c: what the connector tells, and what becomes of a process. */
 void watch_take(struct sensor *sensor, const struct change *change);
+/*
+ * Takes what the connector has, until the deadline. Whatever takes longer than a look at one process calls this in
+ * between: a program that lives for a millisecond is looked at while it lives, or never. The table may move.
+ */
+void watch_drain(struct sensor *sensor, uint64_t deadline_us);
 /* Those whose delay is over; until the deadline. */
 void watch_pending(struct sensor *sensor, uint64_t deadline_us);
 /* Looks at the process and tells it. False: it is gone. */

@@ -86,6 +86,11 @@ static void look_take(struct sensor *sensor, struct known *known)
 	if (known->parent)
 		look->process.parent = known->parent;
 	known->parent = look->process.parent;
+	/* One that has ended and is not waited for yet has no executable any more, either. */
+	bool ended = look->stat.state == 'Z' && sensor->perf;
+	const struct perf_image *image = ended ? perf_recall(sensor->perf, known->pid) : NULL;
+	if (image && image->path[0] && !look->process.path)
+		look->process.path = image->path;
 	refused_note(sensor, known);
 	digest_ask(sensor, known);
 	look_end(look);
@@ -130,16 +135,26 @@ void watch_ended(struct sensor *sensor, struct known *known, uint64_t ts_us, int
 		sensor->host->process_ended(pid, ts_us, code);
 }
 
-/* It was gone before it could be looked at: all that is known is who began it, and whose it was by that. */
+/*
+ * It has ended before it could be looked at. What is known: who began it, whose it was by that, and what the
+ * kernel wrote down as it was executed. A process that is not waited for yet still has its name.
+ */
 static void vanished_tell(struct sensor *sensor, struct known *known, const struct change *change)
 {
 	struct sense_process_known parent = {.size = sizeof parent};
-	struct sense_process process = {
-	    .size = sizeof process, .pid = known->pid, .parent = known->parent, .start_us = look_time_monotonic(change->time_ns)};
+	struct sense_process process = {.size = sizeof process,
+	                                .pid = known->pid,
+	                                .parent = known->parent,
+	                                .start_us = look_time_monotonic(change->time_ns)};
+	const struct perf_image *image = sensor->perf ? perf_recall(sensor->perf, known->pid) : NULL;
 	sensor->counts.vanished++;
 	if (known->parent && sensor->host->process_find(known->parent, &parent)) {
 		process.uid = parent.uid; /* the real one: executing a program does not change it */
 		process.user = parent.user;
+	}
+	if (image) {
+		process.name = image->name;
+		process.path = image->path[0] ? image->path : NULL;
 	}
 	known->flags |= KNOWN_TOLD;
 	sensor->host->process_started(&process, true);
@@ -254,4 +269,24 @@ void watch_take(struct sensor *sensor, const struct change *change)
 			watch_ended(sensor, known, look_time_monotonic(change->time_ns), change->code);
 		break;
 	}
+}
+
+void watch_drain(struct sensor *sensor, uint64_t deadline_us)
+{
+	struct change changes[CONNECTOR_BATCH];
+	unsigned count;
+	if (sensor->connector < 0)
+		return;
+	do {
+		bool lost = false;
+		count = connector_read(sensor->connector, changes, &lost);
+		if (count && sensor->perf)
+			perf_read(sensor->perf); /* it was written before the connector told */
+		for (unsigned i = 0; i < count; i++)
+			watch_take(sensor, &changes[i]);
+		if (lost) {
+			sensor->counts.lost++;
+			sensor->loss_untold = sensor->resync = true;
+		}
+	} while (count && now_us() < deadline_us);
 }

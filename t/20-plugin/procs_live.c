@@ -544,6 +544,13 @@ static void packages(void)
 		abort();
 	char command[PATH_MAX];
 	snprintf(command, sizeof command, "%s", place("command"));
+	/* As Node.js does: a link that nobody has followed yet is not looked at. */
+	struct stat link = {0};
+	uint64_t patience = now_ms() + PATIENCE_MS;
+	while (link.st_atim.tv_sec * 1000000000 + link.st_atim.tv_nsec <=
+	           link.st_ctim.tv_sec * 1000000000 + link.st_ctim.tv_nsec && now_ms() < patience)
+		if (access(command, R_OK) || lstat(command, &link))
+			abort();
 	const char *python[] = {"python", "map", map, NULL}, *node[] = {"node", command, NULL};
 	pid_t first = start(place("python3.11"), python, envp, &python_end);
 	pid_t second = start(place("node"), node, envp, &node_end);
@@ -601,7 +608,8 @@ static void hidden(void)
 	if (!ok(begin(SENSE_SENSOR_WATCH, "auto"), "opens without privilege"))
 		return;
 	ok(told("gap", "hidepid") != NULL, "what is hidden is a gap");
-	ok(told("gap", "process connector") != NULL, "and so is the connector that it may not have");
+	/* Linux 6.6 lets anybody listen. */
+	ok(ops->fd(sensor) >= 0 || told("gap", "process connector"), "and so is a connector that it may not have");
 	sweep_whole();
 	ok(last("f", (uint32_t)getpid()) && !last("f", 1), "its own processes are found");
 	ops->close(sensor);
