@@ -44,6 +44,7 @@ PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
 PLUGIN_LIBS_files := -ljansson -lyaml
+PLUGIN_LIBS_procs := -lcrypto
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
