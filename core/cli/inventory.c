@@ -96,7 +96,8 @@ static void offer_value(struct offer *offer, unsigned column, const struct sense
 			    (struct sense_inventory_cell){.type = value->type, .number = value->number};
 		break;
 	case SENSE_VALUE_BOOL:
-		offer->cells[column] = (struct sense_inventory_cell){.type = value->type, .number = value->boolean};
+		offer->cells[column] =
+		    (struct sense_inventory_cell){.type = value->type, .number = value->boolean};
 		break;
 	case SENSE_VALUE_NONE:
 		break;
@@ -150,8 +151,8 @@ static bool row_is(const struct sense_inventory_row *row, const struct offer *of
 			continue;
 		if (x->type != y->type || (x->type == SENSE_VALUE_NUMBER && x->number != y->number))
 			return false;
-		if (x->type == SENSE_VALUE_STRING && (strncmp(x->text, y->text, offer->lengths[i]) != 0 ||
-		                                      x->text[offer->lengths[i]]))
+		if (x->type == SENSE_VALUE_STRING &&
+		    (strncmp(x->text, y->text, offer->lengths[i]) != 0 || x->text[offer->lengths[i]]))
 			return false;
 	}
 	return true;
@@ -398,7 +399,8 @@ static const char *part_of_many(const char *path)
 {
 	const char *name = strrchr(path, '/');
 	for (const char *p = name ? name : path; (p = strchr(p, '-')); p++)
-		if (strnlen(p, 15) == 15 && digits(p + 1, 5) && !memcmp(p + 6, "-of-", 4) && digits(p + 10, 5))
+		if (strnlen(p, 15) == 15 && digits(p + 1, 5) && !memcmp(p + 6, "-of-", 4) &&
+		    digits(p + 10, 5))
 			return p + 1;
 	return NULL;
 }
@@ -422,7 +424,8 @@ static void model_take(sense_inventory *inventory, const struct sense_event *eve
 		row->cells[1].number += offer.cells[1].number;
 }
 
-static void plain_take(sense_inventory *inventory, enum sense_section section, const struct sense_event *event)
+static void plain_take(sense_inventory *inventory, enum sense_section section,
+                       const struct sense_event *event)
 {
 	struct offer offer;
 	offer_event(&offer, section, event);

@@ -97,10 +97,8 @@ static const char *risk_color(const void *self, unsigned line, unsigned column)
 enum { TOOL_NAME, TOOL_CLASS, TOOL_USER, TOOL_PIDS, TOOL_HOW, TOOL_COLUMNS };
 
 static const struct sense_grid_column tool_columns[] = {
-    [TOOL_NAME] = {.title = "AI TOOLS", .least = 12},
-    [TOOL_CLASS] = {.title = "CLASS", .least = 8},
-    [TOOL_USER] = {.title = "USER", .least = 6},
-    [TOOL_PIDS] = {.title = "PIDS", .right = true},
+    [TOOL_NAME] = {.title = "AI TOOLS", .least = 12},   [TOOL_CLASS] = {.title = "CLASS", .least = 8},
+    [TOOL_USER] = {.title = "USER", .least = 6},        [TOOL_PIDS] = {.title = "PIDS", .right = true},
     [TOOL_HOW] = {.title = "HOW IT RUNS", .least = 16},
 };
 
@@ -126,7 +124,8 @@ static void say_listens(struct phrase *phrase, const struct sense_inventory_row 
 		say(phrase, i ? ", %s" : "listens on %s", address);
 	}
 	if (row->listen_count > SENSE_ROW_LISTENS_MAX)
-		say(phrase, " and %llu more", (unsigned long long)(row->listen_count - SENSE_ROW_LISTENS_MAX));
+		say(phrase, " and %llu more",
+		    (unsigned long long)(row->listen_count - SENSE_ROW_LISTENS_MAX));
 }
 
 /* What matters most comes first: the end is cut on a narrow terminal. */
@@ -161,7 +160,8 @@ static const char *tool_cell(const void *self, unsigned line, unsigned column, c
 	const struct sense_inventory_row *row = line_at(self, line)->row;
 	switch (column) {
 	case TOOL_NAME:
-		return told(screen, screen->totals->tool_name, row, sense_row_text(row, SENSE_FIELD_TOOL), scratch);
+		return told(screen, screen->totals->tool_name, row, sense_row_text(row, SENSE_FIELD_TOOL),
+		            scratch);
 	case TOOL_CLASS:
 		return told(screen, screen->totals->tool_class, row, NULL, scratch);
 	case TOOL_USER:
@@ -241,7 +241,8 @@ static const char *mcp_notes(const struct sense_inventory_row *row, char *scratc
 	if (unpinned(row))
 		say(&phrase, "unpinned");
 	if (secrets)
-		say_field(&phrase, strchr(secrets, ',') ? "secrets " : "secret ", row, SENSE_FIELD_MCP_SECRETS);
+		say_field(&phrase, strchr(secrets, ',') ? "secrets " : "secret ", row,
+		          SENSE_FIELD_MCP_SECRETS);
 	return scratch;
 }
 
@@ -296,7 +297,8 @@ static const struct sense_grid_column model_columns[] = {
  */
 static const char *model_name(char *path)
 {
-	char *cache = strstr(path, "/models--"), *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char *cache = strstr(path, "/models--"), *slash = strrchr(path, '/'),
+	     *name = slash ? slash + 1 : path;
 	if (cache) {
 		name = cache + strlen("/models--");
 		name[strcspn(name, "/")] = '\0';
@@ -322,7 +324,8 @@ static const char *model_cell(const void *self, unsigned line, unsigned column, 
 	case MODEL_SIZE:
 		if (!sense_row_cell(row, SENSE_FIELD_FILE_SIZE))
 			return "";
-		sense_bytes_format(sense_row_number(row, SENSE_FIELD_FILE_SIZE), scratch, SENSE_GRID_CELL_MAX);
+		sense_bytes_format(sense_row_number(row, SENSE_FIELD_FILE_SIZE), scratch,
+		                   SENSE_GRID_CELL_MAX);
 		return scratch;
 	case MODEL_USER:
 		return clean(row, SENSE_FIELD_USER, scratch);
@@ -403,8 +406,9 @@ static const char *listen_cell(const void *self, unsigned line, unsigned column,
 	const struct sense_inventory_row *row = line_at(self, line)->row;
 	switch (column) {
 	case LISTEN_PROGRAM:
-		return clean(row, sense_row_text(row, SENSE_FIELD_PROCESS_NAME) ? SENSE_FIELD_PROCESS_NAME
-		                                                                : SENSE_FIELD_TOOL,
+		return clean(row,
+		             sense_row_text(row, SENSE_FIELD_PROCESS_NAME) ? SENSE_FIELD_PROCESS_NAME
+		                                                           : SENSE_FIELD_TOOL,
 		             scratch);
 	case LISTEN_ADDRESS:
 		sense_row_address(row, scratch, SENSE_GRID_CELL_MAX);
@@ -426,17 +430,18 @@ static const char *listen_color(const void *self, unsigned line, unsigned column
 }
 
 static const unsigned gpu_fields[] = {SENSE_FIELD_INVENTORY_NAME, SENSE_FIELD_INVENTORY_VERSION,
-                                      SENSE_FIELD_PROCESS_NAME, SENSE_FIELD_USER,
-                                      SENSE_FIELD_INVENTORY_PATH};
+                                      SENSE_FIELD_PROCESS_NAME, SENSE_FIELD_USER, SENSE_FIELD_INVENTORY_PATH};
 static const struct sense_grid_column gpu_columns[] = {
-    {.title = "GPU", .least = 12},    {.title = "VERSION", .least = 8},
-    {.title = "USED BY", .least = 8}, {.title = "USER", .least = 6},
+    {.title = "GPU", .least = 12},
+    {.title = "VERSION", .least = 8},
+    {.title = "USED BY", .least = 8},
+    {.title = "USER", .least = 6},
     {.title = "DEVICE", .least = 12, .cut = SENSE_CUT_MIDDLE},
 };
 
-static const unsigned other_fields[] = {SENSE_FIELD_INVENTORY_NAME, SENSE_FIELD_INVENTORY_KIND,
-                                        SENSE_FIELD_INVENTORY_VERSION, SENSE_FIELD_INVENTORY_APP,
-                                        SENSE_FIELD_USER, SENSE_FIELD_INVENTORY_PATH};
+static const unsigned other_fields[] = {
+    SENSE_FIELD_INVENTORY_NAME, SENSE_FIELD_INVENTORY_KIND, SENSE_FIELD_INVENTORY_VERSION,
+    SENSE_FIELD_INVENTORY_APP,  SENSE_FIELD_USER,           SENSE_FIELD_INVENTORY_PATH};
 static const struct sense_grid_column other_columns[] = {
     {.title = "ALSO FOUND", .least = 12}, {.title = "KIND", .least = 8},
     {.title = "VERSION", .least = 6},     {.title = "PART OF", .least = 8},

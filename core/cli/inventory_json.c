@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/inventory_rows.h"
+#include "core/cli/inventory_text.h"
 #include "core/cli/json.h"
 
 static const char *look_up(const char *(*function)(void *, const char *), void *catalogue, const char *id)
@@ -55,6 +55,8 @@ static void tool_members(struct sense_json *json, const struct sense_inventory_r
 	sense_json_key(json, "listens");
 	sense_json_open(json, '[');
 	for (unsigned i = 0; i < SENSE_ROW_LISTENS_MAX && row->listens[i]; i++) {
+		if (i && sense_rows_share_line(row->listens[i - 1], row->listens[i]))
+			continue;
 		sense_row_address(row->listens[i], address, sizeof address);
 		sense_json_string(json, address);
 	}

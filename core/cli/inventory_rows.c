@@ -25,12 +25,9 @@ static const struct sense_section_column tools[] = {
 };
 
 static const struct sense_section_column services[] = {
-    {"service", FIELD(SERVICE_ID), KEY},
-    {"user", FIELD(USER), KEY},
-    {"process", FIELD(PROCESS_NAME), KEY},
-    {"name", FIELD(SERVICE_NAME), 0},
-    {"category", FIELD(SERVICE_CATEGORY), 0},
-    {"host", FIELD(HOST), 0},
+    {"service", FIELD(SERVICE_ID), KEY},      {"user", FIELD(USER), KEY},
+    {"process", FIELD(PROCESS_NAME), KEY},    {"name", FIELD(SERVICE_NAME), 0},
+    {"category", FIELD(SERVICE_CATEGORY), 0}, {"host", FIELD(HOST), 0},
     {"mcp_server", FIELD(MCP_SERVER), 0},
 };
 
@@ -50,19 +47,13 @@ static const struct sense_section_column mcp[] = {
 };
 
 static const struct sense_section_column models[] = {
-    {"path", FIELD(FILE_PATH), KEY},
-    {"size", FIELD(FILE_SIZE), 0},
-    {"kind", FIELD(FILE_KIND), 0},
-    {"user", FIELD(USER), 0},
-    {"tool", FIELD(TOOL), 0},
+    {"path", FIELD(FILE_PATH), KEY}, {"size", FIELD(FILE_SIZE), 0}, {"kind", FIELD(FILE_KIND), 0},
+    {"user", FIELD(USER), 0},        {"tool", FIELD(TOOL), 0},
 };
 
 static const struct sense_section_column files[] = {
-    {"kind", FIELD(FILE_KIND), KEY},
-    {"user", FIELD(USER), KEY},
-    {"path", FIELD(FILE_PATH), KEY},
-    {"size", FIELD(FILE_SIZE), 0},
-    {"tool", FIELD(TOOL), 0},
+    {"kind", FIELD(FILE_KIND), KEY}, {"user", FIELD(USER), KEY}, {"path", FIELD(FILE_PATH), KEY},
+    {"size", FIELD(FILE_SIZE), 0},   {"tool", FIELD(TOOL), 0},
 };
 
 static const struct sense_section_column listeners[] = {
@@ -81,23 +72,16 @@ static const struct sense_section_column listeners[] = {
 
 /* Extensions and packages. */
 static const struct sense_section_column parts[] = {
-    {"app", FIELD(INVENTORY_APP), KEY},
-    {"user", FIELD(USER), KEY},
-    {"name", FIELD(INVENTORY_NAME), KEY},
-    {"version", FIELD(INVENTORY_VERSION), KEY},
-    {"path", FIELD(INVENTORY_PATH), 0},
-    {"tool", FIELD(TOOL), 0},
+    {"app", FIELD(INVENTORY_APP), KEY},   {"user", FIELD(USER), KEY},
+    {"name", FIELD(INVENTORY_NAME), KEY}, {"version", FIELD(INVENTORY_VERSION), KEY},
+    {"path", FIELD(INVENTORY_PATH), 0},   {"tool", FIELD(TOOL), 0},
 };
 
 static const struct sense_section_column gpus[] = {
-    {"name", FIELD(INVENTORY_NAME), KEY},
-    {"path", FIELD(INVENTORY_PATH), KEY},
-    {"process", FIELD(PROCESS_NAME), KEY},
-    {"user", FIELD(USER), KEY},
-    {"version", FIELD(INVENTORY_VERSION), 0},
-    {"app", FIELD(INVENTORY_APP), 0},
-    {"pid", FIELD(PROCESS_PID), 0},
-    {"tool", FIELD(TOOL), 0},
+    {"name", FIELD(INVENTORY_NAME), KEY},     {"path", FIELD(INVENTORY_PATH), KEY},
+    {"process", FIELD(PROCESS_NAME), KEY},    {"user", FIELD(USER), KEY},
+    {"version", FIELD(INVENTORY_VERSION), 0}, {"app", FIELD(INVENTORY_APP), 0},
+    {"pid", FIELD(PROCESS_PID), 0},           {"tool", FIELD(TOOL), 0},
 };
 
 static const struct sense_section_column others[] = {
@@ -124,7 +108,10 @@ static const struct sense_section_column risks[] = {
 
 static const struct sense_section_column users[] = {{"user", FIELD(USER), KEY}};
 
-#define SECTION(name, columns) {name, columns, sizeof columns / sizeof *columns}
+#define SECTION(name, columns)                                  \
+	{                                                       \
+		name, columns, sizeof columns / sizeof *columns \
+	}
 
 static const struct sense_section_about sections[SENSE_SECTIONS] = {
     [SENSE_SECTION_TOOLS] = SECTION("tools", tools),
@@ -172,7 +159,8 @@ double sense_row_number(const struct sense_inventory_row *row, unsigned field)
 
 bool sense_row_is_ai(const struct sense_inventory_row *listener)
 {
-	return sense_row_text(listener, SENSE_FIELD_TOOL) || sense_row_text(listener, SENSE_FIELD_LISTEN_SPEAKS);
+	return sense_row_text(listener, SENSE_FIELD_TOOL) ||
+	       sense_row_text(listener, SENSE_FIELD_LISTEN_SPEAKS);
 }
 
 bool sense_row_runs(const struct sense_inventory_row *tool)
@@ -208,9 +196,9 @@ static int cell_compare(const struct sense_inventory_cell *x, const struct sense
 /* The larger model, the graver risk. */
 static double weight(const struct sense_inventory_row *row)
 {
-	return row->section == SENSE_SECTION_MODELS  ? sense_row_number(row, SENSE_FIELD_FILE_SIZE)
-	       : row->section == SENSE_SECTION_RISKS ? (double)row->count
-	                                             : 0;
+	return row->section == SENSE_SECTION_MODELS ? sense_row_number(row, SENSE_FIELD_FILE_SIZE)
+	     : row->section == SENSE_SECTION_RISKS  ? (double)row->count
+	                                            : 0;
 }
 
 static int by_place(const void *a, const void *b)

@@ -42,7 +42,7 @@ struct sense_section_column {
 };
 
 struct sense_section_about {
-	const char *name; /* in JSON */
+	const char *name;                           /* in JSON */
 	const struct sense_section_column *columns; /* keys first, in the order by which rows are sorted */
 	unsigned column_count;
 };
@@ -59,14 +59,14 @@ struct sense_inventory_cell {
 
 struct sense_inventory_row {
 	enum sense_section section;
-	int rank; /* rows of a higher one come first */
+	int rank;       /* rows of a higher one come first */
 	uint64_t count; /* how often it came; of a tool: its processes */
 	/* of a tool */
 	uint64_t unattended; /* processes that may act without asking */
 	uint64_t started;    /* programs that it started, at any remove */
 	uint64_t listen_count;
 	const struct sense_inventory_row *listens[SENSE_ROW_LISTENS_MAX]; /* the first of them */
-	struct sense_inventory_cell cells[]; /* as the section's columns */
+	struct sense_inventory_cell cells[];                              /* as the section's columns */
 };
 
 struct sense_inventory_section {
@@ -86,7 +86,7 @@ struct sense_inventory {
 	uint64_t processes;
 	uint64_t severities[SENSE_CRITICAL + 1]; /* findings */
 	uint64_t findings;
-	uint64_t findings_beyond; /* those that findings_json does not have */
+	uint64_t findings_beyond;       /* those that findings_json does not have */
 	struct sense_buf findings_json; /* objects, a comma behind each */
 };
 

@@ -106,7 +106,8 @@ static void gaps_announce(const struct sense_screen *screen, struct sense_buf *l
 
 /* ---- sections of columns --------------------------------------------------------------------------- */
 
-/* Lines of rows in their order; *unknown: programs that listen, and of which nothing says that they are AI. */
+/* Lines of rows in their order; *unknown: programs that listen, and of which nothing says that they are AI.
+ */
 static unsigned lines_make(const struct sense_inventory_row **rows, unsigned count, struct sense_line *lines,
                            uint64_t *unknown)
 {
@@ -140,14 +141,14 @@ static void rest_print(const struct sense_screen *screen, uint64_t rest, uint64_
 	}
 }
 
-static void grid_print(const struct sense_screen *screen, const struct sense_section_view *view, unsigned count,
-                       unsigned shown)
+static void grid_print(const struct sense_screen *screen, const struct sense_section_view *view,
+                       unsigned count, unsigned shown)
 {
 	char title[64];
 	struct sense_grid_column columns[SENSE_GRID_COLUMNS_MAX];
 	bool wide = !screen->style->width || screen->style->width >= WIDE;
-	struct sense_grid grid = {columns, wide ? view->wide_count : view->column_count, shown, screen, view->cell,
-	                          view->color};
+	struct sense_grid grid = {
+	    columns, wide ? view->wide_count : view->column_count, shown, screen, view->cell, view->color};
 	memcpy(columns, view->columns, grid.column_count * sizeof *columns);
 	snprintf(title, sizeof title, "%s (%u)", view->title, count);
 	columns[0].title = title;
@@ -323,8 +324,8 @@ static void left_out_print(const struct sense_screen *screen, struct sense_buf *
 void sense_inventory_print(const sense_inventory *inventory, const struct sense_table_style *style,
                            const struct sense_inventory_totals *totals, struct sense_buf *out)
 {
-	static const enum sense_section before[] = {SENSE_SECTION_TOOLS, SENSE_SECTION_SERVICES, SENSE_SECTION_MCP,
-	                                            SENSE_SECTION_MODELS};
+	static const enum sense_section before[] = {SENSE_SECTION_TOOLS, SENSE_SECTION_SERVICES,
+	                                            SENSE_SECTION_MCP, SENSE_SECTION_MODELS};
 	static const enum sense_section after[] = {SENSE_SECTION_FILES, SENSE_SECTION_LISTENERS,
 	                                           SENSE_SECTION_GPUS, SENSE_SECTION_OTHERS};
 	struct sense_screen screen = {.inventory = inventory, .style = style, .totals = totals, .out = out};
@@ -342,7 +343,8 @@ void sense_inventory_print(const sense_inventory *inventory, const struct sense_
 	for (unsigned i = 0; i < sizeof after / sizeof *after; i++)
 		any |= section_print(&screen, after[i], &line);
 	if (!any)
-		sense_buf_adds(out, "\nNo AI tool, service, MCP server, model, extension or package was found.\n");
+		sense_buf_adds(out,
+		               "\nNo AI tool, service, MCP server, model, extension or package was found.\n");
 	section_print(&screen, SENSE_SECTION_GAPS, &line);
 	left_out_print(&screen, &line);
 	sense_buf_fini(&line);
@@ -352,7 +354,8 @@ void sense_inventory_gaps_log(const sense_inventory *inventory, const char *subs
 {
 	unsigned count;
 	uint64_t unknown;
-	const struct sense_inventory_row **rows = sense_inventory_order(inventory, SENSE_SECTION_GAPS, &count);
+	const struct sense_inventory_row **rows =
+	    sense_inventory_order(inventory, SENSE_SECTION_GAPS, &count);
 	struct sense_line *lines = calloc(count + 1u, sizeof *lines);
 	unsigned made = lines && rows ? lines_make(rows, count, lines, &unknown) : 0;
 	const struct sense_section_view *view = sense_section_view(SENSE_SECTION_GAPS);
@@ -364,9 +367,9 @@ void sense_inventory_gaps_log(const sense_inventory *inventory, const char *subs
 			if (text != cells[c])
 				snprintf(cells[c], sizeof cells[c], "%s", text);
 		}
-		sense_log(SENSE_LOG_WARN, subsystem, "not seen: %s%s%s%s%s%s: %s", cells[0], *cells[1] ? " (" : "",
-		          cells[1], *cells[1] ? ")" : "", *cells[2] ? " of " : "", cells[2],
-		          *cells[3] ? cells[3] : "it is not said why");
+		sense_log(SENSE_LOG_WARN, subsystem, "not seen: %s%s%s%s%s%s: %s", cells[0],
+		          *cells[1] ? " (" : "", cells[1], *cells[1] ? ")" : "", *cells[2] ? " of " : "",
+		          cells[2], *cells[3] ? cells[3] : "it is not said why");
 	}
 	free(lines);
 	free(rows);

@@ -22,7 +22,7 @@ struct sense_screen {
 };
 
 struct sense_section_view {
-	const char *title; /* NULL: the section has no columns */
+	const char *title;                       /* NULL: the section has no columns */
 	const struct sense_grid_column *columns; /* the first takes the section's title */
 	unsigned column_count;
 	unsigned wide_count; /* columns where there is room for all */

@@ -69,7 +69,8 @@ static void test_empty(void)
 	ok(strstr(screen(80, false), "No AI tool"), "and no more than that");
 	ok(strstr(json(), "\"process\":\"sshd\",\"port\":22"), "in JSON every listener is listed");
 	totals = (struct sense_inventory_totals){0};
-	ok(strstr(screen(80, false), "this host, 1970-01-01 00:00:00 UTC"), "a host without a name has a screen");
+	ok(strstr(screen(80, false), "this host, 1970-01-01 00:00:00 UTC"),
+	   "a host without a name has a screen");
 	sample_event(inventory, "gap", "gap.what", "processes", "gap.why", "Operation not permitted", NULL);
 	ok(at(screen(80, false), "No AI tool") < at(screen(80, false), "\nNOT SEEN (1)"),
 	   "what could not be seen is said all the same");
@@ -80,17 +81,19 @@ static void small(void)
 {
 	fresh();
 	PROCESS("10", "ollama", "ollama", "tool", "ollama", "process.parent", "systemd");
-	LISTENS("10", "ollama", "ollama", "0.0.0.0", "11434", "any", "tool", "ollama", "listen.speaks", "Ollama");
-	MCP("cursor", "slack", "alice", "stdio", "mcp.package", "@zencoderai/slack-mcp-server-with-a-long-name",
-	    "mcp.pinned", "false", "mcp.secrets", "SLACK_BOT_TOKEN, SLACK_TEAM_ID");
+	LISTENS("10", "ollama", "ollama", "0.0.0.0", "11434", "any", "tool", "ollama", "listen.speaks",
+	        "Ollama");
+	MCP("cursor", "slack", "alice", "stdio", "mcp.package",
+	    "@zencoderai/slack-mcp-server-with-a-long-name", "mcp.pinned", "false", "mcp.secrets",
+	    "SLACK_BOT_TOKEN, SLACK_TEAM_ID");
 	MODEL("1117320736", "alice", "/home/alice/.lmstudio/models/lmstudio-community/Qwen/Q4_K_M.gguf");
 	PART("extension", "vscode", "alice", "Continue", "1.2.10");
 	FILE_OF("instructions", "alice", "/home/alice/src/CLAUDE.md");
 	PART("skill", "claude-code", "alice", "pdf", "1.0");
 	sample_event(inventory, "inventory", "inventory.kind", "gpu", "inventory.name", "RTX A4000",
 	             "process.name", "ollama", NULL);
-	sample_event(inventory, "gap", "gap.what", "files", "gap.where", "/root", "gap.why", "Permission denied",
-	             "gap.count", "3", NULL);
+	sample_event(inventory, "gap", "gap.what", "files", "gap.where", "/root", "gap.why",
+	             "Permission denied", "gap.count", "3", NULL);
 	sample_finding(inventory, "medium", "ai.mcp.unpinned",
 	               "cursor fetches @zencoderai/slack-mcp-server-with-a-long-name anew each time");
 }
@@ -146,9 +149,11 @@ static void test_screens(void)
 	       "AI TOOLS (1)  CLASS      USER    PIDS  HOW IT RUNS\n"
 	       "Ollama        local-llm  ollama     1  listens on *:11434\n"
 	       "\n"
-	       "MCP SERVERS (1)  CLIENT  USER   RUNS                                     NOTES                   "
+	       "MCP SERVERS (1)  CLIENT  USER   RUNS                                     NOTES               "
+	       "    "
 	       "                  VIA\n"
-	       "slack            cursor  alice  @zencoderai/s…p-server-with-a-long-name  unpinned; secrets SLACK_"
+	       "slack            cursor  alice  @zencoderai/s…p-server-with-a-long-name  unpinned; secrets "
+	       "SLACK_"
 	       "BOT_TOKEN, SLAC…  stdio\n"
 	       "\n"
 	       "MODELS (1)      SIZE  USER   FOLDER\n"
@@ -198,7 +203,8 @@ static void test_one_line(void)
 	ok(strstr(text, "alice     5  listens on 127.0.0.1:9000; started 1 program\n"),
 	   "which counts each process once, and knows by the process what listens");
 	ok(!strstr(text, "Codex"), "a tool of which only children are left does not run here");
-	ok(strstr(json(), "\"path\":\"/usr/bin/claude\""), "what the first did not know is learnt from the others");
+	ok(strstr(json(), "\"path\":\"/usr/bin/claude\""),
+	   "what the first did not know is learnt from the others");
 
 	fresh();
 	MCP("cursor", "a", "alice", "stdio", "mcp.config", "/home/alice/.cursor/mcp.json");
@@ -211,10 +217,14 @@ static void test_one_line(void)
 	MODEL("200", "alice", "/m/x-00002-of-00002.safetensors");
 	MODEL("50", "alice", "/m/y-1-of-2.gguf");
 	MODEL("50", "alice", "/m/y-1-of-2.gguf");
-	sample_event(inventory, "file", "file.kind", "model", "file.op", "removed", "file.path", "/m/z.gguf", NULL);
-	ok(strstr(screen(0, false), "MODELS (2) "), "the parts of a model are one line, and what was removed is none");
-	ok(strstr(json(), "{\"path\":\"/m/x-*-of-00002.safetensors\",\"size\":300,"), "with the size of all parts");
-	ok(strstr(json(), "{\"path\":\"/m/y-1-of-2.gguf\",\"size\":50,"), "a file that is told twice has its size once");
+	sample_event(inventory, "file", "file.kind", "model", "file.op", "removed", "file.path", "/m/z.gguf",
+	             NULL);
+	ok(strstr(screen(0, false), "MODELS (2) "),
+	   "the parts of a model are one line, and what was removed is none");
+	ok(strstr(json(), "{\"path\":\"/m/x-*-of-00002.safetensors\",\"size\":300,"),
+	   "with the size of all parts");
+	ok(strstr(json(), "{\"path\":\"/m/y-1-of-2.gguf\",\"size\":50,"),
+	   "a file that is told twice has its size once");
 
 	fresh();
 	sample_finding(inventory, "medium", "r", "again");
@@ -233,7 +243,7 @@ static void test_one_line(void)
 static void test_order(void)
 {
 	static void (*const parts[])(sense_inventory *) = {sample_processes, sample_listeners, sample_servers,
-	                                                   sample_files, sample_parts, sample_gaps,
+	                                                   sample_files,     sample_parts,     sample_gaps,
 	                                                   sample_findings};
 	unsigned count = sizeof parts / sizeof *parts;
 	fresh();
@@ -271,15 +281,16 @@ static void hostile(const char *bad)
 	PROCESS("10", bad, bad, "tool", bad, "process.container", bad, "process.unattended", bad,
 	        "process.agent", "other", "process.parent", bad);
 	LISTENS("10", bad, bad, "0.0.0.0", "11434", bad, "tool", bad, "listen.speaks", bad);
-	MCP(bad, bad, bad, bad, "mcp.package", bad, "mcp.pinned", "false", "mcp.secrets", bad, "service.id", bad,
-	    "service.name", bad, "service.category", bad);
+	MCP(bad, bad, bad, bad, "mcp.package", bad, "mcp.pinned", "false", "mcp.secrets", bad, "service.id",
+	    bad, "service.name", bad, "service.category", bad);
 	MCP(bad, bad, bad, bad, "mcp.url", bad, "mcp.config", bad);
 	MODEL("1", bad, bad);
 	FILE_OF(bad, bad, bad);
 	PART("extension", bad, bad, bad, bad);
 	PART("gpu", bad, bad, bad, bad);
 	PART(bad, bad, bad, bad, bad);
-	sample_event(inventory, "gap", "gap.what", bad, "gap.where", bad, "gap.why", bad, "gap.count", "1e300", NULL);
+	sample_event(inventory, "gap", "gap.what", bad, "gap.where", bad, "gap.why", bad, "gap.count",
+	             "1e300", NULL);
 	sample_finding(inventory, "high", bad, bad);
 }
 
@@ -294,7 +305,8 @@ static void test_hostile(void)
 		clean &= (*p >= 0x20 && *p != 0x7f) || *p == '\n';
 	ok(clean, "control characters do not get through");
 	is_num(lines_of(text), lines, "nor do line breaks");
-	ok(!strstr(text, "\xe2\x80\xae") && !strstr(text, "\xc2\x9b"), "nor changes of direction, nor C1 controls");
+	ok(!strstr(text, "\xe2\x80\xae") && !strstr(text, "\xc2\x9b"),
+	   "nor changes of direction, nor C1 controls");
 	text = json();
 	clean = true;
 	for (const unsigned char *p = (const unsigned char *)text; p[1]; p++)
@@ -306,15 +318,18 @@ static void test_hostile(void)
 	memset(large, 'x', 200000);
 	large[200000] = '\0';
 	hostile(large);
-	ok(strlen(json()) < 500000, "a text that is long is cut"); /* those of a finding are bounded by its maker */
+	ok(strlen(json()) < 700000,
+	   "a text that is long is cut"); /* those of a finding are bounded by its maker */
 	ok(widest(screen(80, false)) == 80, "also on the screen");
 	memset(large, 0xe2, 200000);
 	hostile(large);
 	ok(screen(80, false) && json(), "at the end of a character, where there is one");
+	totals.host = NULL;
 	free(large);
 	sense_inventory_event(inventory, SENSE_EVENT_PROCESS_START, NULL, 0);
 	for (int kind = 0; kind < SENSE_EVENT_KINDS; kind++)
-		sense_inventory_event(inventory, (enum sense_event_kind)kind, &(struct sense_given){0}, UINT64_MAX);
+		sense_inventory_event(inventory, (enum sense_event_kind)kind, &(struct sense_given){0},
+		                      UINT64_MAX);
 	sense_inventory_finding(inventory, &(struct sense_finding){0});
 	ok(screen(80, false) && json(), "events that say nothing are taken");
 }
@@ -374,7 +389,8 @@ int main(int argc, char **argv)
 	fresh();
 	if (argc > 1) {
 		sample_fill(inventory);
-		fputs(!strcmp(argv[1], "json") ? json() : screen(argc > 2 ? (unsigned)atoi(argv[2]) : 0, argc > 3),
+		fputs(!strcmp(argv[1], "json") ? json()
+		                               : screen(argc > 2 ? (unsigned)atoi(argv[2]) : 0, argc > 3),
 		      stdout);
 		sense_inventory_free(inventory);
 		sense_buf_fini(&out);

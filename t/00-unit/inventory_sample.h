@@ -78,10 +78,14 @@ static inline void sample_finding(sense_inventory *inventory, const char *severi
 static inline const char *sample_lookup(const char *id, unsigned column)
 {
 	static const char *const rows[][3] = {
-	    {"claude-code", "Claude Code", "coding-agent"}, {"ollama", "Ollama", "local-llm"},
-	    {"codex", "OpenAI Codex CLI", "coding-agent"},  {"cursor", "Cursor", "ai-ide"},
-	    {"lmstudio", "LM Studio", "local-llm"},         {"vllm", "vLLM", "local-llm"},
-	    {"aider", "Aider", "coding-agent"},             {"openwebui", "Open WebUI", "chat-ui"},
+	    {"claude-code", "Claude Code", "coding-agent"},
+	    {"ollama", "Ollama", "local-llm"},
+	    {"codex", "OpenAI Codex CLI", "coding-agent"},
+	    {"cursor", "Cursor", "ai-ide"},
+	    {"lmstudio", "LM Studio", "local-llm"},
+	    {"vllm", "vLLM", "local-llm"},
+	    {"aider", "Aider", "coding-agent"},
+	    {"openwebui", "Open WebUI", "chat-ui"},
 	};
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (!strcmp(rows[i][0], id))
@@ -107,24 +111,24 @@ static inline struct sense_inventory_totals sample_totals(void)
 	    .host = "ws-0412", .ts_us = SAMPLE_TS, .tool_name = sample_name, .tool_class = sample_class};
 }
 
-#define PROCESS(pid, name, who, ...)                                                                       \
-	sample_event(inventory, "process.start", "process.pid", pid, "process.name", name, "user", who,    \
+#define PROCESS(pid, name, who, ...)                                                                    \
+	sample_event(inventory, "process.start", "process.pid", pid, "process.name", name, "user", who, \
 	             ##__VA_ARGS__, NULL)
-#define LISTENS(pid, name, who, ip, port, scope, ...)                                                      \
-	sample_event(inventory, "listen", "process.pid", pid, "process.name", name, "user", who,           \
-	             "listen.ip", ip, "listen.port", port, "listen.l4", "6", "listen.scope", scope,        \
+#define LISTENS(pid, name, who, ip, port, scope, ...)                                               \
+	sample_event(inventory, "listen", "process.pid", pid, "process.name", name, "user", who,    \
+	             "listen.ip", ip, "listen.port", port, "listen.l4", "6", "listen.scope", scope, \
 	             ##__VA_ARGS__, NULL)
-#define MCP(client, server, who, via, ...)                                                                 \
-	sample_event(inventory, "mcp", "mcp.client", client, "mcp.server", server, "user", who,            \
+#define MCP(client, server, who, via, ...)                                                      \
+	sample_event(inventory, "mcp", "mcp.client", client, "mcp.server", server, "user", who, \
 	             "mcp.transport", via, ##__VA_ARGS__, NULL)
-#define MODEL(size, who, path)                                                                             \
-	sample_event(inventory, "file", "file.kind", "model", "file.op", "found", "file.size", size,       \
-	             "user", who, "file.path", path, NULL)
-#define FILE_OF(kind, who, path)                                                                           \
-	sample_event(inventory, "file", "file.kind", kind, "file.op", "found", "user", who, "file.path",   \
+#define MODEL(size, who, path)                                                                               \
+	sample_event(inventory, "file", "file.kind", "model", "file.op", "found", "file.size", size, "user", \
+	             who, "file.path", path, NULL)
+#define FILE_OF(kind, who, path)                                                                         \
+	sample_event(inventory, "file", "file.kind", kind, "file.op", "found", "user", who, "file.path", \
 	             path, NULL)
-#define PART(kind, app, who, name, version)                                                                \
-	sample_event(inventory, "inventory", "inventory.kind", kind, "inventory.app", app, "user", who,    \
+#define PART(kind, app, who, name, version)                                                             \
+	sample_event(inventory, "inventory", "inventory.kind", kind, "inventory.app", app, "user", who, \
 	             "inventory.name", name, "inventory.version", version, NULL)
 
 static inline void sample_processes(sense_inventory *inventory)
@@ -149,7 +153,8 @@ static inline void sample_processes(sense_inventory *inventory)
 	PROCESS("3010", "aider", "bob", "tool", "aider", "process.parent", "bash");
 	PROCESS("4001", "python3", "carol", "tool", "vllm", "process.parent", "bash", "process.command",
 	        "python3 -m vllm.entrypoints.openai.api_server --model mistral");
-	PROCESS("4100", "open-webui", "root", "tool", "openwebui", "process.container", "docker 3f1c9d0b77aa");
+	PROCESS("4100", "open-webui", "root", "tool", "openwebui", "process.container",
+	        "docker 3f1c9d0b77aa");
 	PROCESS("4200", "lm-studio", "carol", "tool", "lmstudio", "process.parent", "gnome-shell");
 }
 
@@ -177,17 +182,18 @@ static inline void sample_servers(sense_inventory *inventory)
 	    "npx -y @modelcontextprotocol/server-filesystem /", "mcp.package",
 	    "@modelcontextprotocol/server-filesystem", "mcp.pinned", "false", "mcp.config",
 	    "/home/alice/.claude.json");
-	MCP("cursor", "postgres", "alice", "stdio", "mcp.package", "@modelcontextprotocol/server-postgres@0.6.2",
-	    "mcp.pinned", "true", "mcp.secrets", "DATABASE_URL", "mcp.config", "/home/alice/.cursor/mcp.json");
+	MCP("cursor", "postgres", "alice", "stdio", "mcp.package",
+	    "@modelcontextprotocol/server-postgres@0.6.2", "mcp.pinned", "true", "mcp.secrets",
+	    "DATABASE_URL", "mcp.config", "/home/alice/.cursor/mcp.json");
 	MCP("cursor", "slack", "alice", "stdio", "mcp.package", "@zencoderai/slack-mcp-server", "mcp.pinned",
 	    "false", "mcp.secrets", "SLACK_BOT_TOKEN, SLACK_TEAM_ID", "mcp.config",
 	    "/home/alice/.cursor/mcp.json");
-	MCP("codex", "browser", "bob", "stdio", "mcp.package", "@playwright/mcp@latest", "mcp.pinned", "false",
-	    "mcp.config", "/home/bob/.codex/config.toml");
+	MCP("codex", "browser", "bob", "stdio", "mcp.package", "@playwright/mcp@latest", "mcp.pinned",
+	    "false", "mcp.config", "/home/bob/.codex/config.toml");
 	MCP("vscode", "intranet", "carol", "sse", "mcp.url", "http://mcp.corp.example:8080/sse", "mcp.config",
 	    "/home/carol/.config/Code/User/mcp.json");
-	MCP("claude-desktop", "memory", "carol", "stdio", "mcp.command", "/opt/mcp/memory --stdio", "mcp.config",
-	    "/home/carol/.config/Claude/claude_desktop_config.json");
+	MCP("claude-desktop", "memory", "carol", "stdio", "mcp.command", "/opt/mcp/memory --stdio",
+	    "mcp.config", "/home/carol/.config/Claude/claude_desktop_config.json");
 }
 
 static inline void sample_files(sense_inventory *inventory)
@@ -214,9 +220,10 @@ static inline void sample_files(sense_inventory *inventory)
 
 static inline void sample_parts(sense_inventory *inventory)
 {
-	static const char *const packages[] = {"anthropic", "openai", "langchain", "langchain-openai",
-	                                       "llama-index", "tiktoken", "transformers", "torch",
-	                                       "sentence-transformers", "chromadb", "litellm", "crewai"};
+	static const char *const packages[] = {"anthropic",        "openai",      "langchain",
+	                                       "langchain-openai", "llama-index", "tiktoken",
+	                                       "transformers",     "torch",       "sentence-transformers",
+	                                       "chromadb",         "litellm",     "crewai"};
 	PART("extension", "vscode", "alice", "Claude Code", "2.0.31");
 	PART("extension", "vscode", "alice", "GitHub Copilot", "1.388.0");
 	PART("extension", "vscode", "alice", "GitHub Copilot Chat", "0.33.1");
@@ -229,8 +236,8 @@ static inline void sample_parts(sense_inventory *inventory)
 	PART("package", "npm", "alice", "@anthropic-ai/sdk", "0.68.0");
 	PART("package", "npm", "alice", "ai", "5.0.89");
 	sample_event(inventory, "inventory", "inventory.kind", "gpu", "inventory.name", "NVIDIA RTX A4000",
-	             "inventory.version", "550.163.01", "inventory.path", "/dev/nvidia0", "process.name", "ollama",
-	             "user", "ollama", "process.pid", "911", NULL);
+	             "inventory.version", "550.163.01", "inventory.path", "/dev/nvidia0", "process.name",
+	             "ollama", "user", "ollama", "process.pid", "911", NULL);
 }
 
 static inline void sample_gaps(sense_inventory *inventory)
@@ -250,8 +257,10 @@ static inline void sample_findings(sense_inventory *inventory)
 	sample_finding(inventory, "high", "ai.agent.unattended", "codex started by bob with --full-auto");
 	sample_finding(inventory, "critical", "ai.mcp.secret",
 	               "SLACK_BOT_TOKEN stands in the MCP configuration of cursor");
-	sample_finding(inventory, "medium", "ai.local.listens", "ollama accepts connections on 0.0.0.0 port 11434");
-	sample_finding(inventory, "medium", "ai.local.listens", "vllm accepts connections on 10.2.0.15 port 8000");
+	sample_finding(inventory, "medium", "ai.local.listens",
+	               "ollama accepts connections on 0.0.0.0 port 11434");
+	sample_finding(inventory, "medium", "ai.local.listens",
+	               "vllm accepts connections on 10.2.0.15 port 8000");
 	sample_finding(inventory, "medium", "ai.mcp.unpinned",
 	               "cursor fetches @zencoderai/slack-mcp-server anew each time, whatever its version");
 	sample_finding(inventory, "medium", "ai.mcp.unpinned",
