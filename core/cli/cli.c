@@ -114,7 +114,7 @@ static int flow_take(struct sense_cli *cli, const char *text)
 	return -1;
 }
 
-/* Those of the rule tools. */
+/* Those of the rule tools and of findings. */
 static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 {
 	switch (id) {
@@ -152,6 +152,18 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_REFERENCE:
 		cli->reference = true;
 		break;
+	case SENSE_OPTION_INTERFACE:
+		cli->interfaces[cli->interface_count++] = argument;
+		break;
+	case SENSE_OPTION_NO_CAPTURE:
+		cli->no_capture = true;
+		break;
+	case SENSE_OPTION_FOLLOW:
+		cli->follow = true;
+		break;
+	case SENSE_OPTION_ACK:
+		cli->ack = true;
+		break;
 	}
 	return -1;
 }
@@ -186,6 +198,9 @@ static int option_take(struct sense_cli *cli, int id, const char *argument)
 		break;
 	case SENSE_OPTION_COLOR:
 		return color_take(cli, argument);
+	case SENSE_OPTION_EXAMPLE:
+		cli->example = true;
+		break;
 	case SENSE_OPTION_CONFIG:
 		cli->config_file = argument;
 		break;
@@ -310,6 +325,7 @@ int sense_cli_parse(int argc, char **argv, struct sense_cli *cli)
 	cli->sets = calloc((size_t)argc, sizeof *cli->sets);
 	cli->policies = calloc((size_t)argc, sizeof *cli->policies);
 	cli->captures = calloc((size_t)argc, sizeof *cli->captures);
+	cli->interfaces = calloc((size_t)argc, sizeof *cli->interfaces);
 	if (!cli->sets || !cli->policies || !cli->captures) {
 		fputs("sense-agent: no memory\n", stderr);
 		return SENSE_EXIT_FAILED;
@@ -322,5 +338,6 @@ void sense_cli_fini(struct sense_cli *cli)
 	free(cli->sets);
 	free(cli->policies);
 	free(cli->captures);
+	free(cli->interfaces);
 	*cli = (struct sense_cli){0};
 }

@@ -10,7 +10,9 @@
 #define EXPLAIN (1u << SENSE_CLI_EXPLAIN)
 #define NEW (1u << SENSE_CLI_NEW)
 #define API (1u << SENSE_CLI_API)
-#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW)
+#define FINDINGS (1u << SENSE_CLI_FINDINGS)
+#define RUN (1u << SENSE_CLI_RUN)
+#define ALL (RUN | REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW | FINDINGS)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
@@ -24,9 +26,18 @@ const struct sense_cli_option sense_cli_options[] = {
      SENSE_OPTION_FLOWS},
     {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
     {"json", 0, NULL, "print the answer as JSON", STATUS | RELOAD, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print findings as JSON, one object a line", FINDINGS, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print findings as they come, too, one JSON object a line", RUN, SENSE_OPTION_JSON},
+    {"interface", 'i', "NAME", "listen on this interface; may be repeated", RUN, SENSE_OPTION_INTERFACE},
+    {"no-capture", 0, NULL, "look at this host alone, at no packets", RUN, SENSE_OPTION_NO_CAPTURE},
+    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", RUN,
+     SENSE_OPTION_POLICIES},
+    {"follow", 0, NULL, "go on with those that come, a line each", FINDINGS, SENSE_OPTION_FOLLOW},
+    {"ack", 0, NULL, "acknowledge what was printed: it is not kept any longer", FINDINGS, SENSE_OPTION_ACK},
     {"rules", 0, NULL, "also tell how each rule fares", STATUS, SENSE_OPTION_RULES},
     {"no-progress", 0, NULL, "draw no progress bar", REPLAY, SENSE_OPTION_NO_PROGRESS},
-    {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never", REPLAY,
+    {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never",
+     REPLAY | FINDINGS,
      SENSE_OPTION_COLOR},
     {"name", 0, "FILE", "what messages call the policy on stdin", CHECK, SENSE_OPTION_NAME},
     {"json", 0, NULL, "print one JSON object", CHECK | BENCH | EXPLAIN, SENSE_OPTION_JSON},
@@ -41,6 +52,8 @@ const struct sense_cli_option sense_cli_options[] = {
     {"dir", 0, "DIR", "write there instead of the current directory", NEW, SENSE_OPTION_DIR},
     {"event", 0, "EVENT", "what the rule is about (default: flow.classified)", NEW, SENSE_OPTION_EVENT},
     {"reference", 0, NULL, "print the reference in Markdown instead", API, SENSE_OPTION_REFERENCE},
+    {"example", 0, NULL, "print a file to begin with, every setting with its default", CONFIG,
+     SENSE_OPTION_EXAMPLE},
     {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
     {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL, SENSE_OPTION_SET},
     {"help", 'h', NULL, "show this help", ALL | API, SENSE_OPTION_HELP},
@@ -68,8 +81,10 @@ const struct sense_cli_about sense_cli_commands[] = {
          true, true},
     [SENSE_CLI_CONFIG] =
         {"config", "", "show the effective configuration",
-         "Prints every key with its value and where it comes from.",
+         "Prints every key with its value and where it comes from: the default, /etc/sense/agent.lua (-c FILE),\n"
+         "the files of /etc/sense/agent.d (FILE.d) in the order of their names, the environment, --set.",
          "  sense-agent config\n"
+         "  sense-agent config --example > agent.lua\n"
          "  sense-agent config -c my.lua --set rules.memory=128MiB\n",
          false, false},
     [SENSE_CLI_STATUS] =
@@ -122,6 +137,16 @@ const struct sense_cli_about sense_cli_commands[] = {
          "this agent does; or the reference.",
          "  sense-agent api > sense.lua\n"
          "  sense-agent api --reference > reference.md\n",
+         false, false},
+    [SENSE_CLI_RUN] = {"run", "", "watch this host and its traffic", "x\n", "  sense-agent run\n", false, false},
+    [SENSE_CLI_FINDINGS] =
+        {"findings", "", "show the findings that nobody has acknowledged yet",
+         "Asks the agent at control.socket (/run/sense/agent.sock) for the findings in its spool or,\n"
+         "when none runs, reads the spool at spool.dir itself. With --ack those printed leave the\n"
+         "spool once the output has been written: they then reach no server.",
+         "  sense-agent findings\n"
+         "  sense-agent findings --json --ack >> findings.jsonl\n"
+         "  sense-agent findings --follow --set spool.dir=/var/lib/sense/spool\n",
          false, false},
 };
 

@@ -347,11 +347,13 @@ void sense_table_print(sense_table *table, const struct sense_table_style *style
 			                 (unsigned long long)table->beyond);
 		sense_buf_addc(out, '\n');
 	}
-	amount(out, table->findings, "finding", " in ");
+	amount(out, table->findings, "finding", totals ? " in " : "\n");
+	free(order);
+	if (!totals)
+		return;
 	amount(out, totals->flows, "flow", ", ");
 	amount(out, totals->packets, "packet", ", from ");
 	amount(out, totals->files, "file", "\n");
 	if (!table->findings && totals->observed) /* who brings a policy in must not take it for dead */
 		amount(out, totals->observed, "hit", " of rules that only observe: --observed shows them\n");
-	free(order);
 }

@@ -14,15 +14,6 @@
 
 #define NOBODY 65534u
 
-void sense_privilege_isolate(void)
-{
-	int spaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-	if (unshare(spaces) == 0)
-		return;
-	/* Without privilege a user namespace of its own gives the right to the others. */
-	unshare(CLONE_NEWUSER | spaces);
-}
-
 /* ---- capabilities and user ------------------------------------------------------------------------ */
 
 struct capabilities {
@@ -54,10 +45,31 @@ static enum sense_status user_change(sense_error *err)
 	return SENSE_OK;
 }
 
-enum sense_status sense_privilege_drop(sense_error *err)
+static void bounding_set_empty(void)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EPERM: there was no privilege to do so */
+}
+
+enum sense_status sense_privilege_isolate(sense_error *err)
+{
+	int spaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	if (unshare(spaces) == 0)
+		return SENSE_OK;
+	/*
+	 * A user namespace of its own gives the right to the others. In there nobody but its maker is known, so
+	 * the user is changed before: else a worker of a service without CAP_SYS_ADMIN would stay root outside.
+	 */
+	bounding_set_empty();
+	if (user_change(err))
+		return SENSE_E_INTERNAL;
+	unshare(CLONE_NEWUSER | spaces);
+	return SENSE_OK;
+}
+
+enum sense_status sense_privilege_drop(sense_error *err)
+{
+	bounding_set_empty();
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (user_change(err))
 		return SENSE_E_INTERNAL;
@@ -69,6 +81,29 @@ enum sense_status sense_privilege_drop(sense_error *err)
 	/* No core dump, no debugger of the same user. Clocks of the process stay readable. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Set again here, since a change of user clears it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	return SENSE_OK;
+}
+
+enum sense_status sense_privilege_watch(sense_error *err)
+{
+	static const unsigned kept[] = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF};
+	struct capabilities now = {.header = {.version = _LINUX_CAPABILITY_VERSION_3}};
+	struct capabilities only = now;
+	if (syscall(SYS_capget, &now.header, now.data))
+		return sense_fail_errno(err, "proc", "cannot read capabilities");
+	for (unsigned i = 0; i < sizeof kept / sizeof *kept; i++)
+		only.data[kept[i] / 32].permitted |= now.data[kept[i] / 32].permitted & 1u << kept[i] % 32;
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		only.data[i].effective = only.data[i].permitted;
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EPERM: there was no privilege to do so */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &only.header, only.data))
+		return sense_fail_errno(err, "proc", "cannot drop capabilities");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return sense_fail_errno(err, "proc", "cannot set no_new_privs");
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	return SENSE_OK;
 }

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "core/host/keeper.h"
 #include "core/proc/privilege.h"
 #include "core/proc/worker.h"
 
@@ -121,8 +122,9 @@ enum sense_status sense_lockdown(const struct sense_lockdown *what, sense_error 
 	enum sense_status status = sense_privilege_close(what, err);
 	if (status)
 		return status;
-	sense_privilege_isolate();
-	status = sense_privilege_drop(err);
+	status = sense_privilege_isolate(err);
+	if (!status)
+		status = sense_privilege_drop(err);
 	if (!status && !observed)
 		status = sense_privilege_limit(SANITIZED ? 0 : what->memory_bytes, err);
 	if (!status && !observed)
@@ -133,7 +135,7 @@ enum sense_status sense_lockdown(const struct sense_lockdown *what, sense_error 
 enum sense_status sense_worker_lockdown(struct sense_worker *worker, uint64_t memory_bytes,
                                         sense_error *err)
 {
-	int *keep = calloc(worker->source_count + 1u, sizeof *keep);
+	int *keep = calloc(worker->source_count + 2u, sizeof *keep);
 	if (!keep)
 		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for %u sources",
 		                  worker->source_count);
@@ -141,6 +143,8 @@ enum sense_status sense_worker_lockdown(struct sense_worker *worker, uint64_t me
 	for (unsigned i = worker->first_source; i < worker->source_count; i++)
 		if (worker->sources[i].fd >= 0)
 			keep[count++] = worker->sources[i].fd;
+	if (worker->host)
+		keep[count++] = worker->host->fd;
 	struct sense_lockdown what = {
 	    .out = worker->out.fd,
 	    .keep = keep,
