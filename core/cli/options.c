@@ -16,8 +16,8 @@
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
-    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", REPLAY,
-     SENSE_OPTION_POLICIES},
+    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated",
+     REPLAY | RUN, SENSE_OPTION_POLICIES},
     {"no-policies", 0, NULL, "evaluate no rules at all", REPLAY, SENSE_OPTION_NO_POLICIES},
     {"observed", 0, NULL, "also print what rules with action \"observe\" find", REPLAY,
      SENSE_OPTION_OBSERVED},
@@ -30,8 +30,6 @@ const struct sense_cli_option sense_cli_options[] = {
     {"json", 0, NULL, "print findings as they come, too, one JSON object a line", RUN, SENSE_OPTION_JSON},
     {"interface", 'i', "NAME", "listen on this interface; may be repeated", RUN, SENSE_OPTION_INTERFACE},
     {"no-capture", 0, NULL, "look at this host alone, at no packets", RUN, SENSE_OPTION_NO_CAPTURE},
-    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", RUN,
-     SENSE_OPTION_POLICIES},
     {"follow", 0, NULL, "go on with those that come, a line each", FINDINGS, SENSE_OPTION_FOLLOW},
     {"ack", 0, NULL, "acknowledge what was printed: it is not kept any longer", FINDINGS, SENSE_OPTION_ACK},
     {"rules", 0, NULL, "also tell how each rule fares", STATUS, SENSE_OPTION_RULES},
@@ -138,7 +136,16 @@ const struct sense_cli_about sense_cli_commands[] = {
          "  sense-agent api > sense.lua\n"
          "  sense-agent api --reference > reference.md\n",
          false, false},
-    [SENSE_CLI_RUN] = {"run", "", "watch this host and its traffic", "x\n", "  sense-agent run\n", false, false},
+    [SENSE_CLI_RUN] =
+        {"run", "", "watch this host and its traffic",
+         "Captures live, looks at processes, sockets and files of this host, runs the policies on what\n"
+         "it sees, and keeps findings in its spool (agent.dir, /var/lib/sense), until SIGTERM. Needs\n"
+         "root, or the capabilities of contrib/systemd/sense-agent.service; what it may not see is\n"
+         "reported as a gap.",
+         "  sense-agent run\n"
+         "  sense-agent run -i eth0 -i lo --json\n"
+         "  sense-agent run --no-capture --set host.cpu=1\n",
+         false, false},
     [SENSE_CLI_FINDINGS] =
         {"findings", "", "show the findings that nobody has acknowledged yet",
          "Asks the agent at control.socket (/run/sense/agent.sock) for the findings in its spool or,\n"
