@@ -14,6 +14,20 @@ struct sense_scan {
 	struct sense_output out;
 };
 
+#define INVENTORY_ROWS 200u
+
+enum sense_scan_form sense_scan_form_of(const struct sense_cli *cli)
+{
+	if (!cli->json)
+		return SENSE_SCAN_SCREEN;
+	return cli->command == SENSE_CLI_INVENTORY ? SENSE_SCAN_OBJECT : SENSE_SCAN_FINDINGS;
+}
+
+unsigned sense_scan_rows_of(const struct sense_cli *cli)
+{
+	return cli->command == SENSE_CLI_INVENTORY ? INVENTORY_ROWS : SENSE_INVENTORY_ROWS_SHOWN;
+}
+
 sense_scan *sense_scan_new(enum sense_scan_form form, enum sense_cli_color color)
 {
 	sense_scan *scan = calloc(1, sizeof *scan);

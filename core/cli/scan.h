@@ -15,6 +15,9 @@ enum sense_scan_form {
 	SENSE_SCAN_FINDINGS, /* scan --json: one object a line */
 	SENSE_SCAN_OBJECT    /* inventory --json */
 };
+enum sense_scan_form sense_scan_form_of(const struct sense_cli *cli);
+/* Lines of a section: what `inventory` lists is most of it on the screen, too. */
+unsigned sense_scan_rows_of(const struct sense_cli *cli);
 
 typedef struct sense_scan sense_scan;
 
