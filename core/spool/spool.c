@@ -20,6 +20,7 @@
 #define NEW_FILE "spool.new"
 #define MACHINE_ID "/etc/machine-id"
 #define CONDEMNED_MAX 256u
+#define PROBE 16u
 #define STEP 4096u /* records removed in one transaction: LMDB keeps a list of the pages it dirtied */
 
 _Static_assert(SENSE_STORE_SEVERITIES == SENSE_SPOOL_SEVERITIES && SENSE_CRITICAL + 1 == SENSE_SPOOL_SEVERITIES,
@@ -226,23 +227,26 @@ static enum sense_status store_ready(sense_spool *spool, sense_error *err)
 static void queue_remove(sense_spool *spool, unsigned at)
 {
 	spool->queue_bytes -= spool->queue[at].len;
-	free(spool->queue[at].sealed);
 	spool->queued--;
+	free(spool->queue[at].sealed);
 	memmove(&spool->queue[at], &spool->queue[at + 1], (spool->queued - at) * sizeof *spool->queue);
 }
 
-static void queue_clear(sense_spool *spool)
+/* The first so many. */
+static void queue_clear(sense_spool *spool, unsigned count)
 {
-	for (unsigned i = 0; i < spool->queued; i++)
+	for (unsigned i = 0; i < count; i++) {
+		spool->queue_bytes -= spool->queue[i].len;
 		free(spool->queue[i].sealed);
-	spool->queued = 0;
-	spool->queue_bytes = 0;
+	}
+	spool->queued -= count;
+	memmove(spool->queue, spool->queue + count, spool->queued * sizeof *spool->queue);
 }
 
-static int queue_write(const sense_spool *spool, struct sense_store_change *change)
+static int queue_write(const sense_spool *spool, struct sense_store_change *change, unsigned count)
 {
 	int code = 0;
-	for (unsigned i = 0; !code && i < spool->queued; i++) {
+	for (unsigned i = 0; !code && i < count; i++) {
 		const struct waiting *one = &spool->queue[i];
 		struct sense_store_record record = {
 		    .sequence = one->sequence, .severity = one->severity, .sealed = one->sealed, .len = one->len};
@@ -252,11 +256,15 @@ static int queue_write(const sense_spool *spool, struct sense_store_change *chan
 	return code;
 }
 
-/* One transaction: a step of what is to be removed, and with the last step what waits. */
+/*
+ * One transaction: a step of what is to be removed, and with the last step what waits. After a failure a few
+ * of those come first: a disk that stays full is asked often, and what is tried in vain costs time.
+ */
 static int write_step(sense_spool *spool, uint64_t up_to, bool *more)
 {
 	struct sense_store_change change;
 	bool more_acks = false, more_over = false;
+	unsigned count = spool->failing && spool->queued > PROBE ? PROBE : spool->queued;
 	int code = sense_store_begin(&spool->store, &spool->state, &change);
 	if (code)
 		return code;
@@ -264,9 +272,9 @@ static int write_step(sense_spool *spool, uint64_t up_to, bool *more)
 	for (unsigned i = 0; !code && i < spool->condemned_count; i++)
 		code = sense_store_condemn(&change, spool->condemned[i]);
 	code = code ? code : sense_store_trim(&change, STEP, &more_over);
-	*more = more_acks || more_over;
-	if (!code && !*more)
-		code = queue_write(spool, &change);
+	if (more_acks || more_over)
+		count = 0;
+	code = code ? code : queue_write(spool, &change, count);
 	if (code)
 		sense_store_abandon(&change);
 	else
@@ -275,9 +283,9 @@ static int write_step(sense_spool *spool, uint64_t up_to, bool *more)
 		return code;
 	spool->state = change.state;
 	spool->condemned_count = 0;
-	spool->counted = false;
-	if (!*more)
-		queue_clear(spool);
+	spool->counted = spool->failing = false;
+	queue_clear(spool, count);
+	*more = more_acks || more_over || spool->queued;
 	return 0;
 }
 
@@ -400,7 +408,7 @@ enum sense_status sense_spool_put(sense_spool *spool, const struct sense_finding
 		spool->counted = true;
 		return SENSE_OK;
 	}
-	if (queue_full(spool, len + SENSE_SEAL_EXTRA))
+	if (queue_full(spool, len + SENSE_SEAL_EXTRA) && !spool->failing)
 		sense_spool_commit(spool, NULL); /* the caller is late; if it fails, something has to go */
 	if (!queue_yield(spool, (uint8_t)severity, len + SENSE_SEAL_EXTRA))
 		return sense_fail(err, SENSE_E_LIMIT, "spool", "memory is full of graver findings that wait");
@@ -526,7 +534,7 @@ void sense_spool_close(sense_spool *spool)
 		return;
 	if (spool->store.env && (spool->queued || spool->condemned_count || spool->counted))
 		write_out(spool, 0, NULL);
-	queue_clear(spool);
+	queue_clear(spool, spool->queued);
 	sense_store_close(&spool->store);
 	sense_seal_free(spool->seal);
 	sense_place_close(&spool->place);
