@@ -20,6 +20,8 @@ __attribute__((unused)) static struct sense_finding numbered(uint64_t n, const c
 	    .timestamp = 1700000000000000 + n, .severity = severity, .rule = "test.rule", .summary = summary};
 	memset(summary, 'x', sizeof summary);
 	summary[size > 100 ? size - 100 : 0] = '\0';
+	finding.id[6] = 0x75;
+	finding.id[7] = 0xa3;
 	for (unsigned i = 0; i < 8; i++)
 		finding.id[15 - i] = (uint8_t)(n >> 8 * i);
 	return finding;

@@ -181,7 +181,7 @@ static enum sense_status store_try(sense_spool *spool, char *bad, size_t cap, se
 	enum sense_check result = SENSE_CHECK_GOOD;
 	*bad = '\0';
 	if (!spool->trusted)
-		result = sense_check_store(spool->path, spool->store.max_bytes, bad, cap);
+		result = sense_check_store(spool->path, bad, cap);
 	if (result == SENSE_CHECK_FAILED)
 		return sense_fail(err, SENSE_E_IO, "spool", "%s: cannot be read: %s", spool->path, bad);
 	if (result == SENSE_CHECK_DAMAGED)

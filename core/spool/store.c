@@ -17,6 +17,15 @@ static const char *const dbi_names[SENSE_STORE_DBIS] = {
     [SENSE_STORE_RING] = "ring", [SENSE_STORE_META] = "meta",
 };
 
+int sense_store_dbi(const char *name, size_t len)
+{
+	for (int i = 0; i < SENSE_STORE_DBIS; i++)
+		if (strlen(dbi_names[i]) == len && !memcmp(dbi_names[i], name, len))
+			return i;
+	return -1;
+}
+
+/* The state comes last: core/spool/check.c looks for it there. */
 struct meta {
 	uint32_t version;
 	uint32_t state_size;

@@ -58,6 +58,9 @@ struct sense_store {
 	uint64_t remembered;  /* entries of ring */
 };
 
+/* Which of them has this name; -1: none. */
+int sense_store_dbi(const char *name, size_t len);
+
 /* max_bytes and remembered are set; `path` is a store that exists. Reads state and check value. */
 int sense_store_open(struct sense_store *store, const char *path, bool read_only, struct sense_store_state *state,
                      uint8_t check[SENSE_SEAL_NAME]);

@@ -319,7 +319,7 @@ static void answers(void)
 	sense_spool_commit(spool, &err);
 	sense_spool_next(spool, 0, &item);
 	char expected[64];
-	snprintf(expected, sizeof expected, "ok\n{\"seq\":%llu,\"finding\":{\"id\":\"00000000-0000-0000-0000",
+	snprintf(expected, sizeof expected, "ok\n{\"seq\":%llu,\"finding\":{\"id\":\"00000000-0000-75a3-0000",
 	         (unsigned long long)item.sequence);
 	const char *text = answer(spool, "findings 0 2", &out);
 	ok(!strncmp(text, expected, strlen(expected)), "sequence and finding: %.60s", text + 3);
