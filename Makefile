@@ -27,7 +27,7 @@ MAIN_SRC   := core/main.c
 LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c lua/*/*.c))
 LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
-UNIT_SRC   := $(wildcard t/00-unit/*.c)
+UNIT_SRC   := $(wildcard t/00-unit/*.c t/70-fault/*.c)
 PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
 FUZZ_NAMES := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 BENCH_SRC  := $(wildcard t/bench/*.c)
@@ -106,7 +106,7 @@ $(B)/policies:
 	$(Q)ln -sfn $(CURDIR)/policies $@
 
 # ---- tests ------------------------------------------------------------------------------------
-$(B)/t/00-unit/%: $(B)/t/00-unit/%.o $(LIB_OBJ)
+$(UNIT_SRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
