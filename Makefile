@@ -42,6 +42,8 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_files := -ljansson -lyaml
+# Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
+$(foreach t,mcp_json mcp_toml mcp_yaml package,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -128,7 +130,7 @@ FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
 $(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS_$*)
 
 fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 

@@ -182,6 +182,23 @@ static void append_url(char *line, size_t room, const char *url, char *found, si
 
 static void append_words(char *line, size_t room, const char *text, char *found, size_t found_room);
 
+/* --config={"apiKey": "..."}: nothing of the object leaves but names. */
+static void append_object(char *line, size_t room, const char *arg, char *found, size_t found_room)
+{
+	const char *object = strchr(arg, '{'), *fault, *name;
+	json_t *root = mcp_json(object, strlen(object), false, &fault), *member;
+	json_object_foreach(root, name, member)
+	{
+		const char *text = json_string_value(member);
+		if (text && mcp_is_secret(name, text))
+			mcp_add_name(found, found_room, name);
+	}
+	json_decref(root);
+	if (object > arg && object[-1] != ' ')
+		append(line, room, arg, strcspn(arg, " {"));
+	append_text(line, room, MCP_REDACTED);
+}
+
 /* One argument as it may leave; option: the one before it that takes it for its value, or "". */
 static void append_argument(char *line, size_t room, const char *arg, const char *option, char *found,
                             size_t found_room)
@@ -194,11 +211,15 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 		if (mcp_is_secret(option, arg))
 			mcp_add_name(found, found_room, option);
 		append_text(line, room, is_reference(arg) ? arg : MCP_REDACTED);
+	} else if (strchr(arg, '{') && strchr(arg, '"')) {
+		append_object(line, room, arg, found, found_room);
 	} else if (n && (name_is_secret(name) || mcp_looks_secret(value) || has_password(value))) {
 		if (mcp_is_secret(name, value))
 			mcp_add_name(found, found_room, name + strspn(name, "-"));
 		append(line, room, arg, (size_t)(value - arg));
 		append_text(line, room, is_reference(past_scheme(value)) ? value : MCP_REDACTED);
+	} else if (strchr(arg, ' ')) {
+		append_words(line, room, arg, found, found_room);
 	} else if (mcp_looks_secret(past_scheme(arg)) || has_password(arg)) {
 		mcp_add_name(found, found_room, "argument");
 		append_text(line, room, MCP_REDACTED);
@@ -206,8 +227,6 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 		size_t before = (size_t)(value - arg);
 		append(line, room, arg, n ? before : 0);
 		append_url(line, room, n ? value : arg, found, found_room);
-	} else if (strchr(arg, ' ')) {
-		append_words(line, room, arg, found, found_room);
 	} else {
 		append_text(line, room, arg);
 	}
@@ -232,6 +251,8 @@ static void append_words(char *line, size_t room, const char *text, char *found,
 			if (strchr(words[i - back], ':') && !strchr(words[i - back], ':')[1])
 				snprintf(name, sizeof name, "%.*s", (int)strcspn(words[i - back], ":"),
 				         words[i - back]);
+		if (i && (!strcasecmp(words[i - 1], "bearer") || !strcasecmp(words[i - 1], "basic")))
+			snprintf(name, sizeof name, "Authorization");
 		if (i)
 			append_text(line, room, " ");
 		append_argument(line, room, words[i], name, found, found_room);
