@@ -41,9 +41,9 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
-PLUGIN_LIBS_files := -ljansson -lyaml
+PLUGIN_LIBS_files := -ljansson -lyaml -lz
 # Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
-$(foreach t,mcp_json mcp_toml mcp_yaml package,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
+$(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all

@@ -135,6 +135,7 @@ bool mcp_is_secret(const char *name, const char *value)
 
 void mcp_add_name(char *list, size_t room, const char *name)
 {
+	name = mcp_looks_secret(name) ? MCP_REDACTED : name;
 	size_t used = strlen(list), n = strlen(name);
 	for (const char *at = list; n && (at = strstr(at, name)); at++)
 		if ((at == list || at[-1] == ',') && (at[n] == ',' || !at[n]))
@@ -182,6 +183,13 @@ static void append_url(char *line, size_t room, const char *url, char *found, si
 
 static void append_words(char *line, size_t room, const char *text, char *found, size_t found_room);
 
+/* Behind an option, unless it is another one. */
+static bool takes_value(const char *option, const char *word)
+{
+	return option[0] == '-' && !strchr(option, '=') && strncmp(word, "--", 2) &&
+	       (word[0] != '-' || name_is_secret(option));
+}
+
 /* --config={"apiKey": "..."}: nothing of the object leaves but names. */
 static void append_object(char *line, size_t room, const char *arg, char *found, size_t found_room)
 {
@@ -207,7 +215,10 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 	const char *value = arg;
 	size_t n = assigned(arg, &value);
 	snprintf(name, sizeof name, "%.*s", (int)n, arg);
-	if (option[0] && name_is_secret(option)) {
+	if (mcp_looks_secret(arg) && !strchr(arg, ' ')) {
+		mcp_add_name(found, found_room, option[0] ? option : "argument");
+		append_text(line, room, MCP_REDACTED);
+	} else if (option[0] && name_is_secret(option)) {
 		if (mcp_is_secret(option, arg))
 			mcp_add_name(found, found_room, option);
 		append_text(line, room, is_reference(arg) ? arg : MCP_REDACTED);
@@ -243,7 +254,7 @@ static void append_words(char *line, size_t room, const char *text, char *found,
 			*c = ' ';
 	unsigned count = mcp_words(copy, words, MCP_ARGS_MAX);
 	for (unsigned i = 0; i < count; i++) {
-		bool option = i && words[i - 1][0] == '-' && !strchr(words[i - 1], '=') && words[i][0] != '-';
+		bool option = i && takes_value(words[i - 1], words[i]);
 		char name[100];
 		snprintf(name, sizeof name, "%s", option ? words[i - 1] + strspn(words[i - 1], "-") : "");
 		/* "Authorization: Bearer x" in a line has come apart at its blanks. */
@@ -266,10 +277,9 @@ void mcp_command_line(const char *const *argv, unsigned count, char *line, size_
 	line[0] = '\0';
 	for (unsigned i = 0; i < count; i++) {
 		const char *before = i ? argv[i - 1] : "";
-		bool option = before[0] == '-' && !strchr(before, '=');
 		if (i)
 			append_text(line, room, " ");
-		append_argument(line, room, argv[i], option && argv[i][0] != '-' ? before + strspn(before, "-") : "",
+		append_argument(line, room, argv[i], takes_value(before, argv[i]) ? before + strspn(before, "-") : "",
 		                found, found_room);
 	}
 }
@@ -320,11 +330,11 @@ static void query_names(const char *query, char *found, size_t found_room)
 void mcp_clean_url(const char *url, char *clean, size_t room, char *host, size_t host_room, char *found,
                    size_t found_room)
 {
-	const char *begin = strstr(url, "://");
+	static const char of_scheme[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-";
+	static const char of_host[] = "abcdefghijklmnopqrstuvwxyz0123456789._-:[]";
+	size_t scheme = strspn(url, of_scheme);
+	const char *begin = url + (strncmp(url + scheme, "://", 3) ? 0 : scheme + 3);
 	clean[0] = host[0] = '\0';
-	if (!begin || begin == url)
-		return;
-	begin += 3;
 	const char *end = begin + strcspn(begin, "/?#"), *name = end;
 	while (name > begin && name[-1] != '@')
 		name--;
@@ -335,6 +345,8 @@ void mcp_clean_url(const char *url, char *clean, size_t room, char *host, size_t
 	snprintf(host, host_room, "%.*s", (int)(n < host_room ? n : host_room - 1), name);
 	for (char *c = host; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
+	if (host[strspn(host, of_host)])
+		host[0] = '\0';
 	append(clean, room, url, (size_t)(begin - url));
 	append(clean, room, name, (size_t)(end - name));
 	append_path(clean, room, end, strcspn(end, "?#"));

@@ -3,9 +3,11 @@
  * changes while it watches.
  */
 #include <sched.h>
+#include <seccomp.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "t/20-plugin/files_world.h"
 
@@ -89,8 +91,19 @@ static void test_extensions(void)
 	put(".local/lib/python3.11/site-packages/requests-2.0.dist-info/METADATA", "");
 	put(".npm-global/lib/node_modules/@anthropic-ai/claude-code/package.json", "{\"version\": \"2.0.1\"}");
 	put(".npm-global/lib/node_modules/leftpad/package.json", "{\"version\": \"1.0.0\"}");
+	char jar[1024];
+	FILE *in = fopen("t/fuzz/corpus/jar/deflated", "r");
+	size_t len = in ? fread(jar, 1, sizeof jar, in) : 0;
+	mistakes += !len;
+	if (in)
+		fclose(in);
+	put(".local/share/JetBrains/IntelliJIdea2024.1/github-copilot-intellij/lib/a.jar", "PK\5\6 no jar at all, though it says so");
+	put_bytes(".local/share/JetBrains/IntelliJIdea2024.1/github-copilot-intellij/lib/b.jar", jar, len);
 	forget_told();
 	sweep_once();
+	ok(TOLD("inventory", "|inventory.app=jetbrains|", "|inventory.name=com.github.copilot|",
+	        "|inventory.version=1.5.2|", "/github-copilot-intellij|"),
+	   "JetBrains, from a jar");
 	ok(TOLD("inventory", "|inventory.kind=extension|", "|inventory.app=chrome|", "|inventory.name=Monica the AI|",
 	        "|inventory.version=7.1|", "/manifest.json|", "|user="),
 	   "Chrome, its name in a translation");
@@ -115,6 +128,28 @@ static void test_extensions(void)
 }
 
 /* ---- hostile trees ---------------------------------------------------------------------------------------- */
+
+/* Before Linux 5.6 there is no openat2. Exit status of the child: 0 all well. */
+static void test_old_kernel(void)
+{
+	int status = -1;
+	pid_t child = fork();
+	if (!child) {
+		scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+		if (!filter || seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) ||
+		    seccomp_load(filter))
+			_exit(3);
+		uint32_t wait_ms;
+		void *sensor = NULL;
+		forget_told();
+		if (ops->open(&host, SENSE_SENSOR_ONCE, &sensor, &error))
+			_exit(4);
+		sweep(sensor, &wait_ms);
+		_exit(TOLD("mcp", "|mcp.server=outside|") ? 1 : !TOLD("inventory", "claude-code|", "|inventory.version=2.0.1|"));
+	}
+	mistakes += child < 0 || waitpid(child, &status, 0) != child;
+	is_num(status, 0, "without openat2 no link is followed, and the rest is seen");
+}
 
 static void test_links(void)
 {
@@ -142,6 +177,7 @@ static void test_links(void)
 	ok(TOLD("gap", ".cursor/mcp.json|", "leads out of the home"), "and that is said");
 	ok(TOLD("mcp", "|mcp.server=inside|", "/.config/Code/User/mcp.json|"), "a link within the home is");
 	ok(!TOLD("file", "/loop/"), "loops end");
+	test_old_kernel();
 	snprintf(outside, sizeof outside, "rm -rf '%s-outside'", home);
 	mistakes += system(outside) != 0;
 }

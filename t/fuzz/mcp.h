@@ -8,16 +8,10 @@
 
 #include "plugins/files/mcp.c"
 #include "plugins/files/mcp_json.c"
+#include "plugins/files/mcp_toml.c"
+#include "plugins/files/mcp_yaml.c"
 #include "plugins/files/package.c"
 #include "plugins/files/secrets.c"
-#define keep keep_toml
-#define reader reader_toml
-#include "plugins/files/mcp_toml.c"
-#undef keep
-#undef reader
-#undef LEVELS_MAX
-#undef KEY_MAX
-#include "plugins/files/mcp_yaml.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,22 +6,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char line[1024], package[256] = "", command[1024] = "", names[256] = "";
-	const char *words[MCP_ARGS_MAX];
-	bool pinned;
+	char line[1024], fetched[256] = "", command[1024] = "", secret[256] = "";
+	const char *argv[MCP_ARGS_MAX];
+	bool exact;
 	snprintf(line, sizeof line, "%.*s", (int)(size < 1000 ? size : 1000), (const char *)data);
-	unsigned count = mcp_words(line, words, MCP_ARGS_MAX);
+	unsigned count = mcp_words(line, argv, MCP_ARGS_MAX);
 	if (!count)
 		return 0;
-	bool fetched = mcp_package(words, count, package, sizeof package, &pinned);
-	check(fetched ? package[0] != '\0' : !package[0] && !pinned);
-	mcp_command_line(words, count, command, sizeof command, names, sizeof names);
+	bool found = mcp_package(argv, count, fetched, sizeof fetched, &exact);
+	check(found ? fetched[0] != '\0' : !fetched[0] && !exact);
+	mcp_command_line(argv, count, command, sizeof command, secret, sizeof secret);
 	for (unsigned i = 0; i < count; i++) {
-		/* A short one may be part of another word. */
-		if (mcp_looks_secret(words[i]) && strlen(words[i]) >= 30)
-			check(!strstr(command, words[i]) && !strstr(package, words[i]) && !strstr(names, words[i]));
+		/* A short one may be part of another word; one with blanks is several. */
+		if (mcp_looks_secret(argv[i]) && strlen(argv[i]) >= 30 && !strchr(argv[i], ' '))
+			check(!strstr(command, argv[i]) && !strstr(fetched, argv[i]) && !strstr(secret, argv[i]));
 	}
-	const char *url = mcp_bridged(package, words, count);
+	const char *url = mcp_bridged(fetched, argv, count);
 	check(!url || !strncmp(url, "http", 4));
 	return 0;
 }
