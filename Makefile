@@ -45,6 +45,9 @@ PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
 PLUGIN_LIBS_files := -ljansson -lyaml
 PLUGIN_LIBS_procs := -lcrypto
+PLUGIN_LIBS_files := -ljansson -lyaml -lz
+# Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
+$(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -146,7 +149,7 @@ FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
 $(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS_$*)
 
 fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 
