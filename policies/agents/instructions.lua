@@ -22,6 +22,5 @@ rule "ai.agent.instructions" {
     }
   end,
   throttle = { by = { "file.path" }, every = "30d" },
-  indicator = { weight = 40, about = "tool" },
   tags = { "atlas:AML.T0053" },
 }
