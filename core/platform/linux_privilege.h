@@ -1,11 +1,11 @@
 /*
  * What a process gives up besides system calls: capabilities, its user, namespaces, limits, open
- * descriptors. Used by sense_lockdown; each is a layer of its own.
+ * descriptors. Used by sense_platform_lockdown; each is a layer of its own.
  */
-#ifndef SENSE_PROC_PRIVILEGE_H
-#define SENSE_PROC_PRIVILEGE_H
+#ifndef SENSE_PLATFORM_LINUX_PRIVILEGE_H
+#define SENSE_PLATFORM_LINUX_PRIVILEGE_H
 
-#include "core/proc/seccomp.h"
+#include "core/platform/platform.h"
 
 /*
  * Own network, IPC and UTS namespaces: an empty network. Not granted everywhere. Where it takes a user
@@ -16,6 +16,6 @@ enum sense_status sense_privilege_isolate(sense_error *err);
 enum sense_status sense_privilege_drop(sense_error *err);
 enum sense_status sense_privilege_limit(uint64_t memory_bytes, sense_error *err);
 /* Closes all descriptors but stderr, `out` and `keep`. */
-enum sense_status sense_privilege_close(const struct sense_lockdown *what, sense_error *err);
+enum sense_status sense_privilege_close(const struct sense_platform_lockdown *what, sense_error *err);
 
 #endif

@@ -1,5 +1,4 @@
-#include "core/proc/seccomp.h"
-
+/* The system call filter of a locked-down process: seccomp(2), by libseccomp. */
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
@@ -9,8 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "core/proc/privilege.h"
-#include "core/proc/worker.h"
+#include "core/platform/linux_privilege.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
@@ -90,10 +88,10 @@ static void on_denied(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (denied_slot)
 		*denied_slot = (uint32_t)info->si_syscall + 1;
-	_exit(SENSE_EXIT_DENIED);
+	_exit(SENSE_PLATFORM_EXIT_DENIED);
 }
 
-static enum sense_status filter_load(const struct sense_lockdown *what, sense_error *err)
+static enum sense_status filter_load(const struct sense_platform_lockdown *what, sense_error *err)
 {
 	struct sigaction action = {.sa_sigaction = on_denied, .sa_flags = SA_SIGINFO | SA_NODEFER};
 	denied_slot = what->denied;
@@ -114,7 +112,7 @@ static enum sense_status filter_load(const struct sense_lockdown *what, sense_er
 	return SENSE_OK;
 }
 
-enum sense_status sense_lockdown(const struct sense_lockdown *what, sense_error *err)
+enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *what, sense_error *err)
 {
 	/* Valgrind's own calls would pass through the filter, and it needs memory and descriptors. */
 	bool observed = UNDER_VALGRIND;
@@ -131,30 +129,7 @@ enum sense_status sense_lockdown(const struct sense_lockdown *what, sense_error 
 	return status;
 }
 
-enum sense_status sense_worker_lockdown(struct sense_worker *worker, uint64_t memory_bytes,
-                                        sense_error *err)
-{
-	int *keep = calloc(worker->source_count + 1u, sizeof *keep);
-	if (!keep)
-		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for %u sources",
-		                  worker->source_count);
-	unsigned count = 0;
-	for (unsigned i = worker->first_source; i < worker->source_count; i++)
-		if (worker->sources[i].fd >= 0)
-			keep[count++] = worker->sources[i].fd;
-	struct sense_lockdown what = {
-	    .out = worker->out.fd,
-	    .keep = keep,
-	    .keep_count = count,
-	    .memory_bytes = memory_bytes,
-	    .denied = &worker->shared->page->denied,
-	};
-	enum sense_status status = sense_lockdown(&what, err);
-	free(keep);
-	return status;
-}
-
-void sense_syscall_name(uint32_t number, char *out)
+void sense_platform_call_name(uint32_t number, char *out)
 {
 	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
 	if (name)

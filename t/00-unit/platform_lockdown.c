@@ -1,5 +1,5 @@
 /* A locked-down process can compute, read what it has and report; it can reach nothing else. */
-#include "core/proc/seccomp.h"
+#include "core/platform/platform.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -160,12 +160,12 @@ static int attempt(int (*try)(void))
 	pid_t pid = fork();
 	if (pid == 0) {
 		sense_error err = {0};
-		struct sense_lockdown what = {.out = sockets[1],
-		                              .keep = &source,
-		                              .keep_count = 1,
-		                              .memory_bytes = UINT64_C(8) << 30,
-		                              .denied = denied};
-		if (sense_lockdown(&what, &err)) {
+		struct sense_platform_lockdown what = {.out = sockets[1],
+		                                       .keep = &source,
+		                                       .keep_count = 1,
+		                                       .memory_bytes = UINT64_C(8) << 30,
+		                                       .denied = denied};
+		if (sense_platform_lockdown(&what, &err)) {
 			fprintf(stderr, "# lockdown: %s\n", err.message);
 			_exit(NO_LOCKDOWN);
 		}
@@ -183,7 +183,7 @@ static void refuses(int (*try)(void), long call, const char *what)
 		ok(exited && WEXITSTATUS(status) == REFUSED, "a locked-down process cannot %s", what);
 		return;
 	}
-	ok(exited && WEXITSTATUS(status) == SENSE_EXIT_DENIED,
+	ok(exited && WEXITSTATUS(status) == SENSE_PLATFORM_EXIT_DENIED,
 	   "a locked-down process is stopped when it tries to %s", what);
 	is_num((long)*denied - 1, call, "and the call is named: %s", what);
 }
@@ -206,9 +206,9 @@ static void test_privileges(void)
 	fflush(NULL);
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct sense_lockdown what = {
+		struct sense_platform_lockdown what = {
 		    .out = sockets[1], .keep = &gate[0], .keep_count = 1, .denied = denied};
-		bool locked = sense_lockdown(&what, NULL) == SENSE_OK;
+		bool locked = sense_platform_lockdown(&what, NULL) == SENSE_OK;
 		char byte = locked ? 'y' : 'n';
 		send(sockets[1], &byte, 1, 0);
 		_exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
@@ -278,9 +278,9 @@ int main(void)
 	refuses(try_unlink, SYS_unlinkat, "remove a file");
 
 	char name[32];
-	sense_syscall_name(SYS_openat, name);
+	sense_platform_call_name(SYS_openat, name);
 	is_str(name, "openat", "a system call has a name");
-	sense_syscall_name(54321, name);
+	sense_platform_call_name(54321, name);
 	is_str(name, "syscall 54321", "one that does not exist has a number");
 	return tap_done();
 }
