@@ -18,7 +18,9 @@ rule "ai.container.use" {
       { process = { container = { suffix = { "service", "slice" } } } }, -- user@1000.service
       { -- app-firefox-123.scope, but not machine-web.scope
         process = { container = { suffix = "scope" } },
-        none = { { process = { container = { prefix = { "docker-", "libpod-", "crio-", "cri-", "machine-" } } } } },
+        none = {
+          { process = { container = { prefix = { "docker-", "libpod-", "crio-", "cri-", "machine-" } } } },
+        },
       },
     },
   },
