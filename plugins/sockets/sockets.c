@@ -43,7 +43,7 @@ struct sensor {
 	uint64_t by_programs, unresolved, drops_told;
 	uint64_t late[LATE_MAX];
 	unsigned late_count;
-	bool swept_once, tables_failed;
+	bool sweeping, tables_failed;
 };
 
 /* ---- what is told ------------------------------------------------------------------------------------ */
@@ -161,7 +161,7 @@ static uint64_t sockets_every(const struct sensor *self)
 static void swept(struct sensor *self, unsigned classes, uint64_t now)
 {
 	if (classes & SWEEP_LISTENERS)
-		self->listeners_due_us = now + LISTENERS_EVERY_US;
+		self->listeners_due_us = UINT64_MAX;
 	if (classes & SWEEP_SOCKETS) {
 		self->sockets_due_us = now + sockets_every(self);
 		self->swept_us = now;
@@ -171,36 +171,37 @@ static void swept(struct sensor *self, unsigned classes, uint64_t now)
 /* Tables that cannot be read are told once, and tried again at leisure. */
 static void tables_fail(struct sensor *self)
 {
-	self->sockets_due_us = self->listeners_due_us = now_us() + LISTENERS_EVERY_US;
+	self->sockets_due_us = now_us() + LISTENERS_EVERY_US;
 	if (self->tables_failed)
 		return;
 	self->tables_failed = true;
 	gap(self->host, "the system's socket tables cannot be read", 0);
 }
 
-static enum sense_status work(struct sensor *self, sense_error *err)
+static enum sense_status piece(struct sensor *self, sense_error *err)
+{
+	enum sense_status status = sweep_piece(self->sweep, PIECE_US, err);
+	if (status)
+		tables_fail(self);
+	if (sweep_running(self->sweep))
+		return status;
+	late_settle(self);
+	if (!status && !self->programs) /* only now is it known what it cost */
+		self->sockets_due_us = now_us() + sockets_every(self);
+	return status;
+}
+
+static enum sense_status work(struct sensor *self, unsigned classes, sense_error *err)
 {
 	enum sense_status status = SENSE_OK;
-	unsigned classes = sweep_running(self->sweep) ? 0 : classes_due(self, now_us());
-	if (classes) {
+	if (classes && !sweep_running(self->sweep)) {
 		sweep_begin(self->sweep, classes);
 		swept(self, classes, now_us());
 	}
-	if (sweep_running(self->sweep)) {
-		status = sweep_piece(self->sweep, PIECE_US, err);
-		if (status)
-			tables_fail(self);
-		if (!sweep_running(self->sweep)) {
-			late_settle(self);
-			self->swept_once = true;
-			/* Only now is it known what it cost. */
-			if (!status && !self->programs)
-				self->sockets_due_us = now_us() + sockets_every(self);
-		}
-	}
+	if (sweep_running(self->sweep))
+		status = piece(self, err);
 	if (self->asks)
 		probes_tick(self->asks);
-	(void)listeners_tell(self->listeners);
 	return status;
 }
 
@@ -265,7 +266,8 @@ static enum sense_status sensor_ready(void *context, sense_error *err)
 	struct sensor *self = context;
 	enum sense_status status = dispatch(self, 0, err);
 	if (!status)
-		status = work(self, err);
+		status = work(self, self->mode == SENSE_SENSOR_WATCH ? classes_due(self, now_us()) : 0, err);
+	(void)listeners_tell(self->listeners);
 	timer_set(self);
 	return status;
 }
@@ -275,14 +277,19 @@ static enum sense_status sensor_sweep(void *context, uint32_t *wait_ms, sense_er
 	struct sensor *self = context;
 	bool once = self->mode == SENSE_SENSOR_ONCE;
 	/* In a scan nobody else may look at the descriptor, and there is nothing to be done but to wait. */
-	bool asking = self->asks && probes_due(self->asks) != UINT64_MAX;
-	enum sense_status status = dispatch(self, once && asking ? PROBE_WAIT_MS : 0, err);
-	if (!status && (!once || !self->swept_once))
-		status = work(self, err);
-	else if (!status && self->asks)
-		probes_tick(self->asks);
-	bool waits = listeners_tell(self->listeners);
-	bool more = !status && (sweep_running(self->sweep) || (once && (waits || !self->swept_once)));
+	bool asking = once && self->asks && probes_due(self->asks) != UINT64_MAX;
+	enum sense_status status = dispatch(self, asking ? PROBE_WAIT_MS : 0, err);
+	/* Another sweep may be under way, begun by `ready`: then this one begins behind it. */
+	unsigned classes = 0;
+	if (!self->sweeping && !sweep_running(self->sweep)) {
+		classes = SWEEP_LISTENERS | SWEEP_UDP | classes_due(self, now_us());
+		self->sweeping = true;
+	}
+	if (!status)
+		status = work(self, classes, err);
+	bool waits = listeners_tell(self->listeners) && once;
+	bool more = !status && (sweep_running(self->sweep) || !self->sweeping || waits);
+	self->sweeping = more && self->sweeping;
 	*wait_ms = more ? 0 : (uint32_t)(LISTENERS_EVERY_US / 1000);
 	gauges(self);
 	timer_set(self);
@@ -333,6 +340,7 @@ static enum sense_status sensor_open(const struct sense_host *host, enum sense_s
 		return host->fail(err, SENSE_E_MEMORY, "sockets", "no memory");
 	self->host = host;
 	self->mode = mode;
+	self->listeners_due_us = UINT64_MAX;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	int error = 0;

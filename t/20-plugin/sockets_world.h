@@ -112,6 +112,17 @@ static bool world_process_find(uint32_t pid, struct sense_process_known *out)
 	return true;
 }
 
+/* As the host, which reads of a process once and not again for each look at the list. */
+static bool world_process_kept(uint32_t pid, struct sense_process_known *out)
+{
+	static struct sense_process_known kept[WORLD_PIDS];
+	struct sense_process_known *at = &kept[pid % WORLD_PIDS];
+	if (at->pid != pid && !world_process_find(pid, at))
+		return false;
+	*out = *at;
+	return true;
+}
+
 static bool world_process_next(uint32_t *cursor, struct sense_process_known *out)
 {
 	if (!*cursor) {
@@ -124,7 +135,7 @@ static bool world_process_next(uint32_t *cursor, struct sense_process_known *out
 		closedir(dir);
 	}
 	while (*cursor < world.pid_count)
-		if (world_process_find(world.pids[(*cursor)++], out))
+		if (world_process_kept(world.pids[(*cursor)++], out))
 			return true;
 	return false;
 }
