@@ -42,6 +42,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_sockets := -lbpf -ljansson
+FUZZ_LIBS_sockets_answer := -ljansson
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -143,7 +144,7 @@ FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
 $(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS_$(*F))
 
 fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 

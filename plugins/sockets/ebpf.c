@@ -11,7 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PROGRAMS_MAX = 16, PATH_SIZE = 512 };
+enum {
+	PROGRAMS_MAX = 16,
+	PATH_SIZE = 512,
+	TAKE_MAX = 4096 /* records at one time: who sends without end must not hold up the rest */
+};
 
 /* The object that clang made of sockets.bpf.c. */
 extern const char sockets_bpf_begin[], sockets_bpf_end[];
@@ -22,6 +26,7 @@ struct ebpf {
 	unsigned link_count;
 	struct ring_buffer *ring;
 	int owners, drops;
+	unsigned taken;
 	void (*each)(void *self, const struct record *record);
 	void *self;
 };
@@ -122,7 +127,7 @@ static int record_take(void *context, void *data, size_t len)
 	struct record record;
 	if (record_read(data, len, &record))
 		self->each(self->self, &record);
-	return 0;
+	return ++self->taken < TAKE_MAX ? 0 : -EAGAIN; /* which is taken all the same */
 }
 
 static bool maps_open(ebpf *self, char *why, size_t cap)
@@ -204,7 +209,9 @@ int ebpf_fd(const ebpf *self)
 
 bool ebpf_take(ebpf *self)
 {
-	return ring_buffer__consume(self->ring) >= 0;
+	self->taken = 0;
+	int count = ring_buffer__consume(self->ring);
+	return count >= 0 || count == -EAGAIN;
 }
 
 uint64_t ebpf_drops(const ebpf *self)

@@ -17,7 +17,7 @@ ebpf *ebpf_new(const struct sense_host *host, void (*each)(void *self, const str
 void ebpf_free(ebpf *ebpf);
 
 int ebpf_fd(const ebpf *ebpf); /* readable when there are records */
-/* Hands over what is there. False: the ring is broken. */
+/* Hands over what is there, or a good part of it. False: the ring is broken. */
 bool ebpf_take(ebpf *ebpf);
 /* Records lost for want of room, in all. */
 uint64_t ebpf_drops(const ebpf *ebpf);

@@ -24,12 +24,13 @@ enum {
 #define LISTENERS_EVERY_US UINT64_C(5000000)
 #define BOUND_AFTER_US UINT64_C(100000) /* what is bound listens soon */
 #define LATE_AFTER_US UINT64_C(50000)
-#define LATE_EVERY_US UINT64_C(1000000)
+#define LATE_EVERY_US UINT64_C(1000000) /* doubled while it finds none of them */
+#define LATE_EVERY_MAX_US UINT64_C(64000000)
 #define SOCKETS_EVERY_US UINT64_C(60000000) /* beside the programs */
-/* In place of the programs: as often as it can be for a twentieth of a processor. */
+/* In place of the programs: as often as it can be for 3 % of a processor. */
 #define QUICK_EVERY_US UINT64_C(20000)
 #define QUICK_EVERY_MAX_US UINT64_C(2000000)
-#define QUICK_SHARE 20
+#define QUICK_SHARE 33
 
 struct sensor {
 	const struct sense_host *host;
@@ -41,9 +42,9 @@ struct sensor {
 	sweep *sweep;
 	uint64_t listeners_due_us, sockets_due_us, swept_us;
 	uint64_t by_programs, unresolved, drops_told;
-	uint64_t late[LATE_MAX];
+	uint64_t late[LATE_MAX], late_every_us;
 	unsigned late_count;
-	bool sweeping, tables_failed;
+	bool sweeping, sockets_swept, tables_failed;
 };
 
 /* ---- what is told ------------------------------------------------------------------------------------ */
@@ -64,7 +65,7 @@ static void gauges(struct sensor *self)
 	struct sweep_stats stats = sweep_stats(self->sweep);
 	uint64_t drops = self->programs ? ebpf_drops(self->programs) : 0;
 	uint64_t lost = stats.lost + listeners_lost(self->listeners);
-	host->gauge("sockets.ebpf", self->programs != NULL);
+	host->gauge("sockets.source", self->programs != NULL);
 	host->gauge("sockets.by_ebpf", self->by_programs);
 	host->gauge("sockets.by_diag", stats.attributed);
 	host->gauge("sockets.unresolved", self->unresolved + stats.unresolved);
@@ -85,12 +86,15 @@ static void sooner(uint64_t *due_us, uint64_t at_us)
 		*due_us = at_us;
 }
 
-/* A socket older than the programs, whose holder no sweep found yet: the next one will. */
+/*
+ * A socket older than the programs, whose holder no sweep found yet: the next one may. Those of the kernel
+ * and of other network namespaces are never found, so it is tried ever more seldom.
+ */
 static void late(struct sensor *self, uint64_t cookie)
 {
 	uint64_t at = now_us() + LATE_AFTER_US;
-	if (at < self->swept_us + LATE_EVERY_US)
-		at = self->swept_us + LATE_EVERY_US;
+	if (at < self->swept_us + self->late_every_us)
+		at = self->swept_us + self->late_every_us;
 	sooner(&self->sockets_due_us, at);
 	for (unsigned i = 0; i < self->late_count; i++)
 		if (self->late[i] == cookie)
@@ -104,8 +108,14 @@ static void late(struct sensor *self, uint64_t cookie)
 static void late_settle(struct sensor *self)
 {
 	struct holder holder;
+	unsigned missing = 0;
 	for (unsigned i = 0; i < self->late_count; i++)
-		self->unresolved += !sweep_holder(self->sweep, self->late[i], &holder);
+		missing += !sweep_holder(self->sweep, self->late[i], &holder);
+	if (missing < self->late_count)
+		self->late_every_us = LATE_EVERY_US;
+	else if (missing && self->late_every_us < LATE_EVERY_MAX_US)
+		self->late_every_us *= 2;
+	self->unresolved += missing;
 	self->late_count = 0;
 }
 
@@ -160,6 +170,7 @@ static uint64_t sockets_every(const struct sensor *self)
 
 static void swept(struct sensor *self, unsigned classes, uint64_t now)
 {
+	self->sockets_swept = classes & SWEEP_SOCKETS;
 	if (classes & SWEEP_LISTENERS)
 		self->listeners_due_us = UINT64_MAX;
 	if (classes & SWEEP_SOCKETS) {
@@ -185,7 +196,8 @@ static enum sense_status piece(struct sensor *self, sense_error *err)
 		tables_fail(self);
 	if (sweep_running(self->sweep))
 		return status;
-	late_settle(self);
+	if (self->sockets_swept)
+		late_settle(self);
 	if (!status && !self->programs) /* only now is it known what it cost */
 		self->sockets_due_us = now_us() + sockets_every(self);
 	return status;
@@ -341,6 +353,7 @@ static enum sense_status sensor_open(const struct sense_host *host, enum sense_s
 	self->host = host;
 	self->mode = mode;
 	self->listeners_due_us = UINT64_MAX;
+	self->late_every_us = LATE_EVERY_US;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	int error = 0;

@@ -99,23 +99,32 @@ static void test_client_ports(void)
 	close(fd);
 }
 
-/* A master that hands its socket to workers is the one that listens. */
+/* A master that hands its socket to a worker is the one that listens, until it ends. */
 static void test_workers(void)
 {
-	int fd = listen_at("127.0.0.1", SOCK_STREAM, 0);
-	pid_t worker = fork();
-	if (!worker) {
+	int fd = listen_at("127.0.0.1", SOCK_STREAM, 0), pipes[2];
+	uint32_t worker = 0;
+	if (pipe(pipes))
+		return;
+	pid_t master = fork();
+	if (!master) {
+		pid_t child = fork();
+		if (child && write(pipes[1], &child, sizeof child) < 0)
+			_exit(1);
 		pause();
 		_exit(0);
 	}
-	struct listener master = {self(), port_of(fd)};
-	ok(world_until(is_told, &master) && !times_told((uint32_t)worker, master.port, NULL),
-	   "of a socket that workers share its oldest process is told");
+	struct listener first = {(uint32_t)master, port_of(fd)};
 	close(fd);
-	struct listener left = {(uint32_t)worker, master.port};
-	world_complete_sweep();
-	is_num(times_told(left.pid, left.port, NULL), 0, "while that one runs");
-	child_end(worker);
+	ok(read(pipes[0], &worker, sizeof worker) == sizeof worker, "a master and a worker");
+	ok(world_until(is_told, &first), "of a socket that workers share its oldest process is told");
+	struct listener second = {worker, first.port};
+	is_num(times_told(second.pid, second.port, NULL), 0, "while that one runs");
+	child_end(master);
+	ok(world_until(is_told, &second), "then the worker is");
+	kill((pid_t)worker, SIGKILL);
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 /* ---- what they speak ------------------------------------------------------------------------------------ */

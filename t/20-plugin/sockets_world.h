@@ -158,7 +158,7 @@ static void world_gauge(const char *name, uint64_t value)
 	const struct {
 		const char *name;
 		uint64_t *at;
-	} gauges[] = {{"sockets.ebpf", &world.gauge_ebpf},
+	} gauges[] = {{"sockets.source", &world.gauge_ebpf},
 		      {"sockets.unresolved", &world.gauge_unresolved},
 		      {"sockets.dropped", &world.gauge_dropped},
 		      {"sockets.listeners", &world.gauge_listeners},
