@@ -179,7 +179,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(call say,CHECK,core lua plugins proto)
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr $(INCLUDE) \
 	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=pointerOutOfBounds:core/base/hash.h \
-	  core lua plugins proto
+	  $(BPF_SRC:%=-i%) core lua plugins proto
 	$(call say,MANDOC,contrib/man)
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 

@@ -31,7 +31,7 @@ struct ebpf {
 	void *self;
 };
 
-/* ---- what libbpf says ------------------------------------------------------------------------------ */
+/* ---- what libbpf says ------------------------------------------------------------------------ */
 
 /* Its printer has no context: one module is used by one thread, and libbpf prints only within a call. */
 static const struct sense_host *printer;
@@ -51,7 +51,7 @@ __attribute__((format(printf, 2, 0))) static int print(enum libbpf_print_level l
 	return 0;
 }
 
-/* ---- where ------------------------------------------------------------------------------------------- */
+/* ---- where ----------------------------------------------------------------------------------- */
 
 /* The unified hierarchy: alone at /sys/fs/cgroup, or beside the older ones. */
 static bool root_find(char *path, size_t cap)
@@ -71,19 +71,19 @@ static bool root_find(char *path, size_t cap)
 	return found;
 }
 
-/* ---- load and attach --------------------------------------------------------------------------------- */
+/* ---- load and attach ------------------------------------------------------------------------- */
 
 static bool object_load(ebpf *self, char *why, size_t cap)
 {
 	/* ELF is read in place and wants alignment that embedding does not promise. */
-	size_t len = (size_t)(sockets_bpf_end - sockets_bpf_begin);
+	size_t len = (uintptr_t)sockets_bpf_end - (uintptr_t)sockets_bpf_begin;
 	void *copy = aligned_alloc(16, (len + 15) & ~(size_t)15);
 	if (!copy) {
 		snprintf(why, cap, "no memory");
 		return false;
 	}
 	memcpy(copy, sockets_bpf_begin, len);
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sense");
+	struct bpf_object_open_opts opts = {.sz = sizeof opts, .object_name = "sense"};
 	self->object = bpf_object__open_mem(copy, len, &opts);
 	int error = self->object ? -bpf_object__load(self->object) : errno;
 	free(copy);
@@ -106,7 +106,8 @@ static bool attach(ebpf *self, char *why, size_t cap)
 	}
 	struct bpf_program *program;
 	bool good = true;
-	bpf_object__for_each_program(program, self->object) {
+	bpf_object__for_each_program(program, self->object)
+	{
 		struct bpf_link *link =
 		    self->link_count < PROGRAMS_MAX ? bpf_program__attach_cgroup(program, root) : NULL;
 		if (!link) {
@@ -200,7 +201,7 @@ void ebpf_free(ebpf *self)
 	free(self);
 }
 
-/* ---- what they tell ---------------------------------------------------------------------------------- */
+/* ---- what they tell -------------------------------------------------------------------------- */
 
 int ebpf_fd(const ebpf *self)
 {

@@ -47,7 +47,7 @@ struct sensor {
 	bool sweeping, sockets_swept, tables_failed;
 };
 
-/* ---- what is told ------------------------------------------------------------------------------------ */
+/* ---- what is told ---------------------------------------------------------------------------- */
 
 static void gap(const struct sense_host *host, const char *why, uint64_t count)
 {
@@ -128,7 +128,8 @@ static void flow_take(struct sensor *self, const struct record *record)
 		return;
 	}
 	/* A thread may be called otherwise than its process. */
-	bool name = record->owner.flags & RECORD_MAIN_THREAD || !self->host->process_find(holder.pid, &process);
+	bool name = record->owner.flags & RECORD_MAIN_THREAD;
+	name = name || !self->host->process_find(holder.pid, &process);
 	struct sense_socket out = {.size = sizeof out,
 	                           .pid = holder.pid,
 	                           .l4 = (uint8_t)record->l4,
@@ -151,7 +152,7 @@ static void record_take(void *context, const struct record *record)
 		flow_take(self, record);
 }
 
-/* ---- sweeps -------------------------------------------------------------------------------------------- */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
 static unsigned classes_due(const struct sensor *self, uint64_t now)
 {
@@ -217,7 +218,7 @@ static enum sense_status work(struct sensor *self, unsigned classes, sense_error
 	return status;
 }
 
-/* ---- the one descriptor ---------------------------------------------------------------------------------- */
+/* ---- the one descriptor ---------------------------------------------------------------------- */
 
 /* When `ready` has something to do; what is due later than that is for `sweep`. */
 static uint64_t due_soon(const struct sensor *self)
@@ -308,7 +309,7 @@ static enum sense_status sensor_sweep(void *context, uint32_t *wait_ms, sense_er
 	return status;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void sensor_close(void *context)
 {
@@ -400,7 +401,8 @@ SENSE_PLUGIN_EXPORT = {
     .version = "1",
     .summary = "which process holds which endpoint of the network, and which programs listen",
     .sensor = &ops,
-    .platform = "Windows: ETW Microsoft-Windows-Kernel-Network for flows as they begin, GetExtendedTcpTable and "
-                "GetExtendedUdpTable for what is there and who listens. macOS: a NetworkExtension content "
-                "filter for flows, proc_pidfdinfo for what is there.",
+    .platform =
+	"Windows: ETW Microsoft-Windows-Kernel-Network for flows as they begin, GetExtendedTcpTable and "
+	"GetExtendedUdpTable for what is there and who listens. macOS: a NetworkExtension content "
+	"filter for flows, proc_pidfdinfo for what is there.",
 };

@@ -6,7 +6,7 @@
 
 #include "t/20-plugin/sockets_world.h"
 
-/* ---- who was told ------------------------------------------------------------------------------------- */
+/* ---- who was told ---------------------------------------------------------------------------- */
 
 struct listener {
 	uint32_t pid;
@@ -38,7 +38,7 @@ static uint32_t self(void)
 	return (uint32_t)getpid();
 }
 
-/* ---- they come and go ---------------------------------------------------------------------------------- */
+/* ---- they come and go ------------------------------------------------------------------------ */
 
 static int listen_at(const char *address, int type, uint16_t port)
 {
@@ -127,7 +127,7 @@ static void test_workers(void)
 	close(pipes[1]);
 }
 
-/* ---- what they speak ------------------------------------------------------------------------------------ */
+/* ---- what they speak ------------------------------------------------------------------------- */
 
 enum kind { JSON, EVENTS, ENDLESS, DEEP, SLOW, GARBAGE, CLOSES, SILENT, HEADERS };
 
@@ -143,24 +143,39 @@ struct server {
 	uint16_t port;
 };
 
-#define INITIALIZED                                                                                          \
+#define INITIALIZED                                                                                         \
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-03-26\",\"capabilities\":{}," \
 	"\"serverInfo\":{\"name\":\"files\",\"version\":\"1\"}}}"
 
 static struct server servers[] = {
-    {.what = "Ollama", .path = "GET /api/tags", .speaks = "Ollama",
+    {.what = "Ollama",
+     .path = "GET /api/tags",
+     .speaks = "Ollama",
      .body = "{\"models\":[{\"name\":\"llama3:8b\",\"digest\":\"365c\",\"size\":1}]}"},
-    {.what = "Ollama, IPv6", .path = "GET /api/tags", .speaks = "Ollama", .ip6 = true, .chunked = true,
+    {.what = "Ollama, IPv6",
+     .path = "GET /api/tags",
+     .speaks = "Ollama",
+     .ip6 = true,
+     .chunked = true,
      .body = "{\"models\":[]}"},
-    {.what = "OpenAI-compatible", .path = "GET /v1/models", .speaks = "OpenAI-compatible", .chunked = true,
+    {.what = "OpenAI-compatible",
+     .path = "GET /v1/models",
+     .speaks = "OpenAI-compatible",
+     .chunked = true,
      .body = "{\"object\":\"list\",\"data\":[{\"id\":\"m\",\"object\":\"model\"}]}"},
     {.what = "MCP by JSON", .path = "POST /mcp", .speaks = "MCP", .body = INITIALIZED},
-    {.what = "MCP by events, which go on", .kind = EVENTS, .path = "POST /mcp", .speaks = "MCP",
+    {.what = "MCP by events, which go on",
+     .kind = EVENTS,
+     .path = "POST /mcp",
+     .speaks = "MCP",
      .body = INITIALIZED},
     {.what = "JSON of something else", .path = "GET /api/tags", .body = "{\"tags\":[\"a\"]}"},
     {.what = "models without a digest", .path = "GET /api/tags", .body = "{\"models\":[{\"name\":\"a\"}]}"},
-    {.what = "models that are a number", .path = "GET /v1/models", .body = "{\"object\":\"list\",\"data\":5}"},
-    {.what = "an MCP error", .path = "POST /mcp",
+    {.what = "models that are a number",
+     .path = "GET /v1/models",
+     .body = "{\"object\":\"list\",\"data\":5}"},
+    {.what = "an MCP error",
+     .path = "POST /mcp",
      .body = "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32600,\"message\":\"no\"}}"},
     {.what = "an endless body", .kind = ENDLESS},
     {.what = "deep JSON", .kind = DEEP},
@@ -183,18 +198,18 @@ static void say_body(const struct server *server, int fd)
 {
 	char text[2048];
 	int len = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\n",
-			   server->kind == EVENTS ? "text/event-stream" : "application/json; charset=utf-8");
+	                   server->kind == EVENTS ? "text/event-stream" : "application/json; charset=utf-8");
 	size_t body_len = strlen(server->body), half = body_len / 2;
 	if (server->kind == EVENTS)
 		len += snprintf(text + len, sizeof text - (size_t)len, "\r\nevent: message\ndata: %s\n\n",
-				server->body);
+		                server->body);
 	else if (server->chunked)
 		len += snprintf(text + len, sizeof text - (size_t)len,
-				"Transfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n%zX;x=y\r\n%s\r\n0\r\n\r\n", half,
-				(int)half, server->body, body_len - half, server->body + half);
+		                "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n%zX;x=y\r\n%s\r\n0\r\n\r\n",
+		                half, (int)half, server->body, body_len - half, server->body + half);
 	else
-		len += snprintf(text + len, sizeof text - (size_t)len, "Content-Length: %zu\r\n\r\n%s", body_len,
-				server->body);
+		len += snprintf(text + len, sizeof text - (size_t)len, "Content-Length: %zu\r\n\r\n%s",
+		                body_len, server->body);
 	say(fd, text, (size_t)len);
 	if (server->kind == EVENTS)
 		sleep(5); /* the stream stays open */
@@ -222,17 +237,28 @@ static void answer(const struct server *server, int fd, const char *request)
 		else
 			say_body(server, fd);
 		break;
-	case ENDLESS: say_forever(fd, found, "{\"models\":[                        ", 0); break;
-	case HEADERS: say_forever(fd, "HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 0); break;
-	case SLOW: say_forever(fd, "", "H", 20000); break;
+	case ENDLESS:
+		say_forever(fd, found, "{\"models\":[                        ", 0);
+		break;
+	case HEADERS:
+		say_forever(fd, "HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 0);
+		break;
+	case SLOW:
+		say_forever(fd, "", "H", 20000);
+		break;
 	case DEEP:
 		memset(deep, '[', sizeof deep);
 		say(fd, found, sizeof found - 1);
 		say(fd, deep, sizeof deep);
 		break;
-	case GARBAGE: say(fd, "\x16\x03\x01\0\0\xff\r\n\r\n", 10); break;
-	case SILENT: sleep(5); break;
-	case CLOSES: break;
+	case GARBAGE:
+		say(fd, "\x16\x03\x01\0\0\xff\r\n\r\n", 10);
+		break;
+	case SILENT:
+		sleep(5);
+		break;
+	case CLOSES:
+		break;
 	}
 }
 

@@ -24,7 +24,7 @@ struct client {
 	unsigned lives_us;
 };
 
-/* ---- clients -------------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static bool client_talk(int fd, const struct client *client)
 {
@@ -32,7 +32,7 @@ static bool client_talk(int fd, const struct client *client)
 	if (client->connects && connect(fd, (struct sockaddr *)&to.address, to.len))
 		return false;
 	ssize_t sent = client->connects ? send(fd, "x", 1, MSG_NOSIGNAL)
-					: sendto(fd, "x", 1, 0, (struct sockaddr *)&to.address, to.len);
+	                                : sendto(fd, "x", 1, 0, (struct sockaddr *)&to.address, to.len);
 	if (client->lives_us)
 		usleep(client->lives_us);
 	return sent == 1;
@@ -139,7 +139,7 @@ static bool address_is(const uint8_t *address, int family)
 	return !memcmp(address, family == AF_INET ? ip4 : ip6, 16);
 }
 
-/* ---- one client of each kind ------------------------------------------------------------------------------ */
+/* ---- one client of each kind ----------------------------------------------------------------- */
 
 static void test_client(int family, int type, bool connects, const char *what)
 {
@@ -149,7 +149,7 @@ static void test_client(int family, int type, bool connects, const char *what)
 	struct claim claim = {0};
 	unsigned got = clients_run(&client, 1, &claim);
 	struct expected expected = {(uint32_t)claim.pid, type == SOCK_STREAM ? 6 : 17, claim.local_port,
-				    client.port};
+	                            client.port};
 	ok(got == 1 && world_until(is_told, &expected), "%s: told, with both ports", what);
 	int at = told(expected.pid, expected.l4, expected.local_port, expected.remote_port);
 	if (at >= 0) {
@@ -182,7 +182,7 @@ static void test_passed(void)
 	close(server);
 }
 
-/* ---- a network namespace of its own ------------------------------------------------------------------------ */
+/* ---- a network namespace of its own ---------------------------------------------------------- */
 
 static bool loopback_up(void)
 {
@@ -214,15 +214,16 @@ static void test_namespace(int type, const char *what)
 		_exit(0);
 	}
 	close(pipes[1]);
-	bool got = read(pipes[0], &claims[0], sizeof *claims) > 0 && read(pipes[0], &claims[1], sizeof *claims) > 0;
+	bool got =
+	    read(pipes[0], &claims[0], sizeof *claims) > 0 && read(pipes[0], &claims[1], sizeof *claims) > 0;
 	waitpid(pid, NULL, 0);
-	struct expected expected = {(uint32_t)claims[1].pid, type == SOCK_STREAM ? 6 : 17, claims[1].local_port,
-				    claims[0].local_port};
+	struct expected expected = {(uint32_t)claims[1].pid, type == SOCK_STREAM ? 6 : 17,
+	                            claims[1].local_port, claims[0].local_port};
 	ok(got && world_until(is_told, &expected), "%s in another network namespace is told", what);
 	close(pipes[0]);
 }
 
-/* ---- what was there before ---------------------------------------------------------------------------------- */
+/* ---- what was there before ------------------------------------------------------------------- */
 
 static void test_before(const char *ebpf)
 {
@@ -252,7 +253,7 @@ static void test_before(const char *ebpf)
 	close(udp_server);
 }
 
-/* ---- many that live for milliseconds ------------------------------------------------------------------------- */
+/* ---- many that live for milliseconds --------------------------------------------------------- */
 
 static bool is_claimed(const struct claim *claims, unsigned count, const struct sense_socket *socket)
 {
@@ -276,18 +277,19 @@ static double test_many(int type, unsigned count, unsigned lives_us)
 	world_turn(-1);
 	for (unsigned i = 0; i < got; i++)
 		right += told((uint32_t)claims[i].pid, type == SOCK_STREAM ? 6 : 17, claims[i].local_port,
-			      client.port) >= 0;
+		              client.port) >= 0;
 	for (unsigned i = 0; i < world.socket_count; i++)
 		wrong += world.sockets[i].remote_port == client.port &&
-			 !is_claimed(claims, got, &world.sockets[i]);
+		         !is_claimed(claims, got, &world.sockets[i]);
 	child_end(serving);
 	close(server);
 	double rate = got ? 100.0 * right / got : 0;
-	printf("# %s, %s, clients that live for %s: %u of %u attributed (%.1f %%), %u wrongly, %.0f a second, "
-	       "sweep %llu us\n",
-	       world.gauge_ebpf ? "eBPF" : "no eBPF", type == SOCK_STREAM ? "TCP" : "UDP",
-	       lives_us ? "30 ms" : "as long as it takes", right, got, rate, wrong,
-	       took ? 1000.0 * got / (double)took : 0, (unsigned long long)world.gauge_sweep);
+	printf(
+	    "# %s, %s, clients that live for %s: %u of %u attributed (%.1f %%), %u wrongly, %.0f a second, "
+	    "sweep %llu us\n",
+	    world.gauge_ebpf ? "eBPF" : "no eBPF", type == SOCK_STREAM ? "TCP" : "UDP",
+	    lives_us ? "30 ms" : "as long as it takes", right, got, rate, wrong,
+	    took ? 1000.0 * got / (double)took : 0, (unsigned long long)world.gauge_sweep);
 	ok(got == count && !wrong, "%u clients ran, none is taken for another", count);
 	return rate;
 }

@@ -23,8 +23,10 @@ static void messages_check(const uint8_t *data, size_t len, uint32_t sequence)
 	struct diag_socket found = {.l4 = L4_TCP};
 	size_t at = 0, before = 0;
 	int error = 0;
-	for (enum message message; (message = message_next(data, len, &at, sequence, &found, &error)) != MESSAGE_END;) {
-		if (at <= before || at > len || found.l4 != L4_TCP || (message == MESSAGE_ERROR && error <= 0))
+	for (enum message message;
+	     (message = message_next(data, len, &at, sequence, &found, &error)) != MESSAGE_END;) {
+		if (at <= before || at > len || found.l4 != L4_TCP ||
+		    (message == MESSAGE_ERROR && error <= 0))
 			abort();
 		before = at;
 		if (message != MESSAGE_SOCKET)
