@@ -42,6 +42,8 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
+PLUGIN_LIBS_sockets := -lbpf -ljansson
+PLUGIN_LIBS_files := -ljansson -lyaml
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -77,10 +79,25 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	$(Q)printf '.section .rodata,"a",@progbits\n.global sense_lua_$*_begin, sense_lua_$*_end\nsense_lua_$*_begin:\n.incbin "$<"\nsense_lua_$*_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
 	  $(CC) -c -x assembler -o $@ -
 
-$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags
+# NAME.bpf.c of a plugin is for the kernel; the plugin holds it as the symbols NAME_bpf_begin and _end.
+BPF_CLANG ?= clang
+embedded   = $(patsubst %.bpf.c,$(B)/%.embed.o,$(wildcard plugins/$(1)/*.bpf.c))
+BPF_SRC    := $(wildcard plugins/*/*.bpf.c)
+$(BPF_SRC:%.c=$(B)/%.o): $(B)/%.bpf.o: %.bpf.c $$(wildcard $$(dir $$*)*.h)
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(BPF_CLANG) -target bpf -O2 -g -Wall -Werror $(if $(shell $(CC) -print-multiarch),-I/usr/include/$(shell $(CC) -print-multiarch)) -c -o $@ $<
+
+$(BPF_SRC:%.bpf.c=$(B)/%.embed.o): %.embed.o: %.bpf.o
+	$(call say,EMBED,$<)
+	$(Q)printf '.section .rodata,"a",@progbits\n.global $(*F)_bpf_begin, $(*F)_bpf_end\n.hidden $(*F)_bpf_begin, $(*F)_bpf_end\n.balign 16\n$(*F)_bpf_begin:\n.incbin "$<"\n$(*F)_bpf_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
+	  $(CC) -c -x assembler -o $@ -
+
+$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags \
+  $$(call embedded,$$*)
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
-	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.c,$^) $(PLUGIN_LIBS_$*)
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.o,$^) $(filter-out %.bpf.c,$(filter %.c,$^)) $(PLUGIN_LIBS_$*)
 
 # What the agent looks for beside itself.
 $(B)/policies:
@@ -150,7 +167,7 @@ docs: all ## write the reference and the types for editors from the agent's own 
 	$(Q)contrib/doc/tables --write docs/rules.md docs/output.md
 
 # ---- care -----------------------------------------------------------------------------------------
-TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c))
+TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(filter-out %.bpf.c,$(wildcard plugins/*/*.c)))
 .PHONY: $(TIDY)
 $(TIDY): tidy/%: %
 	$(call say,TIDY,$<)

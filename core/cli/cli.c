@@ -152,6 +152,12 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_REFERENCE:
 		cli->reference = true;
 		break;
+	case SENSE_OPTION_INTERFACE:
+		cli->interfaces[cli->interface_count++] = argument;
+		break;
+	case SENSE_OPTION_NO_CAPTURE:
+		cli->no_capture = true;
+		break;
 	case SENSE_OPTION_FOLLOW:
 		cli->follow = true;
 		break;
@@ -319,6 +325,7 @@ int sense_cli_parse(int argc, char **argv, struct sense_cli *cli)
 	cli->sets = calloc((size_t)argc, sizeof *cli->sets);
 	cli->policies = calloc((size_t)argc, sizeof *cli->policies);
 	cli->captures = calloc((size_t)argc, sizeof *cli->captures);
+	cli->interfaces = calloc((size_t)argc, sizeof *cli->interfaces);
 	if (!cli->sets || !cli->policies || !cli->captures) {
 		fputs("sense-agent: no memory\n", stderr);
 		return SENSE_EXIT_FAILED;
@@ -331,5 +338,6 @@ void sense_cli_fini(struct sense_cli *cli)
 	free(cli->sets);
 	free(cli->policies);
 	free(cli->captures);
+	free(cli->interfaces);
 	*cli = (struct sense_cli){0};
 }

@@ -22,7 +22,8 @@ enum sense_cli_command {
 	SENSE_CLI_EXPLAIN,
 	SENSE_CLI_NEW,
 	SENSE_CLI_API,
-	SENSE_CLI_FINDINGS
+	SENSE_CLI_FINDINGS,
+	SENSE_CLI_RUN
 };
 enum sense_cli_format { SENSE_FORMAT_PRETTY, SENSE_FORMAT_TAP, SENSE_FORMAT_JUNIT, SENSE_FORMAT_JSON };
 enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
@@ -58,6 +59,10 @@ struct sense_cli {
 	const char *dir;           /* --dir DIR; NULL: the current one */
 	const char *event;         /* --event KIND */
 	bool reference;
+	/* of run */
+	const char **interfaces;   /* -i NAME, in order; none: those of the configuration */
+	unsigned interface_count;
+	bool no_capture;
 	/* of findings */
 	bool follow;
 	bool ack;

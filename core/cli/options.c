@@ -11,7 +11,8 @@
 #define NEW (1u << SENSE_CLI_NEW)
 #define API (1u << SENSE_CLI_API)
 #define FINDINGS (1u << SENSE_CLI_FINDINGS)
-#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW | FINDINGS)
+#define RUN (1u << SENSE_CLI_RUN)
+#define ALL (RUN | REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW | FINDINGS)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
@@ -26,6 +27,11 @@ const struct sense_cli_option sense_cli_options[] = {
     {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
     {"json", 0, NULL, "print the answer as JSON", STATUS | RELOAD, SENSE_OPTION_JSON},
     {"json", 0, NULL, "print findings as JSON, one object a line", FINDINGS, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print findings as they come, too, one JSON object a line", RUN, SENSE_OPTION_JSON},
+    {"interface", 'i', "NAME", "listen on this interface; may be repeated", RUN, SENSE_OPTION_INTERFACE},
+    {"no-capture", 0, NULL, "look at this host alone, at no packets", RUN, SENSE_OPTION_NO_CAPTURE},
+    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", RUN,
+     SENSE_OPTION_POLICIES},
     {"follow", 0, NULL, "go on with those that come, a line each", FINDINGS, SENSE_OPTION_FOLLOW},
     {"ack", 0, NULL, "acknowledge what was printed: it is not kept any longer", FINDINGS, SENSE_OPTION_ACK},
     {"rules", 0, NULL, "also tell how each rule fares", STATUS, SENSE_OPTION_RULES},
@@ -132,6 +138,7 @@ const struct sense_cli_about sense_cli_commands[] = {
          "  sense-agent api > sense.lua\n"
          "  sense-agent api --reference > reference.md\n",
          false, false},
+    [SENSE_CLI_RUN] = {"run", "", "watch this host and its traffic", "x\n", "  sense-agent run\n", false, false},
     [SENSE_CLI_FINDINGS] =
         {"findings", "", "show the findings that nobody has acknowledged yet",
          "Asks the agent at control.socket (/run/sense/agent.sock) for the findings in its spool or,\n"

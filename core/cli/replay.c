@@ -74,7 +74,7 @@ static void on_control(void *self, const struct sense_supervisor_view *view,
 {
 	(void)self;
 	if (!sense_spool_answer(NULL, request, out))
-		sense_status_answer(view, request, out);
+		sense_status_answer(view, NULL, request, out);
 }
 
 /* ---- sources --------------------------------------------------------------------------------------- */
@@ -210,21 +210,15 @@ static enum sense_status supervise(struct session *session, const struct sense_r
                                    struct sense_outcome *outcome)
 {
 	sense_error err;
-	struct sense_job job = {
-	    .sources = session->sources,
-	    .source_count = session->source_count,
-	    .shared = replay->shared,
-	    .worker_main = replay->worker_main,
-	    .worker_context = replay->worker_context,
-	    .policies = replay->policies,
-	    .sink = {.self = session,
-	             .finding = on_finding,
-	             .flow = on_flow,
-	             .message = on_message,
-	             .tick = on_tick,
-	             .control = on_control},
-	    .limits = replay->limits,
-	};
+	struct sense_job job = replay->job;
+	job.sources = session->sources;
+	job.source_count = session->source_count;
+	job.sink = (struct sense_supervisor_sink){.self = session,
+	                                          .finding = on_finding,
+	                                          .flow = on_flow,
+	                                          .message = on_message,
+	                                          .tick = on_tick,
+	                                          .control = on_control};
 	enum sense_status status = sense_supervisor_run(&job, outcome, &err);
 	sense_progress_clear(&session->progress);
 	if (status)
@@ -253,12 +247,12 @@ int sense_replay_run(const struct sense_replay *replay)
 	sense_progress_init(&session.progress, !replay->cli->no_progress);
 	enum sense_status status = supervise(&session, replay, &outcome);
 	/* When nothing could even be loaded, a count of zero findings would read like an answer. */
-	if (session.table && atomic_load(&replay->shared->page->phase) >= SENSE_PHASE_RUN)
-		table_show(&session, replay->shared);
+	if (session.table && atomic_load(&replay->job.shared->page->phase) >= SENSE_PHASE_RUN)
+		table_show(&session, replay->job.shared);
 	sense_output_flush(&session.out);
 	if (replay->cli->stats)
-		stats_show(&session, replay->shared, &outcome, &begun);
-	code = exit_code(&session, status, &outcome, replay->shared);
+		stats_show(&session, replay->job.shared, &outcome, &begun);
+	code = exit_code(&session, status, &outcome, replay->job.shared);
 out:
 	sense_table_free(session.table);
 	sources_close(&session);

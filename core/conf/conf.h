@@ -81,7 +81,15 @@
 	X(HOST_CPU, "host.cpu", NUMBER, "3", 1, 100, "",                                                  \
 	  "percent of one core that sweeps of this host may take on average")                             \
 	X(HOST_HASH, "host.hash", CHOICE, "true", 0, 0, "false true",                                     \
-	  "tell the SHA-256 of programs that run")
+	  "tell the SHA-256 of programs that run")                                                        \
+	X(HOST_EBPF, "host.ebpf", CHOICE, "true", 0, 0, "true false",                                     \
+	  "learn whose a connection is by eBPF where the kernel allows it")                               \
+	X(HOST_PROBE, "host.probe", CHOICE, "false", 0, 0, "false true",                                  \
+	  "ask programs that listen on this host what they speak: /api/tags, /v1/models, MCP initialize") \
+	X(HOST_HOMES, "host.homes", LIST, "", 0, 0, "",                                                   \
+	  "home directories in which files are looked for; empty: those of this host's users")            \
+	X(HOST_SWEEP_EVERY, "host.sweep_every", TIME, "6h", 1e6, 2592000e6, "",                           \
+	  "time between two sweeps over files, beside what is seen as it changes")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,

@@ -86,6 +86,40 @@ enum sense_status sense_privilege_drop(sense_error *err)
 	return SENSE_OK;
 }
 
+/* Reading others' files and processes, netlink and BPF. The user stays. */
+static enum sense_status capabilities_keep(sense_error *err)
+{
+	static const unsigned kept[] = {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF};
+	struct capabilities now = {.header = {.version = _LINUX_CAPABILITY_VERSION_3}};
+	struct capabilities only = now;
+	if (syscall(SYS_capget, &now.header, now.data))
+		return sense_fail_errno(err, "proc", "cannot read capabilities");
+	for (unsigned i = 0; i < sizeof kept / sizeof *kept; i++)
+		only.data[kept[i] / 32].permitted |= now.data[kept[i] / 32].permitted & 1u << kept[i] % 32;
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		only.data[i].effective = only.data[i].permitted;
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* EPERM: there was no privilege to do so */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &only.header, only.data))
+		return sense_fail_errno(err, "proc", "cannot drop capabilities");
+	return SENSE_OK;
+}
+
+enum sense_status sense_platform_lookout(const char *name, const int *keep, unsigned keep_count, sense_error *err)
+{
+	const struct sense_platform_lockdown what = {
+	    .out = STDERR_FILENO, .keep = keep, .keep_count = keep_count};
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+	if (sense_privilege_close(&what, err) || capabilities_keep(err))
+		return err->status;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return sense_fail_errno(err, "proc", "cannot set no_new_privs");
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	sense_platform_end_with_parent();
+	return SENSE_OK;
+}
+
 /* ---- limits and descriptors ------------------------------------------------------------------------ */
 
 static int limit_to(__rlimit_resource_t resource, uint64_t value)

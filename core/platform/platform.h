@@ -39,6 +39,14 @@ struct sense_platform_lockdown {
  */
 enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *what, sense_error *err);
 
+/*
+ * The same for a process that looks at the host: it keeps what it takes to read the files and processes of all
+ * users and to be told of processes and sockets, where it has that; it loses other privileges for good, and
+ * every descriptor but stderr and `keep`. name: what lists of processes call it.
+ */
+enum sense_status sense_platform_lookout(const char *name, const int *keep, unsigned keep_count,
+                                         sense_error *err);
+
 /* "openat", or "syscall 1234". out holds 32 bytes. */
 void sense_platform_call_name(uint32_t number, char *out);
 
