@@ -35,7 +35,8 @@ static enum sense_status parents_check(char *path, sense_error *err)
 			return sense_fail_errno(err, "config", "%s", path);
 		const char *wrong = untrusted(&st);
 		if (wrong)
-			return sense_fail(err, SENSE_E_CONFIG, "config", "refused as root: %s: %s", path, wrong);
+			return sense_fail(err, SENSE_E_CONFIG, "config", "refused as root: %s: %s", path,
+			                  wrong);
 		if (!path[1])
 			break;
 	}
@@ -158,7 +159,7 @@ static int names_read(DIR *dir, char *names[SENSE_CONF_DROPINS_MAX], sense_error
 			sense_fail(err, SENSE_E_MEMORY, "config", "no memory for its files");
 		else
 			sense_fail(err, SENSE_E_LIMIT, "config", "more than %d files (*.lua); none was read",
-				   SENSE_CONF_DROPINS_MAX);
+			           SENSE_CONF_DROPINS_MAX);
 		return -1;
 	}
 	qsort(names, (size_t)count, sizeof *names, by_bytes);
@@ -201,8 +202,8 @@ static void dropins_load(struct files *files, const char *main_file, bool option
 		close(fd);
 }
 
-enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file, struct sense_report *report,
-					sense_error *err)
+enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file,
+                                        struct sense_report *report, sense_error *err)
 {
 	struct files files = {conf, report};
 	unsigned before = report->count;
@@ -213,5 +214,5 @@ enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *fil
 	if (!found)
 		return SENSE_OK;
 	return sense_fail(err, SENSE_E_CONFIG, "config", "%u problem%s in the configuration files", found,
-			  found == 1 ? "" : "s");
+	                  found == 1 ? "" : "s");
 }

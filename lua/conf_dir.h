@@ -23,8 +23,8 @@
  * Sets what the files give. file: the main one, which must be there; NULL: SENSE_CONF_MAIN, which need not.
  * Every file is read even when one is wrong: the report holds what is wrong in any of them.
  */
-enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file, struct sense_report *report,
-					sense_error *err);
+enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file,
+                                        struct sense_report *report, sense_error *err);
 /* The directory of drop-ins of a main file: "my.lua" -> "my.d". False: longer than cap. */
 bool sense_conf_dropins_dir(const char *file, char *out, size_t cap);
 

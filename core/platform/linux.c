@@ -48,7 +48,8 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 
 void *sense_platform_reserve(size_t bytes)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory =
+	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
 	/* Reached at random: with small pages each access would wait for the page tables, too. */
@@ -71,7 +72,8 @@ bool sense_platform_views(size_t bytes, void **writable, const void **readable)
 	out = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (out == MAP_FAILED)
 		goto fail;
-	/* An older kernel does not know this seal: then the view below is read-only by its protection alone. */
+	/* An older kernel does not know this seal: then the view below is read-only by its protection alone.
+	 */
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 	in = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (in == MAP_FAILED)
@@ -90,7 +92,8 @@ fail:
 	return false;
 }
 
-/* ---- directories: inotify(7) ------------------------------------------------------------------------------ */
+/* ---- directories: inotify(7) ------------------------------------------------------------------------------
+ */
 
 #define CHANGES (IN_CLOSE_WRITE | IN_MOVE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
 

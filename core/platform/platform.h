@@ -1,7 +1,7 @@
 /*
- * What SENSE asks of an operating system beyond POSIX.1-2024, by what it is for. All of core/ and lua/ but this
- * folder is portable; a port writes these functions anew beside linux*.c, and the plugins that bring what its
- * system knows (core/sense_plugin.h). `t/02-headers/platform.t` holds that.
+ * What SENSE asks of an operating system beyond POSIX.1-2024, by what it is for. All of core/ and lua/ but
+ * this folder is portable; a port writes these functions anew beside linux*.c, and the plugins that bring
+ * what its system knows (core/sense_plugin.h). `t/02-headers/platform.t` holds that.
  */
 #ifndef SENSE_PLATFORM_PLATFORM_H
 #define SENSE_PLATFORM_PLATFORM_H
@@ -19,10 +19,10 @@
 #define SENSE_PLATFORM_EXIT_DENIED 77 /* exit code of a process whose system call was refused */
 
 struct sense_platform_lockdown {
-	int out;               /* the one descriptor besides stderr that may be written */
-	const int *keep;       /* descriptors that stay open for reading; all others are closed */
+	int out;         /* the one descriptor besides stderr that may be written */
+	const int *keep; /* descriptors that stay open for reading; all others are closed */
 	unsigned keep_count;
-	uint64_t memory_bytes; /* bound of the address space; 0: none */
+	uint64_t memory_bytes;    /* bound of the address space; 0: none */
 	_Atomic uint32_t *denied; /* receives the number of a refused system call + 1 */
 };
 
@@ -69,8 +69,8 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 /* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
 void *sense_platform_reserve(size_t bytes);
 /*
- * The same memory twice, shared with children: a view to write through, and one that only reads and, where the
- * system can do so, cannot be made writable by anybody who has that view alone. False: see errno.
+ * The same memory twice, shared with children: a view to write through, and one that only reads and, where
+ * the system can do so, cannot be made writable by anybody who has that view alone. False: see errno.
  */
 bool sense_platform_views(size_t bytes, void **writable, const void **readable);
 

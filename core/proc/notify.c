@@ -117,7 +117,8 @@ bool sense_notify_reloading(const struct sense_notify *notify)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	uint64_t us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	int len = snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)us);
+	int len =
+	    snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)us);
 	return send_message(notify, message, (size_t)len);
 }
 

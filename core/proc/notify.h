@@ -21,7 +21,7 @@
 
 struct sense_notify {
 	char address[SENSE_NOTIFY_ADDRESS_MAX + 1]; /* "": nobody wants to know */
-	uint64_t watchdog_us; /* a sign of life is due within; 0: none is asked for */
+	uint64_t watchdog_us;                       /* a sign of life is due within; 0: none is asked for */
 };
 
 /* From the environment of this process, which loses NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. */

@@ -10,8 +10,8 @@
  * passed over: the sweeps then wait for it. So that a flood of those does not put sweeps off for hours, a
  * debt is forgiven beyond what SENSE_PACE_SLEEP_MAX_NS of sleep pays for, and what was forgiven is counted.
  *
- * Clocks are the caller's, in nanoseconds: `wall` one that never goes back (CLOCK_MONOTONIC), `cpu` that of the
- * thread (CLOCK_THREAD_CPUTIME_ID). A step back counts as no time. No resources: nothing is to be freed.
+ * Clocks are the caller's, in nanoseconds: `wall` one that never goes back (CLOCK_MONOTONIC), `cpu` that of
+ * the thread (CLOCK_THREAD_CPUTIME_ID). A step back counts as no time. No resources: nothing is to be freed.
  */
 #ifndef SENSE_PROC_PACE_H
 #define SENSE_PROC_PACE_H

@@ -117,7 +117,10 @@ static int try_needs(void)
 	char bytes[4];
 	struct timespec now;
 	struct stat st;
-	if (pread(source, bytes, sizeof bytes, 0) != 4 || memcmp(bytes, "\x7f""ELF", 4))
+	if (pread(source, bytes, sizeof bytes, 0) != 4 || memcmp(bytes,
+	                                                         "\x7f"
+	                                                         "ELF",
+	                                                         4))
 		return REFUSED;
 	if (fstat(source, &st) || lseek(source, 0, SEEK_SET) != 0)
 		return REFUSED;

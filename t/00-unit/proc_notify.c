@@ -1,4 +1,5 @@
-/* Notifications as the service manager gets them, on real sockets; and an environment that is not what it seems. */
+/* Notifications as the service manager gets them, on real sockets; and an environment that is not what it
+ * seems. */
 #include "core/proc/notify.h"
 
 #include <errno.h>
@@ -109,7 +110,8 @@ static void nobody(void)
 	memset(too_long, 'a', sizeof too_long);
 	too_long[0] = '/';
 	too_long[SENSE_NOTIFY_ADDRESS_MAX + 1] = '\0';
-	const char *const bad[] = {NULL, "", "/", "@", "run/systemd/notify", "vsock:2:1234", too_long, "/nowhere/at/all", dir};
+	const char *const bad[] = {
+	    NULL, "", "/", "@", "run/systemd/notify", "vsock:2:1234", too_long, "/nowhere/at/all", dir};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct sense_notify notify = with(bad[i], "1000000", NULL);
 		ok(!sense_notify_ready(&notify, "x"), "nobody at %.20s", bad[i] ? bad[i] : "no address");
@@ -129,8 +131,17 @@ static void watchdog(void)
 	ok(!getenv("WATCHDOG_USEC") && !getenv("WATCHDOG_PID"), "its variables are taken away");
 	is_num(with("@x", "30000000", NULL).watchdog_us, 30000000, "for whoever it is");
 	is_num(with("@x", "30000000", other).watchdog_us, 0, "not for this process");
-	static const char *const bad[] = {"", "0", "-1", "+5", " 5", "5s", "0x10", "5\n", "1e6",
-	                                  "18446744073709551615", "99999999999999999999999"};
+	static const char *const bad[] = {"",
+	                                  "0",
+	                                  "-1",
+	                                  "+5",
+	                                  " 5",
+	                                  "5s",
+	                                  "0x10",
+	                                  "5\n",
+	                                  "1e6",
+	                                  "18446744073709551615",
+	                                  "99999999999999999999999"};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		is_num(with("@x", bad[i], me).watchdog_us, 0, "interval: bad number %u is none", i);
 		is_num(with("@x", "30000000", bad[i]).watchdog_us, 0, "pid: bad number %u is none", i);

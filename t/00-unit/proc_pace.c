@@ -64,16 +64,21 @@ static void share_is_kept(void)
 	static const struct {
 		unsigned percent;
 		uint64_t burst, piece;
-	} cases[] = {{3, 50 * MS, 5 * MS}, {1, 0, 2 * MS}, {50, 10 * MS, 20 * MS}, {3, 50 * MS, 900 * MS}, {99, 1, 100}};
+	} cases[] = {{3, 50 * MS, 5 * MS},
+	             {1, 0, 2 * MS},
+	             {50, 10 * MS, 20 * MS},
+	             {3, 50 * MS, 900 * MS},
+	             {99, 1, 100}};
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct sense_pace pace = work(cases[i].percent, cases[i].burst, cases[i].piece);
 		double passed = (double)(pieces[PIECES - 1].end - pieces[0].begin);
 		double got = 100.0 * (double)pace.spent_ns / passed;
 		ok(excess(cases[i].percent, cases[i].burst, cases[i].piece) < 1e4,
-		   "%u %%, pieces of %g ms: over no window more than the share, a burst and a piece", cases[i].percent,
-		   (double)cases[i].piece / 1e6);
+		   "%u %%, pieces of %g ms: over no window more than the share, a burst and a piece",
+		   cases[i].percent, (double)cases[i].piece / 1e6);
 		/* At 99 % what a busy machine takes leaves less. */
-		ok(got > cases[i].percent * 0.9 || cases[i].percent > 60, "and the share is used: %.2f %%", got);
+		ok(got > cases[i].percent * 0.9 || cases[i].percent > 60, "and the share is used: %.2f %%",
+		   got);
 		is_num(pace.forgiven_ns, 0, "nothing is forgiven");
 	}
 }
@@ -110,13 +115,15 @@ static void odd_clocks(void)
 	is_num(sense_pace_end(&pace, 100 * S, 4 * S), 0, "CPU time that goes back is none");
 	is_num(pace.spent_ns, 0, "and not counted");
 	sense_pace_begin(&pace, 4 * S);
-	is_num(sense_pace_end(&pace, 50 * S, 4 * S + 3 * MS), 100 * MS, "a clock that goes back fills nothing");
+	is_num(sense_pace_end(&pace, 50 * S, 4 * S + 3 * MS), 100 * MS,
+	       "a clock that goes back fills nothing");
 	is_num(sense_pace_wait(&pace, 50 * S + 100 * MS), 0, "and goes on from there");
 	sense_pace_begin(&pace, 0);
 	is_num(sense_pace_end(&pace, 51 * S, 3600 * S), SENSE_PACE_SLEEP_MAX_NS, "an hour of work at once");
 	ok(pace.forgiven_ns > 3500 * S, "is forgiven but for what 60 s pay for, and counted");
 	sense_pace_begin(&pace, 0);
-	is_num(sense_pace_end(&pace, 51 * S, UINT64_MAX), SENSE_PACE_SLEEP_MAX_NS, "the largest number there is");
+	is_num(sense_pace_end(&pace, 51 * S, UINT64_MAX), SENSE_PACE_SLEEP_MAX_NS,
+	       "the largest number there is");
 	is_num(sense_pace_wait(&pace, UINT64_MAX), 0, "and at the end of time it is paid");
 	sense_pace_init(&pace, 0, UINT64_MAX, 0);
 	ok(pace.percent == 1 && pace.burst_ns == S, "no share at all is one percent; a burst is a second");
