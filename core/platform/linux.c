@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -42,6 +43,12 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 	event.sigev_value.sival_ptr = value;
 	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
 	return !timer_create(CLOCK_THREAD_CPUTIME_ID, &event, timer);
+}
+
+void sense_platform_send_room(int fd, int bytes)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes))
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -92,8 +99,14 @@ fail:
 	return false;
 }
 
-/* ---- directories: inotify(7) ------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------------------- */
+
+bool sense_platform_rename_new(int dir, const char *name, const char *as)
+{
+	return !renameat2(dir, name, dir, as, RENAME_NOREPLACE);
+}
+
+/* inotify(7) */
 
 #define CHANGES (IN_CLOSE_WRITE | IN_MOVE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
 

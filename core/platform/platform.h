@@ -58,6 +58,8 @@ void sense_platform_end_with_parent(void);
 bool sense_platform_program_path(char *out, size_t cap);
 /* The user at the other end of a connected AF_UNIX socket, as it was when it connected. */
 bool sense_platform_peer_uid(int fd, uid_t *uid);
+/* Room for so much that was sent and not yet received; where this process may, beyond the limit for users. */
+void sense_platform_send_room(int fd, int bytes);
 /*
  * A timer (timer_create(3)) on the CPU time of the calling thread, whose signal goes to this very thread with
  * si_value.sival_ptr = value. Belongs to the caller, who ends it with timer_delete. False: see errno.
@@ -74,7 +76,10 @@ void *sense_platform_reserve(size_t bytes);
  */
 bool sense_platform_views(size_t bytes, void **writable, const void **readable);
 
-/* ---- changes of directories ---- */
+/* ---- files ---- */
+
+/* Within a directory; never over a file that is there. False: see errno. */
+bool sense_platform_rename_new(int dir, const char *name, const char *as);
 
 /* A descriptor, to be closed, that becomes readable when something changes in a directory that was added. */
 int sense_platform_watch_open(void);

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "core/platform/platform.h"
 
 #define CPU_S 120u /* a tree that goes round in circles ends sooner, by the count of its entries */
 
@@ -213,7 +214,7 @@ enum sense_check sense_check_store(const char *path, uint64_t max_bytes, char *w
 	pid_t parent = getpid(), pid = fork(), ended = -1;
 	if (!pid) {
 		own = verdict;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sense_platform_end_with_parent();
 		if (getppid() != parent)
 			_exit(1);
 		child(path, max_bytes);

@@ -7,7 +7,7 @@
 #include <openssl/params.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
+#include <unistd.h>
 
 #include "core/names/digest.h"
 
@@ -45,7 +45,7 @@ static bool derive(const uint8_t *host_key, const char *machine, const char *pur
 static bool nonces_begin(sense_seal *seal)
 {
 	seal->counter = 0;
-	return getrandom(seal->prefix, PREFIX, 0) == PREFIX;
+	return !getentropy(seal->prefix, PREFIX);
 }
 
 sense_seal *sense_seal_new(const uint8_t host_key[SENSE_SEAL_KEY], const char *machine, sense_error *err)
