@@ -27,7 +27,7 @@ MAIN_SRC   := core/main.c
 LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c lua/*/*.c))
 LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
-UNIT_SRC   := $(wildcard t/00-unit/*.c)
+UNIT_SRC   := $(wildcard t/00-unit/*.c t/70-fault/*.c)
 PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
 FUZZ_NAMES := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 BENCH_SRC  := $(wildcard t/bench/*.c)
@@ -43,7 +43,11 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
-PLUGIN_LIBS_files := -ljansson -lyaml
+PLUGIN_LIBS_procs := -lcrypto
+PLUGIN_LIBS_files := -ljansson -lyaml -lz
+# Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
+$(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
+FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -105,7 +109,7 @@ $(B)/policies:
 	$(Q)ln -sfn $(CURDIR)/policies $@
 
 # ---- tests ------------------------------------------------------------------------------------
-$(B)/t/00-unit/%: $(B)/t/00-unit/%.o $(LIB_OBJ)
+$(UNIT_SRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -145,7 +149,7 @@ FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
 $(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS_$(*F))
 
 fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 
@@ -180,7 +184,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(call say,CHECK,core lua plugins proto)
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr $(INCLUDE) \
 	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=pointerOutOfBounds:core/base/hash.h \
-	  core lua plugins proto
+	  $(BPF_SRC:%=-i%) core lua plugins proto
 	$(call say,MANDOC,contrib/man)
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 

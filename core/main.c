@@ -196,6 +196,9 @@ static int command(const struct sense_cli *cli)
 	case SENSE_CLI_RUN:
 		code = with_worker(&conf, cli, run);
 		break;
+	case SENSE_CLI_SCAN:
+	case SENSE_CLI_INVENTORY:
+		break; /* wired with the pass over the host (core/cli/scan.h) */
 	case SENSE_CLI_STATUS:
 	case SENSE_CLI_RELOAD:
 		code = sense_status_ask(cli, sense_conf_text(&conf, SENSE_CONF_CONTROL_SOCKET));

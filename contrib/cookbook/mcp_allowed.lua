@@ -4,7 +4,7 @@
 -- Change  `packages` (without a version), `hosts` (with all below them) and `programs`.
 policy { title = "MCP server that is not on the list", version = "1" }
 
-local function name_of(package) return package and package:match("^@?[^@]*") end
+local function name_of(package) return package and package:match("^@?[^@=<>~!]*") end
 local function host_of(url) return url and lower(url:match("^%a+://([^/:]+)")) end
 local function program_of(command) return command and command:match("^(%S+)") end
 

@@ -32,7 +32,7 @@ test("those on the list are not said, in whatever version and below which host",
   t:params("cookbook.mcp_allowed", { packages = set { "@corp/files", "mail" }, hosts = { "corp.example" },
     programs = set { "/opt/mcp-wiki" } })
   configured(t, "files", { package = "@corp/files@1.2.3", command = "npx -y @corp/files@1.2.3" })
-  configured(t, "mail", { package = "mail", command = "uvx mail" })
+  configured(t, "mail", { package = "mail==1.2.3", command = "uvx mail==1.2.3" })
   configured(t, "wiki", { url = "https://mcp.CORP.example:8443/mcp" })
   configured(t, "own", { command = "/opt/mcp-wiki --read-only" })
   t:mcp { mcp = { client = "cursor", package = "other" } }

@@ -82,7 +82,7 @@ static int color_take(struct sense_cli *cli, const char *when)
 			cli->color = (enum sense_cli_color)i;
 			return -1;
 		}
-	return usage("replay", "--color takes auto, always or never, not '%s'", when);
+	return usage(sense_cli_commands[cli->command].name, "--color takes auto, always or never, not '%s'", when);
 }
 
 static int set_take(struct sense_cli *cli, const char *command, const char *text)
@@ -256,6 +256,8 @@ static int operands_check(const struct sense_cli *cli)
 		return usage(about->name, "%s takes no '%s'", about->name, cli->paths[0]);
 	if (cli->no_policies && cli->policy_count)
 		return usage(about->name, "--policies and --no-policies exclude each other");
+	if (cli->no_capture && cli->interface_count)
+		return usage(about->name, "--interface and --no-capture exclude each other");
 	bool on_captures = cli->command == SENSE_CLI_BENCH || cli->command == SENSE_CLI_EXPLAIN;
 	if (on_captures && !cli->capture_count)
 		return usage(about->name, "%s needs --on FILE, a capture", about->name);
@@ -326,7 +328,7 @@ int sense_cli_parse(int argc, char **argv, struct sense_cli *cli)
 	cli->policies = calloc((size_t)argc, sizeof *cli->policies);
 	cli->captures = calloc((size_t)argc, sizeof *cli->captures);
 	cli->interfaces = calloc((size_t)argc, sizeof *cli->interfaces);
-	if (!cli->sets || !cli->policies || !cli->captures) {
+	if (!cli->sets || !cli->policies || !cli->captures || !cli->interfaces) {
 		fputs("sense-agent: no memory\n", stderr);
 		return SENSE_EXIT_FAILED;
 	}

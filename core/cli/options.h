@@ -61,7 +61,7 @@ struct sense_cli_about {
 
 extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
 extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
-#define SENSE_CLI_COMMAND_COUNT 12u
+#define SENSE_CLI_COMMAND_COUNT 14u
 
 void sense_cli_help(FILE *out);
 void sense_cli_help_command(FILE *out, enum sense_cli_command command);

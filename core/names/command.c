@@ -204,20 +204,6 @@ static void put_url(struct line *line, const char *text, size_t at, size_t len)
 	}
 }
 
-static void put_credentials(struct line *line, const char *text, size_t len)
-{
-	const char *colon = memchr(text, ':', len);
-	size_t user = colon ? (size_t)(colon - text) : len;
-	bool ids = all_digits(text, user) && colon && all_digits(colon + 1, len - user - 1);
-	if (!colon || ids) {
-		put_parts(line, text, len);
-		return;
-	}
-	put_parts(line, text, user + 1);
-	if (user + 1 < len)
-		put_redacted(line);
-}
-
 static const char *url_within(const char *text, size_t len)
 {
 	const char *sign = len > 3 ? memmem(text + 1, len - 1, "://", 3) : NULL;
@@ -365,6 +351,21 @@ static bool looks_like_option(const char *text, size_t len)
 		if (!((text[i] >= 'a' && text[i] <= 'z') || text[i] == '-' || (len == 2 && is_name(text[i]))))
 			return false;
 	return true;
+}
+
+/* user:password; a number of each is that of a user and a group. */
+static void put_credentials(struct line *line, const char *text, size_t len)
+{
+	const char *colon = memchr(text, ':', len);
+	size_t user = colon ? (size_t)(colon - text) : len;
+	bool ids = all_digits(text, user) && colon && all_digits(colon + 1, len - user - 1);
+	if (!colon || ids) {
+		put_text(line, text, len);
+		return;
+	}
+	put_parts(line, text, user + 1);
+	if (user + 1 < len)
+		put_redacted(line);
 }
 
 static bool needs_quotes(const char *text, size_t len)

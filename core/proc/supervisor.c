@@ -351,6 +351,9 @@ static void resume_find(struct run *run)
 		source = run->first_source;
 		position = SENSE_POSITION_NONE;
 	}
+	/* What comes live goes on where it is. */
+	if (position == SENSE_POSITION_NONE && run->job->service)
+		position = 0;
 	if (position == SENSE_POSITION_NONE && source < run->job->source_count) {
 		say(run, SENSE_LOG_ERROR, "%s: cannot be read on from the middle, the rest is not examined",
 		    run->job->sources[source].name);

@@ -1,15 +1,19 @@
 /*
- * Whether a store can be trusted, tried where a crash does no harm.
+ * Whether a store can be trusted, found out without LMDB.
  *
- * LMDB follows what the file says. On a file that was cut short (SIGBUS) or holds garbage in the middle it may
- * crash, so a store is walked from end to end by a forked child first: every page that can be reached is
- * touched, sizes and order of keys are looked at, and what the state counts is counted. Records are not
- * opened: one that was tampered with is found when it is read.
+ * LMDB follows what its file says. One that was cut short ends it by SIGBUS, one with garbage in it by an
+ * assertion or worse, perhaps only when a page is freed. So a file is read here from end to end, by pread(2),
+ * before it is mapped: heads, all trees, all nodes of a page, pages of large values, the list of free pages;
+ * that no page is used twice or used and free; that keys ascend and sizes are those of a spool; and that the
+ * state counts what is there. Records are not opened: one that was tampered with is found when it is read.
+ *
+ * The format is that of LMDB 0.9, data version 1, on 64 bits (mdb.c: MDB_meta, MDB_db, MDB_page, MDB_node).
+ * Memory is a bit for each page; time is one pass over the file.
  */
 #ifndef SENSE_SPOOL_CHECK_H
 #define SENSE_SPOOL_CHECK_H
 
-#include "core/spool/store.h"
+#include <stddef.h>
 
 enum sense_check {
 	SENSE_CHECK_GOOD,
@@ -17,7 +21,7 @@ enum sense_check {
 	SENSE_CHECK_FAILED   /* could not be found out: no memory, no right to read it, ... */
 };
 
-/* The caller must be able to wait for the child: SIGCHLD is not ignored. */
-enum sense_check sense_check_store(const char *path, uint64_t max_bytes, char *why, size_t cap);
+enum sense_check sense_check_store(const char *path, char *why, size_t cap);
+enum sense_check sense_check_fd(int fd, char *why, size_t cap);
 
 #endif

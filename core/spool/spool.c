@@ -20,7 +20,8 @@
 #define NEW_FILE "spool.new"
 #define MACHINE_ID "/etc/machine-id"
 #define CONDEMNED_MAX 256u
-#define STEP 4096u /* records removed in one transaction: LMDB keeps a list of the pages it dirtied */
+#define PROBE 16u
+#define STEP 1024u /* records removed in one transaction: it must do with the room kept for that */
 
 _Static_assert(SENSE_STORE_SEVERITIES == SENSE_SPOOL_SEVERITIES && SENSE_CRITICAL + 1 == SENSE_SPOOL_SEVERITIES,
                "a count for each severity");
@@ -96,7 +97,9 @@ static enum sense_status store_fail(const sense_spool *spool, int code, const ch
 	enum sense_status status = code == ENOMEM               ? SENSE_E_MEMORY
 	                           : sense_store_damaged(code) ? SENSE_E_FORMAT
 	                                                        : SENSE_E_IO;
-	return sense_fail(err, status, "spool", "%s: cannot %s: %s", spool->path, doing, sense_store_text(code));
+	/* LMDB makes EIO of a write that a full disk cut short. */
+	return sense_fail(err, status, "spool", "%s: cannot %s: %s%s", spool->path, doing, sense_store_text(code),
+	                  code == EIO ? "; or the disk is full" : "");
 }
 
 /* Nothing is thrown away: somebody may still have the key, or want to know what happened. */
@@ -180,7 +183,7 @@ static enum sense_status store_try(sense_spool *spool, char *bad, size_t cap, se
 	enum sense_check result = SENSE_CHECK_GOOD;
 	*bad = '\0';
 	if (!spool->trusted)
-		result = sense_check_store(spool->path, spool->store.max_bytes, bad, cap);
+		result = sense_check_store(spool->path, bad, cap);
 	if (result == SENSE_CHECK_FAILED)
 		return sense_fail(err, SENSE_E_IO, "spool", "%s: cannot be read: %s", spool->path, bad);
 	if (result == SENSE_CHECK_DAMAGED)
@@ -226,23 +229,34 @@ static enum sense_status store_ready(sense_spool *spool, sense_error *err)
 static void queue_remove(sense_spool *spool, unsigned at)
 {
 	spool->queue_bytes -= spool->queue[at].len;
-	free(spool->queue[at].sealed);
 	spool->queued--;
+	free(spool->queue[at].sealed);
 	memmove(&spool->queue[at], &spool->queue[at + 1], (spool->queued - at) * sizeof *spool->queue);
 }
 
-static void queue_clear(sense_spool *spool)
+/* The first so many. */
+static void queue_clear(sense_spool *spool, unsigned count)
 {
-	for (unsigned i = 0; i < spool->queued; i++)
+	for (unsigned i = 0; i < count; i++) {
+		spool->queue_bytes -= spool->queue[i].len;
 		free(spool->queue[i].sealed);
-	spool->queued = 0;
-	spool->queue_bytes = 0;
+	}
+	spool->queued -= count;
+	memmove(spool->queue, spool->queue + count, spool->queued * sizeof *spool->queue);
 }
 
-static int queue_write(const sense_spool *spool, struct sense_store_change *change)
+static size_t queue_size(const sense_spool *spool, unsigned count)
+{
+	size_t size = 0;
+	for (unsigned i = 0; i < count; i++)
+		size += spool->queue[i].len;
+	return size;
+}
+
+static int queue_write(const sense_spool *spool, struct sense_store_change *change, unsigned count)
 {
 	int code = 0;
-	for (unsigned i = 0; !code && i < spool->queued; i++) {
+	for (unsigned i = 0; !code && i < count; i++) {
 		const struct waiting *one = &spool->queue[i];
 		struct sense_store_record record = {
 		    .sequence = one->sequence, .severity = one->severity, .sealed = one->sealed, .len = one->len};
@@ -252,21 +266,39 @@ static int queue_write(const sense_spool *spool, struct sense_store_change *chan
 	return code;
 }
 
+/* What transactions are for. */
+struct task {
+	bool acks;
+	uint64_t up_to;   /* of acks */
+	unsigned portion; /* of those that wait, in one transaction */
+	bool more;        /* there is more than one transaction does */
+};
+
+static int change_make(sense_spool *spool, struct sense_store_change *change, struct task *task, unsigned *count)
+{
+	bool more = false;
+	int code = 0, room = *count ? sense_store_room(change, queue_size(spool, *count)) : 0;
+	if (task->acks)
+		code = sense_store_acknowledge(change, task->up_to, STEP, &task->more);
+	for (unsigned i = 0; !code && i < spool->condemned_count; i++)
+		code = sense_store_condemn(change, spool->condemned[i]);
+	code = code ? code : sense_store_trim(change, STEP, &more);
+	task->more |= more;
+	if (more || task->more)
+		*count = 0;
+	return code || !*count ? code : room ? room : queue_write(spool, change, *count);
+}
+
 /* One transaction: a step of what is to be removed, and with the last step what waits. */
-static int write_step(sense_spool *spool, uint64_t up_to, bool *more)
+static int write_step(sense_spool *spool, struct task *task)
 {
 	struct sense_store_change change;
-	bool more_acks = false, more_over = false;
+	unsigned count = task->acks ? 0 : spool->queued < task->portion ? spool->queued : task->portion;
+	task->more = false;
 	int code = sense_store_begin(&spool->store, &spool->state, &change);
 	if (code)
 		return code;
-	code = sense_store_acknowledge(&change, up_to, STEP, &more_acks);
-	for (unsigned i = 0; !code && i < spool->condemned_count; i++)
-		code = sense_store_condemn(&change, spool->condemned[i]);
-	code = code ? code : sense_store_trim(&change, STEP, &more_over);
-	*more = more_acks || more_over;
-	if (!code && !*more)
-		code = queue_write(spool, &change);
+	code = change_make(spool, &change, task, &count);
 	if (code)
 		sense_store_abandon(&change);
 	else
@@ -276,8 +308,9 @@ static int write_step(sense_spool *spool, uint64_t up_to, bool *more)
 	spool->state = change.state;
 	spool->condemned_count = 0;
 	spool->counted = false;
-	if (!*more)
-		queue_clear(spool);
+	queue_clear(spool, count);
+	task->portion *= task->portion < SENSE_SPOOL_QUEUE_MAX ? 2 : 1;
+	task->more |= !task->acks && spool->queued;
 	return 0;
 }
 
@@ -287,16 +320,20 @@ static bool passing(int code)
 	return code == ENOSPC || code == EDQUOT || code == ENOMEM || code == MDB_MAP_FULL || code == MDB_TXN_FULL;
 }
 
-static enum sense_status write_out(sense_spool *spool, uint64_t up_to, sense_error *err)
+static enum sense_status write_out(sense_spool *spool, struct task task, sense_error *err)
 {
-	bool more = false;
 	int code = 0;
 	enum sense_status status = store_ready(spool, err);
+	/*
+	 * After a failure a few come first, then more and more: what is tried in vain costs time, and a disk that is
+	 * nearly full may have room for some.
+	 */
+	task.portion = spool->failing ? PROBE : SENSE_SPOOL_QUEUE_MAX;
 	if (status)
 		goto out;
 	do
-		code = write_step(spool, up_to, &more);
-	while (code == MDB_MAP_FULL ? sense_store_grow(&spool->store) : !code && more);
+		code = write_step(spool, &task);
+	while (code == MDB_MAP_FULL ? sense_store_grow(&spool->store) : !code && task.more);
 	if (code)
 		status = store_fail(spool, code, "write to it", err);
 	if (sense_store_damaged(code))
@@ -304,8 +341,8 @@ static enum sense_status write_out(sense_spool *spool, uint64_t up_to, sense_err
 	else if (code && !passing(code))
 		sense_store_close(&spool->store);
 out:
-	spool->failing = status != SENSE_OK;
-	spool->failures += spool->failing;
+	spool->failing = status || (spool->failing && task.acks); /* these need less room than others */
+	spool->failures += status != SENSE_OK;
 	return status;
 }
 
@@ -313,7 +350,7 @@ enum sense_status sense_spool_commit(sense_spool *spool, sense_error *err)
 {
 	if (!spool->queued && !spool->condemned_count && spool->state.bytes <= spool->store.max_bytes)
 		return SENSE_OK;
-	return write_out(spool, 0, err);
+	return write_out(spool, (struct task){0}, err);
 }
 
 enum sense_status sense_spool_ack(sense_spool *spool, uint64_t up_to, sense_error *err)
@@ -325,7 +362,7 @@ enum sense_status sense_spool_ack(sense_spool *spool, uint64_t up_to, sense_erro
 		return status;
 	if (sense_store_next(&spool->store, &first, spool->record, &len) == MDB_NOTFOUND || first > up_to)
 		return SENSE_OK;
-	return write_out(spool, up_to, err);
+	return write_out(spool, (struct task){.acks = true, .up_to = up_to}, err);
 }
 
 /* ---- taking ----------------------------------------------------------------------------------------- */
@@ -400,7 +437,7 @@ enum sense_status sense_spool_put(sense_spool *spool, const struct sense_finding
 		spool->counted = true;
 		return SENSE_OK;
 	}
-	if (queue_full(spool, len + SENSE_SEAL_EXTRA))
+	if (queue_full(spool, len + SENSE_SEAL_EXTRA) && !spool->failing)
 		sense_spool_commit(spool, NULL); /* the caller is late; if it fails, something has to go */
 	if (!queue_yield(spool, (uint8_t)severity, len + SENSE_SEAL_EXTRA))
 		return sense_fail(err, SENSE_E_LIMIT, "spool", "memory is full of graver findings that wait");
@@ -525,8 +562,8 @@ void sense_spool_close(sense_spool *spool)
 	if (!spool)
 		return;
 	if (spool->store.env && (spool->queued || spool->condemned_count || spool->counted))
-		write_out(spool, 0, NULL);
-	queue_clear(spool);
+		write_out(spool, (struct task){0}, NULL);
+	queue_clear(spool, spool->queued);
 	sense_store_close(&spool->store);
 	sense_seal_free(spool->seal);
 	sense_place_close(&spool->place);

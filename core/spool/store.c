@@ -8,6 +8,8 @@
 
 #define KIB 1024ull
 #define MIB (KIB * KIB)
+#define RESERVE (512 * KIB) /* on the disk, for removing */
+#define ALLOCATE (1 * MIB)  /* more than is needed, so that not each commit asks */
 #define MAP_SLACK (64 * MIB) /* the ring, the trees, the pages that a transaction copies */
 
 _Static_assert(sizeof(size_t) == 8, "a spool's map is larger than the addresses of 32 bits");
@@ -17,6 +19,15 @@ static const char *const dbi_names[SENSE_STORE_DBIS] = {
     [SENSE_STORE_RING] = "ring", [SENSE_STORE_META] = "meta",
 };
 
+int sense_store_dbi(const char *name, size_t len)
+{
+	for (int i = 0; i < SENSE_STORE_DBIS; i++)
+		if (strlen(dbi_names[i]) == len && !memcmp(dbi_names[i], name, len))
+			return i;
+	return -1;
+}
+
+/* The state comes last: core/spool/check.c looks for it there. */
 struct meta {
 	uint32_t version;
 	uint32_t state_size;
@@ -142,6 +153,7 @@ int sense_store_open(struct sense_store *store, const char *path, bool read_only
 	MDB_txn *txn = NULL;
 	struct meta meta;
 	map_plan(store);
+	store->allocated = 0;
 	int code = env_open(store, path, read_only ? MDB_RDONLY : 0);
 	code = code ? code : mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 	code = code ? code : dbis_open(store, txn, 0);
@@ -253,6 +265,55 @@ int sense_store_commit(struct sense_store_change *change)
 		code = mdb_txn_commit(change->txn);
 	change->txn = NULL;
 	return code;
+}
+
+/*
+ * Pages within the file that a transaction may use: tree 0 lists them by the transaction that freed them, a
+ * count and so many numbers each. Those of the latest one belong to the tree that a power failure leads back to.
+ */
+static uint64_t pages_free(MDB_env *env, uint64_t own)
+{
+	MDB_txn *txn; /* only a reader may look at tree 0 */
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t all = 0, count, freed;
+	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn))
+		return 0;
+	if (mdb_cursor_open(txn, 0, &cursor))
+		goto out;
+	while (!mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		memcpy(&freed, key.mv_data, sizeof freed);
+		memcpy(&count, value.mv_data, sizeof count);
+		all += freed + 1 < own ? count : 0;
+	}
+	mdb_cursor_close(cursor);
+out:
+	mdb_txn_abort(txn);
+	return all;
+}
+
+int sense_store_room(struct sense_store_change *change, uint64_t bytes)
+{
+	struct sense_store *store = change->store;
+	MDB_envinfo info;
+	MDB_stat stat;
+	int fd;
+	if (store->allocated == UINT64_MAX || mdb_env_get_fd(store->env, &fd) || mdb_env_info(store->env, &info) ||
+	    mdb_env_stat(store->env, &stat))
+		return 0;
+	/* Records leave up to half of a page empty, and pages of the trees are copied. */
+	uint64_t more = 2 * bytes + 64 * stat.ms_psize + RESERVE;
+	uint64_t end = (info.me_last_pgno + 1) * stat.ms_psize + more;
+	if (end <= store->allocated)
+		return 0;
+	int code = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(end + ALLOCATE)) ? errno : 0;
+	if (!code)
+		store->allocated = end + ALLOCATE;
+	else if (code == EOPNOTSUPP || code == ENOSYS)
+		store->allocated = UINT64_MAX;
+	else if (pages_free(store->env, mdb_txn_id(change->txn)) * stat.ms_psize < more)
+		return code;
+	return 0;
 }
 
 /* The first entry of a tree, its key copied. */

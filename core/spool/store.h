@@ -56,7 +56,11 @@ struct sense_store {
 	uint64_t map, map_max;
 	uint64_t max_bytes;   /* of the values in q */
 	uint64_t remembered;  /* entries of ring */
+	uint64_t allocated;   /* bytes of the file that the disk has set apart; UINT64_MAX: it cannot */
 };
+
+/* Which of them has this name; -1: none. */
+int sense_store_dbi(const char *name, size_t len);
 
 /* max_bytes and remembered are set; `path` is a store that exists. Reads state and check value. */
 int sense_store_open(struct sense_store *store, const char *path, bool read_only, struct sense_store_state *state,
@@ -95,6 +99,12 @@ struct sense_store_record {
 
 int sense_store_begin(struct sense_store *store, const struct sense_store_state *state,
                       struct sense_store_change *change);
+/*
+ * At the begin of a change, whether there is room on the disk for so many bytes of records, and then still some
+ * for removing: to take out what was acknowledged LMDB has to write pages, too, and a spool that could not be
+ * emptied for the disk being full would stay full. ENOSPC: there is not; nothing should be added.
+ */
+int sense_store_room(struct sense_store_change *change, uint64_t bytes);
 /*
  * Adds a record. While that would be more than max_bytes, the oldest of the lowest severity goes; and when
  * that severity is above the record's, the record itself. Each is counted as dropped.

@@ -89,7 +89,7 @@ static void tell_gauges(const struct files *files)
 static void sweep_begin(struct files *files)
 {
 	homes_read(&files->homes, &files->mounts, files->host->setting("host.homes"));
-	files->watcher.overflowed = files->watcher.full = false;
+	files->watcher.overflowed = false;
 	files->sweeping = true;
 	files->sweep_home = 0;
 	files->swept_one = false;
@@ -120,7 +120,7 @@ static bool sweep_go(struct files *files)
 		}
 		struct home *home = files->homes.at[files->sweep_home];
 		files->sweep_since = ++files->known.now;
-		home->cut = home->full = false;
+		home->cut = home->full = home->unwatched = false;
 		files->work += 5;
 		walk_begin(files, &files->sweep, home);
 		files->swept_one = true;

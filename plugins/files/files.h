@@ -8,7 +8,7 @@
  *   homes.c       whose homes there are; file systems that are left alone
  *   known.c       what was told already, so that only news is
  *   leaf.c        what is done with a file that a place led to
- *   models.c, extensions.c, mcp*.c, package.c, secrets.c   bytes and names in, structs out, no I/O
+ *   models.c, extensions.c, jar.c, mcp*.c, package.c, secrets.c   bytes and names in, structs out, no I/O
  *
  * Ownership: one `struct files` for the sensor's life owns everything. Bounds stand here.
  */
@@ -138,7 +138,8 @@ struct home {
 	unsigned known, watches; /* how many */
 	bool swept;  /* once at least: what is new is 'created', not 'found' */
 	bool cut;    /* this sweep did not see all of it */
-	bool full;   /* it was told that not all of it is remembered */
+	bool full;      /* it was told that not all of it is remembered */
+	bool unwatched; /* ... watched */
 	unsigned entries; /* of this sweep */
 };
 
@@ -253,7 +254,6 @@ struct watcher {
 	int inotify, timer, epoll; /* -1: none */
 	unsigned count, jobs;
 	bool overflowed; /* events were lost: everything is to be looked at */
-	bool full;       /* more directories than can be watched: told once */
 	struct watch *at[WATCHES_MAX];
 	struct job queue[JOBS_MAX];
 };
@@ -308,6 +308,8 @@ struct found {
 	const struct stat *st; /* of a directory the kind alone */
 };
 void leaf_take(struct files *files, struct home *home, const struct place *place, const struct found *found);
+/* Id and version, both of `room` bytes, of the plugin in a directory; false: it does not tell. */
+bool jetbrains_plugin(struct files *files, const struct found *found, char *id, char *version, size_t room);
 /* Opens below the directory at fd, never leaving it and following nothing magic. */
 int open_beneath(int fd, const char *path, int flags);
 bool models_match(const struct places *places, const uint8_t *head, size_t len, uint64_t size, const char *name);

@@ -337,6 +337,14 @@ static void take_named(struct files *files, struct home *home, const struct plac
 		take_inventory(files, home, place, kind, name, version, found->path);
 }
 
+static void take_jetbrains(struct files *files, struct home *home, const struct place *place,
+                           const struct found *found)
+{
+	char id[256], version[256];
+	if (jetbrains_plugin(files, found, id, version, sizeof id) && place_listed(&files->places, LEAF_JETBRAINS, id))
+		take_inventory(files, home, place, "extension", id, version, found->path);
+}
+
 static void take_npm(struct files *files, struct home *home, const struct place *place, const struct found *found)
 {
 	char name[512], rel[300];
@@ -378,13 +386,14 @@ void leaf_take(struct files *files, struct home *home, const struct place *place
 	case LEAF_EDITOR:
 		take_named(files, home, place, found, split_editor, "extension");
 		break;
+	case LEAF_JETBRAINS:
+		take_jetbrains(files, home, place, found);
+		break;
 	case LEAF_PYTHON:
 		take_named(files, home, place, found, split_dist_info, "package");
 		break;
 	case LEAF_NPM:
 		take_npm(files, home, place, found);
-		break;
-	default:
 		break;
 	}
 }

@@ -8,37 +8,37 @@
 #include <ctype.h>
 #include <string.h>
 
-#define LEVELS_MAX 16u
-#define KEY_MAX 256u
+#define TOML_LEVELS_MAX 16u
+#define TOML_KEY_MAX 256u
 #define STRING_MAX 8192u /* longer ones are cut */
 
-struct reader {
+struct toml {
 	const char *at, *end;
 	const char *fault;
 	unsigned values;
-	json_t *open[LEVELS_MAX]; /* arrays and inline tables; [0] the table that lines go into; borrowed */
-	char keys[LEVELS_MAX][KEY_MAX];
+	json_t *open[TOML_LEVELS_MAX]; /* arrays and inline tables; [0] the table that lines go into; borrowed */
+	char keys[TOML_LEVELS_MAX][TOML_KEY_MAX];
 };
 
-static int peek(const struct reader *r)
+static int peek(const struct toml *r)
 {
 	return r->at < r->end ? (unsigned char)*r->at : -1;
 }
 
-static void fail(struct reader *r, const char *fault)
+static void fail(struct toml *r, const char *fault)
 {
 	if (!r->fault)
 		r->fault = fault;
 }
 
-static void skip_blanks(struct reader *r)
+static void skip_blanks(struct toml *r)
 {
 	while (peek(r) == ' ' || peek(r) == '\t')
 		r->at++;
 }
 
 /* Blanks, ends of lines and comments. */
-static void skip_lines(struct reader *r)
+static void skip_lines(struct toml *r)
 {
 	for (;;) {
 		int c = peek(r);
@@ -61,7 +61,7 @@ static size_t put(char *out, size_t room, size_t used, const void *bytes, size_t
 }
 
 /* The code point of \uXXXX in UTF-8. */
-static size_t put_escape_unicode(struct reader *r, unsigned digits, char *out, size_t room, size_t used)
+static size_t put_escape_unicode(struct toml *r, unsigned digits, char *out, size_t room, size_t used)
 {
 	unsigned long code = 0;
 	unsigned char b[4];
@@ -84,7 +84,7 @@ static size_t put_escape_unicode(struct reader *r, unsigned digits, char *out, s
 	return put(out, room, used, b, n);
 }
 
-static size_t put_escape(struct reader *r, char *out, size_t room, size_t used)
+static size_t put_escape(struct toml *r, char *out, size_t room, size_t used)
 {
 	static const char from[] = "btnfre\"\\", to[] = "\b\t\n\f\r\033\"\\";
 	int c = peek(r);
@@ -105,14 +105,14 @@ static size_t put_escape(struct reader *r, char *out, size_t room, size_t used)
 	return used;
 }
 
-static bool starts(const struct reader *r, const char *mark)
+static bool starts(const struct toml *r, const char *mark)
 {
 	size_t n = strlen(mark);
 	return (size_t)(r->end - r->at) >= n && !memcmp(r->at, mark, n);
 }
 
 /* A string, the reader standing on its quote; returns its length in out. */
-static size_t take_string(struct reader *r, char *out, size_t room)
+static size_t take_string(struct toml *r, char *out, size_t room)
 {
 	const char quote = *r->at, triple[] = {quote, quote, quote, '\0'};
 	bool lines = starts(r, triple), basic = quote == '"';
@@ -144,16 +144,16 @@ static size_t take_string(struct reader *r, char *out, size_t room)
 }
 
 /* One part of a key. */
-static void take_key(struct reader *r, char *key)
+static void take_key(struct toml *r, char *key)
 {
 	size_t used = 0;
 	skip_blanks(r);
 	int c = peek(r);
 	if (c == '"' || c == '\'') {
-		take_string(r, key, KEY_MAX);
+		take_string(r, key, TOML_KEY_MAX);
 	} else {
 		while ((c = peek(r)) > 0 && (isalnum(c) || c == '_' || c == '-' || c >= 0x80)) {
-			used = put(key, KEY_MAX, used, r->at, 1);
+			used = put(key, TOML_KEY_MAX, used, r->at, 1);
 			r->at++;
 		}
 		key[used] = '\0';
@@ -164,11 +164,11 @@ static void take_key(struct reader *r, char *key)
 }
 
 /* a.b.c into r->keys; returns how many. */
-static unsigned take_keys(struct reader *r)
+static unsigned take_key_path(struct toml *r)
 {
 	unsigned count = 0;
 	do {
-		if (count == LEVELS_MAX) {
+		if (count == TOML_LEVELS_MAX) {
 			fail(r, "is nested too deeply");
 			return 0;
 		}
@@ -178,14 +178,14 @@ static unsigned take_keys(struct reader *r)
 	return count;
 }
 
-static void count_value(struct reader *r)
+static void count_value(struct toml *r)
 {
 	if (++r->values > MCP_VALUES_MAX)
 		fail(r, "holds too many values");
 }
 
 /* The object under `key`, made if there is none; of an array of tables: its last. */
-static json_t *descend(struct reader *r, json_t *table, const char *key)
+static json_t *descend(struct toml *r, json_t *table, const char *key)
 {
 	json_t *next = json_object_get(table, key);
 	if (json_is_array(next))
@@ -202,12 +202,12 @@ static json_t *descend(struct reader *r, json_t *table, const char *key)
 }
 
 /* [a.b] and [[a.b]]: the table that the next lines go into. */
-static void take_header(struct reader *r, json_t *root)
+static void take_header(struct toml *r, json_t *root)
 {
 	bool array = starts(r, "[[");
 	json_t *table = root;
 	r->at += array ? 2 : 1;
-	unsigned count = take_keys(r);
+	unsigned count = take_key_path(r);
 	for (unsigned i = 0; i + (array ? 1 : 0) < count && !r->fault; i++)
 		table = descend(r, table, r->keys[i]);
 	if (array && !r->fault) {
@@ -226,7 +226,7 @@ static void take_header(struct reader *r, json_t *root)
 }
 
 /* Puts the value into what is open: under the keys, or at the end of the array. */
-static void keep(struct reader *r, json_t *into, unsigned keys, json_t *value)
+static void keep_value(struct toml *r, json_t *into, unsigned keys, json_t *value)
 {
 	count_value(r);
 	if (json_is_array(into)) {
@@ -241,7 +241,7 @@ static void keep(struct reader *r, json_t *into, unsigned keys, json_t *value)
 }
 
 /* A string or a bare word. */
-static json_t *take_scalar(struct reader *r)
+static json_t *take_scalar(struct toml *r)
 {
 	char text[STRING_MAX];
 	size_t used = 0;
@@ -264,7 +264,7 @@ static json_t *take_scalar(struct reader *r)
 }
 
 /* A value with all that is in it. The depth is that of brackets that are open. */
-static void take_value(struct reader *r, unsigned keys)
+static void take_value(struct toml *r, unsigned keys)
 {
 	unsigned depth = 0;
 	do {
@@ -279,7 +279,7 @@ static void take_value(struct reader *r, unsigned keys)
 			continue;
 		} else {
 			if (depth && json_is_object(into)) {
-				keys = take_keys(r);
+				keys = take_key_path(r);
 				if (r->fault || peek(r) != '=') {
 					fail(r, "has a key without a value");
 					return;
@@ -289,16 +289,16 @@ static void take_value(struct reader *r, unsigned keys)
 				c = peek(r);
 			}
 			if (c != '[' && c != '{') {
-				keep(r, into, keys, take_scalar(r));
+				keep_value(r, into, keys, take_scalar(r));
 				continue;
 			}
-			if (depth + 1 == LEVELS_MAX) {
+			if (depth + 1 == TOML_LEVELS_MAX) {
 				fail(r, "is nested too deeply");
 				return;
 			}
 			r->at++;
 			r->open[depth + 1] = c == '[' ? json_array() : json_object();
-			keep(r, into, keys, r->open[++depth]);
+			keep_value(r, into, keys, r->open[++depth]);
 		}
 	} while (depth && !r->fault);
 }
@@ -306,7 +306,7 @@ static void take_value(struct reader *r, unsigned keys)
 json_t *mcp_toml(const char *text, size_t len, const char **fault)
 {
 	json_t *root = json_object();
-	struct reader r = {.at = text, .end = text + len, .open = {root}};
+	struct toml r = {.at = text, .end = text + len, .open = {root}};
 	if (starts(&r, "\xef\xbb\xbf"))
 		r.at += 3;
 	for (skip_lines(&r); r.at < r.end && !r.fault; skip_lines(&r)) {
@@ -314,7 +314,7 @@ json_t *mcp_toml(const char *text, size_t len, const char **fault)
 			take_header(&r, root);
 			continue;
 		}
-		unsigned keys = take_keys(&r);
+		unsigned keys = take_key_path(&r);
 		if (!r.fault && peek(&r) != '=')
 			fail(&r, "has a key without a value");
 		if (r.fault)

@@ -7,23 +7,23 @@
 #include <string.h>
 #include <yaml.h>
 
-#define LEVELS_MAX 32u
-#define KEY_MAX 256u
+#define YAML_LEVELS_MAX 32u
+#define YAML_KEY_MAX 256u
 
 struct level {
 	json_t *node; /* borrowed from the tree */
 	bool has_key; /* of a map: the next value belongs to `key` */
-	char key[KEY_MAX];
+	char key[YAML_KEY_MAX];
 };
 
-struct reader {
+struct yaml {
 	json_t *root;
 	const char *fault;
 	unsigned depth, values;
-	struct level levels[LEVELS_MAX];
+	struct level levels[YAML_LEVELS_MAX];
 };
 
-static void keep(struct reader *r, json_t *value)
+static void keep(struct yaml *r, json_t *value)
 {
 	struct level *level = r->depth ? &r->levels[r->depth - 1] : NULL;
 	int failed = 0;
@@ -43,13 +43,13 @@ static void keep(struct reader *r, json_t *value)
 		r->fault = "could not be kept";
 }
 
-static void scalar(struct reader *r, const yaml_event_t *event)
+static void scalar(struct yaml *r, const yaml_event_t *event)
 {
 	struct level *level = r->depth ? &r->levels[r->depth - 1] : NULL;
 	const char *text = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
 	if (level && json_is_object(level->node) && !level->has_key) {
-		len = len < KEY_MAX - 1 ? len : KEY_MAX - 1;
+		len = len < YAML_KEY_MAX - 1 ? len : YAML_KEY_MAX - 1;
 		memcpy(level->key, text, len);
 		level->key[len] = '\0';
 		level->has_key = true;
@@ -58,9 +58,9 @@ static void scalar(struct reader *r, const yaml_event_t *event)
 	keep(r, json_stringn_nocheck(text, len));
 }
 
-static void begin(struct reader *r, json_t *node)
+static void begin(struct yaml *r, json_t *node)
 {
-	if (r->depth == LEVELS_MAX) {
+	if (r->depth == YAML_LEVELS_MAX) {
 		json_decref(node);
 		r->fault = "is nested too deeply";
 		return;
@@ -71,7 +71,7 @@ static void begin(struct reader *r, json_t *node)
 }
 
 /* False: that was the last event that counts. */
-static bool take(struct reader *r, const yaml_event_t *event)
+static bool take(struct yaml *r, const yaml_event_t *event)
 {
 	struct level *level = r->depth ? &r->levels[r->depth - 1] : NULL;
 	switch (event->type) {
@@ -109,7 +109,7 @@ json_t *mcp_yaml(const char *text, size_t len, const char **fault)
 {
 	yaml_parser_t parser;
 	yaml_event_t event;
-	struct reader *r = calloc(1, sizeof *r);
+	struct yaml *r = calloc(1, sizeof *r);
 	json_t *root = NULL;
 	*fault = "there is no memory to read it";
 	if (!r || !yaml_parser_initialize(&parser)) {

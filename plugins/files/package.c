@@ -210,6 +210,8 @@ static bool fetched_by(const struct runner *runner, const char *const *argv, uns
 			spec += 4 + (spec[4] == '/');
 		else if (strncmp(spec, "https://", 8) && strncmp(spec, "http://", 7))
 			return false;
+		if (!*spec)
+			return false;
 	}
 	*pinned = is_pinned(runner->kind, spec);
 	copy_spec(spec, package, room);

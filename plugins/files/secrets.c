@@ -135,6 +135,7 @@ bool mcp_is_secret(const char *name, const char *value)
 
 void mcp_add_name(char *list, size_t room, const char *name)
 {
+	name = mcp_looks_secret(name) ? MCP_REDACTED : name;
 	size_t used = strlen(list), n = strlen(name);
 	for (const char *at = list; n && (at = strstr(at, name)); at++)
 		if ((at == list || at[-1] == ',') && (at[n] == ',' || !at[n]))
@@ -182,6 +183,30 @@ static void append_url(char *line, size_t room, const char *url, char *found, si
 
 static void append_words(char *line, size_t room, const char *text, char *found, size_t found_room);
 
+/* Behind an option, unless it is another one. */
+static bool takes_value(const char *option, const char *word)
+{
+	return option[0] == '-' && !strchr(option, '=') && strncmp(word, "--", 2) &&
+	       (word[0] != '-' || name_is_secret(option));
+}
+
+/* --config={"apiKey": "..."}: nothing of the object leaves but names. */
+static void append_object(char *line, size_t room, const char *arg, char *found, size_t found_room)
+{
+	const char *object = strchr(arg, '{'), *fault, *name;
+	json_t *root = mcp_json(object, strlen(object), false, &fault), *member;
+	json_object_foreach(root, name, member)
+	{
+		const char *text = json_string_value(member);
+		if (text && mcp_is_secret(name, text))
+			mcp_add_name(found, found_room, name);
+	}
+	json_decref(root);
+	if (object > arg && object[-1] != ' ')
+		append(line, room, arg, strcspn(arg, " {"));
+	append_text(line, room, MCP_REDACTED);
+}
+
 /* One argument as it may leave; option: the one before it that takes it for its value, or "". */
 static void append_argument(char *line, size_t room, const char *arg, const char *option, char *found,
                             size_t found_room)
@@ -190,15 +215,22 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 	const char *value = arg;
 	size_t n = assigned(arg, &value);
 	snprintf(name, sizeof name, "%.*s", (int)n, arg);
-	if (option[0] && name_is_secret(option)) {
+	if (mcp_looks_secret(arg) && !strchr(arg, ' ')) {
+		mcp_add_name(found, found_room, option[0] ? option : "argument");
+		append_text(line, room, MCP_REDACTED);
+	} else if (option[0] && name_is_secret(option)) {
 		if (mcp_is_secret(option, arg))
 			mcp_add_name(found, found_room, option);
 		append_text(line, room, is_reference(arg) ? arg : MCP_REDACTED);
+	} else if (strchr(arg, '{') && strchr(arg, '"')) {
+		append_object(line, room, arg, found, found_room);
 	} else if (n && (name_is_secret(name) || mcp_looks_secret(value) || has_password(value))) {
 		if (mcp_is_secret(name, value))
 			mcp_add_name(found, found_room, name + strspn(name, "-"));
 		append(line, room, arg, (size_t)(value - arg));
 		append_text(line, room, is_reference(past_scheme(value)) ? value : MCP_REDACTED);
+	} else if (strchr(arg, ' ')) {
+		append_words(line, room, arg, found, found_room);
 	} else if (mcp_looks_secret(past_scheme(arg)) || has_password(arg)) {
 		mcp_add_name(found, found_room, "argument");
 		append_text(line, room, MCP_REDACTED);
@@ -206,8 +238,6 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 		size_t before = (size_t)(value - arg);
 		append(line, room, arg, n ? before : 0);
 		append_url(line, room, n ? value : arg, found, found_room);
-	} else if (strchr(arg, ' ')) {
-		append_words(line, room, arg, found, found_room);
 	} else {
 		append_text(line, room, arg);
 	}
@@ -224,7 +254,7 @@ static void append_words(char *line, size_t room, const char *text, char *found,
 			*c = ' ';
 	unsigned count = mcp_words(copy, words, MCP_ARGS_MAX);
 	for (unsigned i = 0; i < count; i++) {
-		bool option = i && words[i - 1][0] == '-' && !strchr(words[i - 1], '=') && words[i][0] != '-';
+		bool option = i && takes_value(words[i - 1], words[i]);
 		char name[100];
 		snprintf(name, sizeof name, "%s", option ? words[i - 1] + strspn(words[i - 1], "-") : "");
 		/* "Authorization: Bearer x" in a line has come apart at its blanks. */
@@ -232,6 +262,8 @@ static void append_words(char *line, size_t room, const char *text, char *found,
 			if (strchr(words[i - back], ':') && !strchr(words[i - back], ':')[1])
 				snprintf(name, sizeof name, "%.*s", (int)strcspn(words[i - back], ":"),
 				         words[i - back]);
+		if (i && (!strcasecmp(words[i - 1], "bearer") || !strcasecmp(words[i - 1], "basic")))
+			snprintf(name, sizeof name, "Authorization");
 		if (i)
 			append_text(line, room, " ");
 		append_argument(line, room, words[i], name, found, found_room);
@@ -245,10 +277,9 @@ void mcp_command_line(const char *const *argv, unsigned count, char *line, size_
 	line[0] = '\0';
 	for (unsigned i = 0; i < count; i++) {
 		const char *before = i ? argv[i - 1] : "";
-		bool option = before[0] == '-' && !strchr(before, '=');
 		if (i)
 			append_text(line, room, " ");
-		append_argument(line, room, argv[i], option && argv[i][0] != '-' ? before + strspn(before, "-") : "",
+		append_argument(line, room, argv[i], takes_value(before, argv[i]) ? before + strspn(before, "-") : "",
 		                found, found_room);
 	}
 }
@@ -299,11 +330,11 @@ static void query_names(const char *query, char *found, size_t found_room)
 void mcp_clean_url(const char *url, char *clean, size_t room, char *host, size_t host_room, char *found,
                    size_t found_room)
 {
-	const char *begin = strstr(url, "://");
+	static const char of_scheme[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-";
+	static const char of_host[] = "abcdefghijklmnopqrstuvwxyz0123456789._-:[]";
+	size_t scheme = strspn(url, of_scheme);
+	const char *begin = url + (strncmp(url + scheme, "://", 3) ? 0 : scheme + 3);
 	clean[0] = host[0] = '\0';
-	if (!begin || begin == url)
-		return;
-	begin += 3;
 	const char *end = begin + strcspn(begin, "/?#"), *name = end;
 	while (name > begin && name[-1] != '@')
 		name--;
@@ -314,6 +345,8 @@ void mcp_clean_url(const char *url, char *clean, size_t room, char *host, size_t
 	snprintf(host, host_room, "%.*s", (int)(n < host_room ? n : host_room - 1), name);
 	for (char *c = host; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
+	if (host[strspn(host, of_host)])
+		host[0] = '\0';
 	append(clean, room, url, (size_t)(begin - url));
 	append(clean, room, name, (size_t)(end - name));
 	append_path(clean, room, end, strcspn(end, "?#"));

@@ -132,13 +132,11 @@ static struct watch *insert(struct watcher *watcher, int wd, struct home *home, 
 	return watch;
 }
 
-static void tell_full(struct files *files, struct home *home, const char *rel, const char *why)
+static void tell_full(struct files *files, struct home *home, const char *why)
 {
-	char path[PATH_ROOM];
-	snprintf(path, sizeof path, "%s/%s", home->path, rel);
-	if (!files->watcher.full)
-		tell_gap(files, home, path, why, 1);
-	files->watcher.full = true;
+	if (!home->unwatched)
+		tell_gap(files, home, home->path, why, 1);
+	home->unwatched = true;
 }
 
 void watch_directory(struct files *files, struct home *home, int fd, const char *rel, const struct state *states,
@@ -149,7 +147,7 @@ void watch_directory(struct files *files, struct home *home, int fd, const char 
 	if (files->mode != SENSE_SENSOR_WATCH || watcher->inotify < 0)
 		return;
 	if (watcher->count == WATCHES_MAX || home->watches == WATCHES_HOME_MAX) {
-		tell_full(files, home, rel, "more directories than are watched: changes are found by sweeps");
+		tell_full(files, home, "more directories than are watched: changes are found by sweeps");
 		return;
 	}
 	/* By its descriptor, so that it is this directory and no other. */
@@ -157,7 +155,8 @@ void watch_directory(struct files *files, struct home *home, int fd, const char 
 	int wd = inotify_add_watch(watcher->inotify, path, MASK);
 	files->work++;
 	if (wd < 0) {
-		tell_full(files, home, rel, errno == ENOSPC ? "fs.inotify.max_user_watches is reached" : strerror(errno));
+		tell_full(files, home, errno == ENOSPC ? "fs.inotify.max_user_watches is reached: changes are found by sweeps"
+		                                         : strerror(errno));
 		return;
 	}
 	struct watch *watch = (struct watch *)watch_find(files, wd);

@@ -13,6 +13,7 @@ enum {
 	MAC_BYTES = 2 * ETH_ALEN,
 	TAG_BYTES = 4,
 	MARK_AT = (sizeof(struct tpacket_block_desc) + FRAME_ALIGN - 1) & ~(FRAME_ALIGN - 1u),
+	LEN_MAX = 1 << 24, /* no frame is longer, even one that the device will cut to pieces */
 	FIRST_LEAST = MARK_AT + BLOCK_MARK_BYTES
 };
 
@@ -120,7 +121,7 @@ static bool frame_read(uint8_t *at, uint32_t room, struct sense_packet *out, str
 	const struct tpacket3_hdr *frame = (const void *)at;
 	const struct sockaddr_ll *from = (const void *)(at + TPACKET_ALIGN(sizeof *frame));
 	uint32_t mac = frame->tp_mac, caplen = frame->tp_snaplen, len = frame->tp_len;
-	if (mac < FRAME_LEAST || mac > room || caplen > room - mac)
+	if (mac < FRAME_LEAST || mac > room || caplen > room - mac || len > LEN_MAX)
 		goto malformed;
 	*out = (struct sense_packet){.data = at + mac,
 	                             .ts_us = frame->tp_sec * UINT64_C(1000000) + frame->tp_nsec / 1000,

@@ -4,6 +4,8 @@
 #include <linux/bpf_common.h>
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +16,13 @@
 
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap and the kernel agree");
 
+enum { FILTER_TEXT_MAX = 4096, ETHERTYPE_SERVICE_TAG = 0x88a8 /* IEEE 802.1ad */ };
+
 /* ---- the user's expression ------------------------------------------------------------------------------ */
 
 /*
- * `vlan` looks for a tag in the frame, where the kernel leaves none: it would match nothing, and silently.
+ * `vlan` looks for a tag in the frame, where the kernel mostly leaves none: it would match next to nothing, and
+ * silently.
  */
 static bool speaks_of_vlan(const char *text)
 {
@@ -31,56 +36,55 @@ static bool speaks_of_vlan(const char *text)
 }
 
 /* *message: what libpcap says, empty when it compiled. */
-static bool compile_for(int link, const char *text, uint32_t snaplen, struct sock_filter **out, unsigned *count,
-                        char *message, size_t room)
+static bool compile_part(struct filter_expression *expression, enum filter_part part, const char *text,
+                         uint32_t snaplen, char *message)
 {
 	struct bpf_program program = {0};
-	pcap_t *pcap = pcap_open_dead(link, (int)snaplen);
-	*message = '\0';
-	if (!pcap) {
-		strncat(message, "no memory", room - 1);
-		return false;
+	pcap_t *pcap = pcap_open_dead(part == FILTER_RAW ? DLT_RAW : DLT_EN10MB, (int)snaplen);
+	bool good = pcap && !pcap_compile(pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN);
+	snprintf(message, PCAP_ERRBUF_SIZE, "%s", good ? "" : pcap ? pcap_geterr(pcap) : "no memory");
+	if (good) {
+		size_t size = program.bf_len * sizeof(struct sock_filter);
+		expression->code[part] = malloc(size + 1);
+		expression->count[part] = expression->code[part] ? program.bf_len : 0;
+		if (expression->code[part])
+			memcpy(expression->code[part], program.bf_insns, size);
+		pcap_freecode(&program);
 	}
-	bool good = !pcap_compile(pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN);
-	if (!good)
-		strncat(message, pcap_geterr(pcap), room - 1);
-	pcap_close(pcap);
-	if (!good)
-		return false;
-	*out = malloc(program.bf_len * sizeof **out + 1);
-	*count = program.bf_len;
-	if (*out)
-		memcpy(*out, program.bf_insns, program.bf_len * sizeof **out);
-	else
-		strncat(message, "no memory", room - 1);
-	pcap_freecode(&program);
-	return *out;
+	if (pcap)
+		pcap_close(pcap);
+	return good;
 }
 
 enum sense_status filter_compile(struct filter_expression *expression, const struct sense_host *host,
                                  const char *text, uint32_t snaplen, sense_error *err)
 {
-	char message[PCAP_ERRBUF_SIZE], unused[PCAP_ERRBUF_SIZE];
+	char message[PCAP_ERRBUF_SIZE], unused[PCAP_ERRBUF_SIZE], tagged[FILTER_TEXT_MAX + 16];
 	*expression = (struct filter_expression){0};
 	if (!text || !text[strspn(text, " \t\n")])
 		return SENSE_OK;
+	if (strlen(text) > FILTER_TEXT_MAX)
+		return host->fail(err, SENSE_E_LIMIT, "packet", "the filter has more than %u characters",
+		                  (unsigned)FILTER_TEXT_MAX);
 	if (speaks_of_vlan(text))
 		return host->fail(err, SENSE_E_CONFIG, "packet",
 		                  "filter '%s': 'vlan' cannot be used in a live capture; without it, an expression "
 		                  "is for frames with and without a tag",
 		                  text);
-	if (!compile_for(DLT_EN10MB, text, snaplen, &expression->ethernet, &expression->ethernet_count, message,
-	                 sizeof message))
+	expression->given = true;
+	if (!compile_part(expression, FILTER_ETHERNET, text, snaplen, message))
 		return host->fail(err, SENSE_E_CONFIG, "packet", "filter '%s': %s", text, message);
-	/* What there is on Ethernet alone cannot be on a device that has none. */
-	compile_for(DLT_RAW, text, snaplen, &expression->raw, &expression->raw_count, unused, sizeof unused);
+	snprintf(tagged, sizeof tagged, "vlan and (%s)", text);
+	compile_part(expression, FILTER_TAGGED, tagged, snaplen, unused);
+	/* What there is on Ethernet alone does not compile, and cannot be on a device that has none. */
+	compile_part(expression, FILTER_RAW, text, snaplen, unused);
 	return SENSE_OK;
 }
 
 void filter_free(struct filter_expression *expression)
 {
-	free(expression->ethernet);
-	free(expression->raw);
+	for (unsigned i = 0; i < FILTER_PARTS; i++)
+		free(expression->code[i]);
 	*expression = (struct filter_expression){0};
 }
 
@@ -116,11 +120,20 @@ static void put_if_equal(struct program *program, uint32_t value)
 	put(program, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
 }
 
-/* Jumps of libpcap's are relative and stay within its own part. */
-static void put_all(struct program *program, const struct sock_filter *code, unsigned count)
+/* Instructions of a part, with the refusal that stands for one that is missing. */
+static unsigned part_size(const struct filter_expression *expression, enum filter_part part)
 {
-	for (unsigned i = 0; i < count; i++)
+	return expression->count[part] ? expression->count[part] : 1;
+}
+
+/* Jumps of libpcap's are relative and stay within their own part. */
+static void put_part(struct program *program, const struct filter_expression *expression, enum filter_part part)
+{
+	const struct sock_filter *code = expression->code[part];
+	for (unsigned i = 0; i < expression->count[part]; i++)
 		put(program, code[i].code, code[i].k, code[i].jt, code[i].jf);
+	if (!expression->count[part])
+		put_return(program, 0);
 }
 
 /* What goes out at a loopback interface comes in there, too. */
@@ -135,34 +148,44 @@ static void put_loopback(struct program *program)
 
 static void put_interfaces(struct program *program, const struct filter_want *want)
 {
+	if (!want->only && !want->count)
+		return;
 	put_load(program, SKF_AD_IFINDEX);
 	for (unsigned i = 0; i < want->count; i++) {
 		put_if_equal(program, want->indexes[i]);
-		/* To behind the last of these, at two instructions each, and the refusal. */
-		put(program, BPF_JMP | BPF_JA, (want->count - i - 1) * 2 + 1, 0, 0);
+		if (want->only) /* to behind the last of these, at two instructions each, and the refusal */
+			put(program, BPF_JMP | BPF_JA, (want->count - i - 1) * 2 + 1, 0, 0);
+		else
+			put_return(program, 0);
 	}
-	put_return(program, 0);
+	if (want->only)
+		put_return(program, 0);
+}
+
+/* To the part for a frame: raw IP comes first, then what bears a tag, then the rest. */
+static void put_expression(struct program *program, const struct filter_expression *expression)
+{
+	put_load(program, SKF_AD_HATYPE);
+	put(program, BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_ETHER, 1, 0);
+	put(program, BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_LOOPBACK, 0, 1);
+	put(program, BPF_JMP | BPF_JA, part_size(expression, FILTER_RAW), 0, 0);
+	put_part(program, expression, FILTER_RAW);
+	put(program, BPF_LD | BPF_H | BPF_ABS, offsetof(struct ether_header, ether_type), 0, 0);
+	put(program, BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_VLAN, 2, 0);
+	put(program, BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_SERVICE_TAG, 1, 0);
+	put(program, BPF_JMP | BPF_JA, part_size(expression, FILTER_TAGGED), 0, 0);
+	put_part(program, expression, FILTER_TAGGED);
+	put_part(program, expression, FILTER_ETHERNET);
 }
 
 unsigned filter_build(const struct filter_want *want, struct sock_filter *out)
 {
-	const struct filter_expression *expression = want->expression;
 	struct program program = {.out = out};
-	if (want->named)
-		put_interfaces(&program, want);
+	put_interfaces(&program, want);
 	put_loopback(&program);
-	if (!expression->ethernet) {
+	if (want->expression->given)
+		put_expression(&program, want->expression);
+	else
 		put_return(&program, want->snaplen);
-		return program.count;
-	}
-	/* Ethernet and loopback to the first part, over the second. */
-	put_load(&program, SKF_AD_HATYPE);
-	put(&program, BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_ETHER, 1, 0);
-	put(&program, BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_LOOPBACK, 0, 1);
-	put(&program, BPF_JMP | BPF_JA, expression->raw_count + !expression->raw, 0, 0);
-	put_all(&program, expression->raw, expression->raw_count);
-	if (!expression->raw)
-		put_return(&program, 0);
-	put_all(&program, expression->ethernet, expression->ethernet_count);
 	return program.full ? 0 : program.count;
 }

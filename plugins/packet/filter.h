@@ -2,9 +2,8 @@
  * The classic BPF program (Linux, Documentation/networking/filter.rst) that the kernel runs on each frame before
  * it takes room in the ring: which interfaces, loopback once only, then the user's own expression.
  *
- * The expression is compiled by libpcap as for a capture of Ethernet, and once more as for one of raw IP, for
- * devices without a link layer. The kernel takes a VLAN tag out of a frame before the program sees it: what is
- * behind the tag lies where it lies without one.
+ * The expression is compiled by libpcap thrice: for Ethernet; for Ethernet with a VLAN tag, which the kernel mostly
+ * takes out of a frame before the program sees it, but not always; and for raw IP, for devices without a link layer.
  */
 #ifndef PACKET_FILTER_H
 #define PACKET_FILTER_H
@@ -15,10 +14,13 @@
 
 enum { FILTER_INTERFACES_MAX = 256 };
 
-/* The user's part. Zeroes: there is none. */
+enum filter_part { FILTER_RAW, FILTER_TAGGED, FILTER_ETHERNET, FILTER_PARTS };
+
+/* The user's part. Zeroes: there is none. A part that is missing alone matches nothing. */
 struct filter_expression {
-	struct sock_filter *ethernet, *raw; /* owned */
-	unsigned ethernet_count, raw_count;
+	bool given;
+	struct sock_filter *code[FILTER_PARTS]; /* owned */
+	unsigned count[FILTER_PARTS];
 };
 
 /* "" gives the empty one. */
@@ -27,7 +29,7 @@ enum sense_status filter_compile(struct filter_expression *expression, const str
 void filter_free(struct filter_expression *expression);
 
 struct filter_want {
-	bool named; /* only these interfaces; none of them: nothing */
+	bool only; /* these interfaces, and if there are none, nothing; or else all but these */
 	const unsigned *indexes;
 	unsigned count;
 	uint32_t snaplen;

@@ -10,8 +10,11 @@ enum { LINKS_MAX = 1024 };
 
 struct link_entry {
 	unsigned index;
+	unsigned below; /* a VLAN's or its like: the interface that its frames pass, too; 0: none */
+	unsigned above; /* of the bridge, bond or the like that it is a port of; 0: none */
 	char name[32];
 	bool up;
+	bool stacked; /* all of its frames pass another interface here */
 };
 
 struct links {

@@ -23,6 +23,7 @@ struct live {
 	unsigned count;
 	struct wanted *wanted;
 	unsigned wanted_count;
+	unsigned indexes[FILTER_INTERFACES_MAX], index_count; /* in the filter */
 	uint32_t snaplen;
 	struct filter_expression expression;
 	struct links links;
@@ -47,34 +48,48 @@ static void live_end(void *context)
 
 /* ---- which interfaces ------------------------------------------------------------------------------------- */
 
-/* By any of its names; true: another interface than before bears it, or none does. */
-static bool wanted_find(struct live *live, struct wanted *wanted)
+/* By any of its names. */
+static void wanted_find(struct live *live, struct wanted *wanted)
 {
 	unsigned before = wanted->index;
 	wanted->index = if_nametoindex(wanted->name);
-	if (before == wanted->index)
-		return false;
-	live->host->log(SENSE_LOG_INFO, "packet", "interface %s %s", wanted->name,
-	                !wanted->index ? "went away" : before ? "is another one now" : "is captured");
-	return true;
+	if (before != wanted->index)
+		live->host->log(SENSE_LOG_INFO, "packet", "interface %s %s", wanted->name,
+		                !wanted->index ? "went away" : before ? "is another one now" : "is captured");
 }
 
-static enum sense_status filter_attach(struct live *live, sense_error *err)
+/*
+ * The interfaces that are named, if any are; else those to leave out, whose frames pass another one as well and would
+ * be counted twice. True: the set is another one.
+ */
+static bool indexes_find(struct live *live)
 {
 	unsigned indexes[FILTER_INTERFACES_MAX], n = 0;
 	for (unsigned i = 0; i < live->wanted_count; i++)
 		if (live->wanted[i].index)
 			indexes[n++] = live->wanted[i].index;
-	struct filter_want want = {.named = live->wanted_count,
-	                           .indexes = indexes,
-	                           .count = n,
+	for (unsigned i = 0; !live->wanted_count && i < live->links.count && n < FILTER_INTERFACES_MAX; i++)
+		if (live->links.entries[i].stacked)
+			indexes[n++] = live->links.entries[i].index;
+	if (n == live->index_count && !memcmp(indexes, live->indexes, n * sizeof *indexes))
+		return false;
+	memcpy(live->indexes, indexes, n * sizeof *indexes);
+	live->index_count = n;
+	return true;
+}
+
+static enum sense_status filter_attach(struct live *live, sense_error *err)
+{
+	struct filter_want want = {.only = live->wanted_count,
+	                           .indexes = live->indexes,
+	                           .count = live->index_count,
 	                           .snaplen = live->snaplen,
 	                           .expression = &live->expression};
 	unsigned count = filter_build(&want, live->code);
 	if (!count)
 		return live->host->fail(err, SENSE_E_LIMIT, "packet",
 		                        "the filter is too long: more than %u instructions with those for %u interfaces",
-		                        (unsigned)BPF_MAXINSNS, n);
+		                        (unsigned)BPF_MAXINSNS, live->index_count);
 	enum sense_status status = SENSE_OK;
 	for (unsigned i = 0; !status && i < live->count; i++)
 		status = packet_socket_filter(live->host, live->fds[i], live->code, count, err);
@@ -109,7 +124,8 @@ static enum sense_status wanted_take(struct live *live, const struct sense_live_
 	live->wanted_count = want->interface_count;
 	for (unsigned i = 0; i < want->interface_count; i++) {
 		strcpy(live->wanted[i].name, want->interfaces[i]);
-		if (!wanted_find(live, &live->wanted[i]))
+		wanted_find(live, &live->wanted[i]);
+		if (!live->wanted[i].index)
 			live->host->log(SENSE_LOG_WARN, "packet", "interface %s is not there; it is captured when it comes",
 			                live->wanted[i].name);
 	}
@@ -155,9 +171,11 @@ static enum sense_status live_begin(const struct sense_host *host, const struct 
 	if (!status)
 		status = sockets_make(live, want, err);
 	if (!status)
-		status = filter_attach(live, err);
-	if (!status)
 		status = links_list(&live->links, host, err);
+	if (!status) {
+		indexes_find(live);
+		status = filter_attach(live, err);
+	}
 	if (status) {
 		live_end(live);
 		return status;
@@ -174,13 +192,13 @@ static enum sense_status live_look(void *context, struct sense_live_stats *stats
 	struct live *live = context;
 	enum sense_status status = SENSE_OK;
 	if (links_changed(&live->links)) {
-		bool moved = false;
 		for (unsigned i = 0; i < live->wanted_count; i++)
-			moved |= wanted_find(live, &live->wanted[i]);
-		if (moved)
-			status = filter_attach(live, err);
-		enum sense_status listed = links_list(&live->links, live->host, status ? NULL : err);
-		status = status ? status : listed;
+			wanted_find(live, &live->wanted[i]);
+		status = links_list(&live->links, live->host, err);
+		if (indexes_find(live)) {
+			enum sense_status attached = filter_attach(live, status ? NULL : err);
+			status = status ? status : attached;
+		}
 	}
 	for (unsigned i = 0; i < live->count; i++) {
 		enum sense_status counted =
@@ -191,7 +209,7 @@ static enum sense_status live_look(void *context, struct sense_live_stats *stats
 	return status;
 }
 
-/* Those that are named, there or not; without names, all there are. */
+/* Those that are named, there or not; without names, all that are captured. */
 static unsigned live_interfaces(const void *context, struct sense_live_interface *out, unsigned max)
 {
 	const struct live *live = context;
@@ -205,6 +223,8 @@ static unsigned live_interfaces(const void *context, struct sense_live_interface
 				out[n].up = links->entries[k].up;
 	}
 	for (unsigned i = 0; !live->wanted_count && i < links->count && n < max; i++) {
+		if (links->entries[i].stacked)
+			continue;
 		out[n] = (struct sense_live_interface){.up = links->entries[i].up};
 		memcpy(out[n++].name, links->entries[i].name, sizeof out->name);
 	}

@@ -18,7 +18,7 @@ static enum sense_status refused(const struct sense_host *host, const char *what
 	return host->fail(err, SENSE_E_IO, "packet", "%s: %s", what, strerror(errno));
 }
 
-static int option_set(int fd, int option, int value)
+static int option_set(int fd, int option, uint32_t value)
 {
 	return setsockopt(fd, SOL_PACKET, option, &value, sizeof value);
 }
@@ -77,15 +77,15 @@ enum sense_status packet_socket_new(const struct sense_host *host, uint32_t *blo
 enum sense_status packet_socket_group(const struct sense_host *host, const int *fds, unsigned count,
                                       sense_error *err)
 {
-	const int type = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
-	int group = (type | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+	const uint32_t type = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+	uint32_t group = (type | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
 	socklen_t size = sizeof group;
 	if (count < 2)
 		return SENSE_OK;
 	if (option_set(fds[0], PACKET_FANOUT, group) || getsockopt(fds[0], SOL_PACKET, PACKET_FANOUT, &group, &size))
 		return refused(host, "cannot spread packets over workers (PACKET_FANOUT)", err);
 	for (unsigned i = 1; i < count; i++)
-		if (option_set(fds[i], PACKET_FANOUT, (int)((uint32_t)type << 16 | ((uint32_t)group & 0xffff))))
+		if (option_set(fds[i], PACKET_FANOUT, type << 16 | (group & 0xffff)))
 			return refused(host, "cannot spread packets over workers (PACKET_FANOUT)", err);
 	return SENSE_OK;
 }

@@ -9,7 +9,7 @@
 
 enum { JSON_DEPTH_MAX = 16, JSON_ITEMS_MAX = 4096, HEADERS_MAX = 64 };
 
-/* ---- questions ------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static const char initialize[] =
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\","
@@ -20,11 +20,12 @@ size_t question_write(enum question question, bool ip6, unsigned port, char *out
 	const char *host = ip6 ? "[::1]" : "127.0.0.1";
 	int len;
 	if (question == QUESTION_MCP)
-		len = snprintf(out, cap,
-		               "POST /mcp HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: sense-agent\r\n"
-		               "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
-		               "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-		               host, port, sizeof initialize - 1, initialize);
+		len = snprintf(
+		    out, cap,
+		    "POST /mcp HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: sense-agent\r\n"
+		    "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+		    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+		    host, port, sizeof initialize - 1, initialize);
 	else
 		len = snprintf(out, cap,
 		               "GET %s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: sense-agent\r\n"
@@ -39,7 +40,7 @@ const char *question_proves(enum question question)
 	return question < QUESTION_COUNT ? names[question] : NULL;
 }
 
-/* ---- what it says ----------------------------------------------------------------------------------- */
+/* ---- what it says ---------------------------------------------------------------------------- */
 
 /* {"models":[{"name":...,"digest":...}]}; an Ollama without models answers with an empty list. */
 static bool says_ollama(const json_t *root)
@@ -121,7 +122,7 @@ static bool json_says(enum question question, const char *text, size_t len)
 	return says;
 }
 
-/* ---- HTTP ------------------------------------------------------------------------------------------ */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 struct head {
 	size_t body_at;
@@ -201,14 +202,14 @@ static enum answer head_read(const char *data, size_t len, struct head *head)
 		if (!line_len || line[line_len - 1] != '\r')
 			return ANSWER_NO;
 		line_len--;
-		if (!lines && (line_len < 12 || (line[7] != '0' && line[7] != '1') ||
-		               memcmp(line + 8, " 200", 4) != 0))
+		if (!lines &&
+		    (line_len < 12 || (line[7] != '0' && line[7] != '1') || memcmp(line + 8, " 200", 4) != 0))
 			return ANSWER_NO;
 		head->body_at = at;
 		if (!line_len)
 			return (head->json || head->events) && !(head->chunked && head->length != SIZE_MAX)
-			           ? ANSWER_YES
-			           : ANSWER_NO;
+			         ? ANSWER_YES
+			         : ANSWER_NO;
 		if (lines && !header_take(head, line, line_len))
 			return ANSWER_NO;
 	}

@@ -12,8 +12,8 @@ enum { DATAGRAM_MAX = 32768 };
 
 int diag_init(struct diag *diag)
 {
-	*diag = (struct diag){.fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	                                   NETLINK_SOCK_DIAG)};
+	*diag = (struct diag){
+	    .fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG)};
 	return diag->fd < 0 ? -1 : 0;
 }
 
@@ -41,8 +41,8 @@ int diag_ask(struct diag *diag, const struct diag_request *request)
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	diag->l4 = request->l4;
 	return sendto(diag->fd, &message, sizeof message, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0
-	           ? -1
-	           : 0;
+	         ? -1
+	         : 0;
 }
 
 enum diag_result diag_take(struct diag *diag, void (*each)(void *self, const struct diag_socket *socket),
@@ -61,11 +61,18 @@ enum diag_result diag_take(struct diag *diag, void (*each)(void *self, const str
 	for (;;) {
 		int error = 0;
 		switch (message_next(data, (size_t)len, &at, diag->sequence, &found, &error)) {
-		case MESSAGE_SOCKET: each(self, &found); break;
-		case MESSAGE_OTHER: break;
-		case MESSAGE_DONE: return DIAG_DONE;
-		case MESSAGE_ERROR: errno = error; return DIAG_FAILED;
-		case MESSAGE_END: return DIAG_MORE;
+		case MESSAGE_SOCKET:
+			each(self, &found);
+			break;
+		case MESSAGE_OTHER:
+			break;
+		case MESSAGE_DONE:
+			return DIAG_DONE;
+		case MESSAGE_ERROR:
+			errno = error;
+			return DIAG_FAILED;
+		case MESSAGE_END:
+			return DIAG_MORE;
 		}
 	}
 }

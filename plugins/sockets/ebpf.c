@@ -11,7 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PROGRAMS_MAX = 16, PATH_SIZE = 512 };
+enum {
+	PROGRAMS_MAX = 16,
+	PATH_SIZE = 512,
+	TAKE_MAX = 4096 /* records at one time: who sends without end must not hold up the rest */
+};
 
 /* The object that clang made of sockets.bpf.c. */
 extern const char sockets_bpf_begin[], sockets_bpf_end[];
@@ -22,11 +26,12 @@ struct ebpf {
 	unsigned link_count;
 	struct ring_buffer *ring;
 	int owners, drops;
+	unsigned taken;
 	void (*each)(void *self, const struct record *record);
 	void *self;
 };
 
-/* ---- what libbpf says ------------------------------------------------------------------------------ */
+/* ---- what libbpf says ------------------------------------------------------------------------ */
 
 /* Its printer has no context: one module is used by one thread, and libbpf prints only within a call. */
 static const struct sense_host *printer;
@@ -46,7 +51,7 @@ __attribute__((format(printf, 2, 0))) static int print(enum libbpf_print_level l
 	return 0;
 }
 
-/* ---- where ------------------------------------------------------------------------------------------- */
+/* ---- where ----------------------------------------------------------------------------------- */
 
 /* The unified hierarchy: alone at /sys/fs/cgroup, or beside the older ones. */
 static bool root_find(char *path, size_t cap)
@@ -66,19 +71,19 @@ static bool root_find(char *path, size_t cap)
 	return found;
 }
 
-/* ---- load and attach --------------------------------------------------------------------------------- */
+/* ---- load and attach ------------------------------------------------------------------------- */
 
 static bool object_load(ebpf *self, char *why, size_t cap)
 {
 	/* ELF is read in place and wants alignment that embedding does not promise. */
-	size_t len = (size_t)(sockets_bpf_end - sockets_bpf_begin);
+	size_t len = (uintptr_t)sockets_bpf_end - (uintptr_t)sockets_bpf_begin;
 	void *copy = aligned_alloc(16, (len + 15) & ~(size_t)15);
 	if (!copy) {
 		snprintf(why, cap, "no memory");
 		return false;
 	}
 	memcpy(copy, sockets_bpf_begin, len);
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sense");
+	struct bpf_object_open_opts opts = {.sz = sizeof opts, .object_name = "sense"};
 	self->object = bpf_object__open_mem(copy, len, &opts);
 	int error = self->object ? -bpf_object__load(self->object) : errno;
 	free(copy);
@@ -101,7 +106,8 @@ static bool attach(ebpf *self, char *why, size_t cap)
 	}
 	struct bpf_program *program;
 	bool good = true;
-	bpf_object__for_each_program(program, self->object) {
+	bpf_object__for_each_program(program, self->object)
+	{
 		struct bpf_link *link =
 		    self->link_count < PROGRAMS_MAX ? bpf_program__attach_cgroup(program, root) : NULL;
 		if (!link) {
@@ -122,7 +128,7 @@ static int record_take(void *context, void *data, size_t len)
 	struct record record;
 	if (record_read(data, len, &record))
 		self->each(self->self, &record);
-	return 0;
+	return ++self->taken < TAKE_MAX ? 0 : -EAGAIN; /* which is taken all the same */
 }
 
 static bool maps_open(ebpf *self, char *why, size_t cap)
@@ -195,7 +201,7 @@ void ebpf_free(ebpf *self)
 	free(self);
 }
 
-/* ---- what they tell ---------------------------------------------------------------------------------- */
+/* ---- what they tell -------------------------------------------------------------------------- */
 
 int ebpf_fd(const ebpf *self)
 {
@@ -204,7 +210,9 @@ int ebpf_fd(const ebpf *self)
 
 bool ebpf_take(ebpf *self)
 {
-	return ring_buffer__consume(self->ring) >= 0;
+	self->taken = 0;
+	int count = ring_buffer__consume(self->ring);
+	return count >= 0 || count == -EAGAIN;
 }
 
 uint64_t ebpf_drops(const ebpf *self)

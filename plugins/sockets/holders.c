@@ -63,7 +63,7 @@ void holders_free(holders *self)
 	free(self);
 }
 
-/* ---- what is wanted -------------------------------------------------------------------------------- */
+/* ---- what is wanted -------------------------------------------------------------------------- */
 
 /* Its slot, or the free one where it would be: there are twice as many as can be wanted. */
 static unsigned slot_of(const holders *self, uint32_t inode)
@@ -123,7 +123,7 @@ void holders_forget(holders *self)
 	self->wanted_count = self->missing = self->user_count = 0;
 }
 
-/* ---- who is looked at ------------------------------------------------------------------------------ */
+/* ---- who is looked at ------------------------------------------------------------------------ */
 
 static bool of_user(const holders *self, uint32_t uid)
 {
@@ -139,17 +139,15 @@ static bool candidate_add(holders *self, const struct sense_process_known *proce
 {
 	if (self->candidate_count == self->candidate_room) {
 		unsigned room = self->candidate_room ? 2 * self->candidate_room : 256;
-		struct candidate *grown = room > HOLDERS_PROCESSES_MAX
-		                              ? NULL
-		                              : realloc(self->candidates, room * sizeof *grown);
+		struct candidate *grown =
+		    room > HOLDERS_PROCESSES_MAX ? NULL : realloc(self->candidates, room * sizeof *grown);
 		if (!grown)
 			return false;
 		self->candidates = grown;
 		self->candidate_room = room;
 	}
-	self->candidates[self->candidate_count++] =
-	    (struct candidate){.holder = {process->pid, process->start_us},
-	                       .of_user = of_user(self, process->uid)};
+	self->candidates[self->candidate_count++] = (struct candidate){
+	    .holder = {process->pid, process->start_us}, .of_user = of_user(self, process->uid)};
 	return true;
 }
 
@@ -185,7 +183,7 @@ static void scan_begin(holders *self, bool oldest_first)
 	self->scanning = true;
 }
 
-/* ---- what it holds --------------------------------------------------------------------------------- */
+/* ---- what it holds --------------------------------------------------------------------------- */
 
 static uint32_t socket_inode(int dir, const char *name)
 {

@@ -21,16 +21,16 @@ typedef struct holders holders;
 enum { HOLDERS_WANTED_MAX = 4096, HOLDERS_PROCESSES_MAX = 32768 };
 
 holders *holders_new(const struct sense_host *host); /* NULL: no memory */
-void holders_free(holders *holders);
+void holders_free(holders *self);
 
 /* False: there is no room for more. */
-bool holders_want(holders *holders, uint32_t inode, uint32_t uid);
-bool holders_wanted(const holders *holders);
+bool holders_want(holders *self, uint32_t inode, uint32_t uid);
+bool holders_wanted(const holders *self);
 /* Goes on until `until_us` (now_us). True: the scan is complete. */
-bool holders_scan(holders *holders, bool oldest_first, uint64_t until_us);
+bool holders_scan(holders *self, bool oldest_first, uint64_t until_us);
 /* After a scan; false: nobody was seen to hold it. */
-bool holders_find(const holders *holders, uint32_t inode, struct holder *out);
-void holders_forget(holders *holders); /* all that was wanted */
+bool holders_find(const holders *self, uint32_t inode, struct holder *out);
+void holders_forget(holders *self); /* all that was wanted */
 
 uint64_t now_us(void); /* of a clock that goes on steadily */
 

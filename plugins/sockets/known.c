@@ -29,8 +29,8 @@ struct known_socket *known_find(const struct known *known, uint64_t cookie)
 }
 
 /* Moves what `keeps` says into a table of this room. */
-static bool rebuild(struct known *known, size_t room, bool (*keeps)(const struct known_socket *, const void *),
-                    const void *context)
+static bool rebuild(struct known *known, size_t room,
+                    bool (*keeps)(const struct known_socket *, const void *), const void *context)
 {
 	struct known made = {.room = room, .slots = calloc(room, sizeof *made.slots)};
 	if (!made.slots)

@@ -56,8 +56,8 @@ void listeners_seen(listeners *self, const struct diag_socket *socket, const str
 		return;
 	}
 	struct listener *listener = &self->list[self->count++];
-	*listener = (struct listener){
-	    .holder = *holder, .port = socket->local_port, .l4 = socket->l4, .seen = true};
+	*listener =
+	    (struct listener){.holder = *holder, .port = socket->local_port, .l4 = socket->l4, .seen = true};
 	memcpy(listener->address, socket->local, 16);
 	self->untold++;
 }
@@ -74,7 +74,7 @@ void listeners_sweep_end(listeners *self)
 	self->count = kept;
 }
 
-/* ---- telling --------------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 /* listen.scope is for the host to add: it knows what kinds of addresses there are. */
 static void tell(const listeners *self, const struct listener *listener, const char *speaks)

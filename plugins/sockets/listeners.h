@@ -16,15 +16,15 @@ typedef struct listeners listeners;
 
 /* asks: NULL when programs are not to be probed; belongs to the caller. NULL: no memory. */
 listeners *listeners_new(const struct sense_host *host, probes *asks);
-void listeners_free(listeners *listeners);
+void listeners_free(listeners *self);
 
-void listeners_sweep_begin(listeners *listeners);
-void listeners_seen(listeners *listeners, const struct diag_socket *socket, const struct holder *holder);
-void listeners_sweep_end(listeners *listeners);
+void listeners_sweep_begin(listeners *self);
+void listeners_seen(listeners *self, const struct diag_socket *socket, const struct holder *holder);
+void listeners_sweep_end(listeners *self);
 
 /* Tells those that are to be told. True: some wait for the answer to a probe. */
-bool listeners_tell(listeners *listeners);
-unsigned listeners_count(const listeners *listeners);
-uint64_t listeners_lost(const listeners *listeners); /* for want of room, in all */
+bool listeners_tell(listeners *self);
+unsigned listeners_count(const listeners *self);
+uint64_t listeners_lost(const listeners *self); /* for want of room, in all */
 
 #endif

@@ -65,10 +65,14 @@ enum message message_next(const uint8_t *data, size_t len, size_t *at, uint32_t 
 	if (header.nlmsg_seq != sequence)
 		return MESSAGE_OTHER;
 	switch (header.nlmsg_type) {
-	case NLMSG_DONE: return MESSAGE_DONE;
-	case NLMSG_ERROR: return error_read(payload, payload_len, error);
-	case SOCK_DIAG_BY_FAMILY: return socket_read(payload, payload_len, out);
-	default: return MESSAGE_OTHER;
+	case NLMSG_DONE:
+		return MESSAGE_DONE;
+	case NLMSG_ERROR:
+		return error_read(payload, payload_len, error);
+	case SOCK_DIAG_BY_FAMILY:
+		return socket_read(payload, payload_len, out);
+	default:
+		return MESSAGE_OTHER;
 	}
 }
 

@@ -81,7 +81,7 @@ void probes_free(probes *self)
 	free(self);
 }
 
-/* ---- one question ------------------------------------------------------------------------------------ */
+/* ---- one question ---------------------------------------------------------------------------- */
 
 static struct slot *slot_free(probes *self)
 {
@@ -194,7 +194,7 @@ void probes_ready(probes *self, unsigned index)
 	slot_end(self, slot, answer, slot->len >= 7 && !memcmp(slot->data, "HTTP/1.", 7));
 }
 
-/* ---- whose turn it is ---------------------------------------------------------------------------------- */
+/* ---- whose turn it is ------------------------------------------------------------------------ */
 
 static bool minute_allows(probes *self, uint64_t now)
 {

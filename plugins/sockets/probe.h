@@ -21,17 +21,17 @@ enum {
 
 /* Descriptors go into `epoll` with the data tag + slot. NULL: no memory. */
 probes *probes_new(const struct sense_host *host, int epoll, uint64_t tag);
-void probes_free(probes *probes);
+void probes_free(probes *self);
 
 /*
  * True: *speaks says what it answered, NULL when nothing that is known, or it cannot be reached over
  * loopback. False: not yet; to be asked again after probes_ready and probes_tick.
  */
-bool probes_ask(probes *probes, const struct holder *holder, const uint8_t *listens_on, uint16_t port,
+bool probes_ask(probes *self, const struct holder *holder, const uint8_t *listens_on, uint16_t port,
                 const char **speaks);
-void probes_ready(probes *probes, unsigned slot);
-void probes_tick(probes *probes); /* ends what is overdue, begins what waits */
-uint64_t probes_due(const probes *probes); /* when probes_tick is next needed; UINT64_MAX: not */
-uint64_t probes_made(const probes *probes); /* connections, in all */
+void probes_ready(probes *self, unsigned index); /* of the slot */
+void probes_tick(probes *self);           /* ends what is overdue, begins what waits */
+uint64_t probes_due(const probes *self);  /* when probes_tick is next needed; UINT64_MAX: not */
+uint64_t probes_made(const probes *self); /* connections, in all */
 
 #endif

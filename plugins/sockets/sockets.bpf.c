@@ -66,7 +66,7 @@ struct {
 
 char sockets_license[] SEC("license") = "Apache-2.0";
 
-/* ---- who ----------------------------------------------------------------------------------------- */
+/* ---- who ------------------------------------------------------------------------------------- */
 
 static __always_inline void owner_fill(struct record_owner *owner, __u64 ids)
 {
@@ -129,7 +129,7 @@ int on_sendmsg6(struct bpf_sock_addr *to)
 	return ALLOW;
 }
 
-/* ---- what ---------------------------------------------------------------------------------------- */
+/* ---- what ------------------------------------------------------------------------------------ */
 
 static __always_inline struct record *record_new(__u32 kind, __u32 l4, __u64 cookie)
 {
@@ -196,7 +196,7 @@ int on_bind6(struct bpf_sock *sock)
 	return ALLOW;
 }
 
-/* ---- when: the first packet of a flow -------------------------------------------------------------- */
+/* ---- when: the first packet of a flow -------------------------------------------------------- */
 
 struct packet {
 	__u8 local[16], remote[16];
@@ -245,9 +245,9 @@ static __always_inline void leaves(struct __sk_buff *skb)
 	struct packet packet = {};
 	__u16 ports[2];
 	__u8 flags = 0;
-	int whole = skb->protocol == bpf_htons(ETHER_IP4)   ? packet_ip4(skb, &packet)
-	            : skb->protocol == bpf_htons(ETHER_IP6) ? packet_ip6(skb, &packet)
-	                                                    : 0;
+	int whole = skb->protocol == bpf_htons(ETHER_IP4) ? packet_ip4(skb, &packet)
+	          : skb->protocol == bpf_htons(ETHER_IP6) ? packet_ip6(skb, &packet)
+	                                                  : 0;
 	if (!whole)
 		return;
 	if (packet.l4 == L4_TCP) {

@@ -24,12 +24,13 @@ enum {
 #define LISTENERS_EVERY_US UINT64_C(5000000)
 #define BOUND_AFTER_US UINT64_C(100000) /* what is bound listens soon */
 #define LATE_AFTER_US UINT64_C(50000)
-#define LATE_EVERY_US UINT64_C(1000000)
+#define LATE_EVERY_US UINT64_C(1000000) /* doubled while it finds none of them */
+#define LATE_EVERY_MAX_US UINT64_C(64000000)
 #define SOCKETS_EVERY_US UINT64_C(60000000) /* beside the programs */
-/* In place of the programs: as often as it can be for a twentieth of a processor. */
+/* In place of the programs: as often as it can be for 3 % of a processor. */
 #define QUICK_EVERY_US UINT64_C(20000)
 #define QUICK_EVERY_MAX_US UINT64_C(2000000)
-#define QUICK_SHARE 20
+#define QUICK_SHARE 33
 
 struct sensor {
 	const struct sense_host *host;
@@ -41,12 +42,12 @@ struct sensor {
 	sweep *sweep;
 	uint64_t listeners_due_us, sockets_due_us, swept_us;
 	uint64_t by_programs, unresolved, drops_told;
-	uint64_t late[LATE_MAX];
+	uint64_t late[LATE_MAX], late_every_us;
 	unsigned late_count;
-	bool swept_once, tables_failed;
+	bool sweeping, sockets_swept, tables_failed;
 };
 
-/* ---- what is told ------------------------------------------------------------------------------------ */
+/* ---- what is told ---------------------------------------------------------------------------- */
 
 static void gap(const struct sense_host *host, const char *why, uint64_t count)
 {
@@ -64,7 +65,7 @@ static void gauges(struct sensor *self)
 	struct sweep_stats stats = sweep_stats(self->sweep);
 	uint64_t drops = self->programs ? ebpf_drops(self->programs) : 0;
 	uint64_t lost = stats.lost + listeners_lost(self->listeners);
-	host->gauge("sockets.ebpf", self->programs != NULL);
+	host->gauge("sockets.source", self->programs != NULL);
 	host->gauge("sockets.by_ebpf", self->by_programs);
 	host->gauge("sockets.by_diag", stats.attributed);
 	host->gauge("sockets.unresolved", self->unresolved + stats.unresolved);
@@ -85,12 +86,15 @@ static void sooner(uint64_t *due_us, uint64_t at_us)
 		*due_us = at_us;
 }
 
-/* A socket older than the programs, whose holder no sweep found yet: the next one will. */
+/*
+ * A socket older than the programs, whose holder no sweep found yet: the next one may. Those of the kernel
+ * and of other network namespaces are never found, so it is tried ever more seldom.
+ */
 static void late(struct sensor *self, uint64_t cookie)
 {
 	uint64_t at = now_us() + LATE_AFTER_US;
-	if (at < self->swept_us + LATE_EVERY_US)
-		at = self->swept_us + LATE_EVERY_US;
+	if (at < self->swept_us + self->late_every_us)
+		at = self->swept_us + self->late_every_us;
 	sooner(&self->sockets_due_us, at);
 	for (unsigned i = 0; i < self->late_count; i++)
 		if (self->late[i] == cookie)
@@ -104,8 +108,14 @@ static void late(struct sensor *self, uint64_t cookie)
 static void late_settle(struct sensor *self)
 {
 	struct holder holder;
+	unsigned missing = 0;
 	for (unsigned i = 0; i < self->late_count; i++)
-		self->unresolved += !sweep_holder(self->sweep, self->late[i], &holder);
+		missing += !sweep_holder(self->sweep, self->late[i], &holder);
+	if (missing < self->late_count)
+		self->late_every_us = LATE_EVERY_US;
+	else if (missing && self->late_every_us < LATE_EVERY_MAX_US)
+		self->late_every_us *= 2;
+	self->unresolved += missing;
 	self->late_count = 0;
 }
 
@@ -118,7 +128,8 @@ static void flow_take(struct sensor *self, const struct record *record)
 		return;
 	}
 	/* A thread may be called otherwise than its process. */
-	bool name = record->owner.flags & RECORD_MAIN_THREAD || !self->host->process_find(holder.pid, &process);
+	bool name = record->owner.flags & RECORD_MAIN_THREAD;
+	name = name || !self->host->process_find(holder.pid, &process);
 	struct sense_socket out = {.size = sizeof out,
 	                           .pid = holder.pid,
 	                           .l4 = (uint8_t)record->l4,
@@ -141,7 +152,7 @@ static void record_take(void *context, const struct record *record)
 		flow_take(self, record);
 }
 
-/* ---- sweeps -------------------------------------------------------------------------------------------- */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
 static unsigned classes_due(const struct sensor *self, uint64_t now)
 {
@@ -160,8 +171,9 @@ static uint64_t sockets_every(const struct sensor *self)
 
 static void swept(struct sensor *self, unsigned classes, uint64_t now)
 {
+	self->sockets_swept = classes & SWEEP_SOCKETS;
 	if (classes & SWEEP_LISTENERS)
-		self->listeners_due_us = now + LISTENERS_EVERY_US;
+		self->listeners_due_us = UINT64_MAX;
 	if (classes & SWEEP_SOCKETS) {
 		self->sockets_due_us = now + sockets_every(self);
 		self->swept_us = now;
@@ -171,40 +183,42 @@ static void swept(struct sensor *self, unsigned classes, uint64_t now)
 /* Tables that cannot be read are told once, and tried again at leisure. */
 static void tables_fail(struct sensor *self)
 {
-	self->sockets_due_us = self->listeners_due_us = now_us() + LISTENERS_EVERY_US;
+	self->sockets_due_us = now_us() + LISTENERS_EVERY_US;
 	if (self->tables_failed)
 		return;
 	self->tables_failed = true;
 	gap(self->host, "the system's socket tables cannot be read", 0);
 }
 
-static enum sense_status work(struct sensor *self, sense_error *err)
+static enum sense_status piece(struct sensor *self, sense_error *err)
 {
-	enum sense_status status = SENSE_OK;
-	unsigned classes = sweep_running(self->sweep) ? 0 : classes_due(self, now_us());
-	if (classes) {
-		sweep_begin(self->sweep, classes);
-		swept(self, classes, now_us());
-	}
-	if (sweep_running(self->sweep)) {
-		status = sweep_piece(self->sweep, PIECE_US, err);
-		if (status)
-			tables_fail(self);
-		if (!sweep_running(self->sweep)) {
-			late_settle(self);
-			self->swept_once = true;
-			/* Only now is it known what it cost. */
-			if (!status && !self->programs)
-				self->sockets_due_us = now_us() + sockets_every(self);
-		}
-	}
-	if (self->asks)
-		probes_tick(self->asks);
-	(void)listeners_tell(self->listeners);
+	enum sense_status status = sweep_piece(self->sweep, PIECE_US, err);
+	if (status)
+		tables_fail(self);
+	if (sweep_running(self->sweep))
+		return status;
+	if (self->sockets_swept)
+		late_settle(self);
+	if (!status && !self->programs) /* only now is it known what it cost */
+		self->sockets_due_us = now_us() + sockets_every(self);
 	return status;
 }
 
-/* ---- the one descriptor ---------------------------------------------------------------------------------- */
+static enum sense_status work(struct sensor *self, unsigned classes, sense_error *err)
+{
+	enum sense_status status = SENSE_OK;
+	if (classes && !sweep_running(self->sweep)) {
+		sweep_begin(self->sweep, classes);
+		swept(self, classes, now_us());
+	}
+	if (sweep_running(self->sweep))
+		status = piece(self, err);
+	if (self->asks)
+		probes_tick(self->asks);
+	return status;
+}
+
+/* ---- the one descriptor ---------------------------------------------------------------------- */
 
 /* When `ready` has something to do; what is due later than that is for `sweep`. */
 static uint64_t due_soon(const struct sensor *self)
@@ -265,7 +279,8 @@ static enum sense_status sensor_ready(void *context, sense_error *err)
 	struct sensor *self = context;
 	enum sense_status status = dispatch(self, 0, err);
 	if (!status)
-		status = work(self, err);
+		status = work(self, self->mode == SENSE_SENSOR_WATCH ? classes_due(self, now_us()) : 0, err);
+	(void)listeners_tell(self->listeners);
 	timer_set(self);
 	return status;
 }
@@ -275,21 +290,26 @@ static enum sense_status sensor_sweep(void *context, uint32_t *wait_ms, sense_er
 	struct sensor *self = context;
 	bool once = self->mode == SENSE_SENSOR_ONCE;
 	/* In a scan nobody else may look at the descriptor, and there is nothing to be done but to wait. */
-	bool asking = self->asks && probes_due(self->asks) != UINT64_MAX;
-	enum sense_status status = dispatch(self, once && asking ? PROBE_WAIT_MS : 0, err);
-	if (!status && (!once || !self->swept_once))
-		status = work(self, err);
-	else if (!status && self->asks)
-		probes_tick(self->asks);
-	bool waits = listeners_tell(self->listeners);
-	bool more = !status && (sweep_running(self->sweep) || (once && (waits || !self->swept_once)));
+	bool asking = once && self->asks && probes_due(self->asks) != UINT64_MAX;
+	enum sense_status status = dispatch(self, asking ? PROBE_WAIT_MS : 0, err);
+	/* Another sweep may be under way, begun by `ready`: then this one begins behind it. */
+	unsigned classes = 0;
+	if (!self->sweeping && !sweep_running(self->sweep)) {
+		classes = SWEEP_LISTENERS | SWEEP_UDP | classes_due(self, now_us());
+		self->sweeping = true;
+	}
+	if (!status)
+		status = work(self, classes, err);
+	bool waits = listeners_tell(self->listeners) && once;
+	bool more = !status && (sweep_running(self->sweep) || !self->sweeping || waits);
+	self->sweeping = more && self->sweeping;
 	*wait_ms = more ? 0 : (uint32_t)(LISTENERS_EVERY_US / 1000);
 	gauges(self);
 	timer_set(self);
 	return status;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void sensor_close(void *context)
 {
@@ -333,6 +353,8 @@ static enum sense_status sensor_open(const struct sense_host *host, enum sense_s
 		return host->fail(err, SENSE_E_MEMORY, "sockets", "no memory");
 	self->host = host;
 	self->mode = mode;
+	self->listeners_due_us = UINT64_MAX;
+	self->late_every_us = LATE_EVERY_US;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	int error = 0;
@@ -379,7 +401,8 @@ SENSE_PLUGIN_EXPORT = {
     .version = "1",
     .summary = "which process holds which endpoint of the network, and which programs listen",
     .sensor = &ops,
-    .platform = "Windows: ETW Microsoft-Windows-Kernel-Network for flows as they begin, GetExtendedTcpTable and "
-                "GetExtendedUdpTable for what is there and who listens. macOS: a NetworkExtension content "
-                "filter for flows, proc_pidfdinfo for what is there.",
+    .platform =
+	"Windows: ETW Microsoft-Windows-Kernel-Network for flows as they begin, GetExtendedTcpTable and "
+	"GetExtendedUdpTable for what is there and who listens. macOS: a NetworkExtension content "
+	"filter for flows, proc_pidfdinfo for what is there.",
 };

@@ -12,7 +12,7 @@
 
 enum {
 	PENDING_MAX = HOLDERS_WANTED_MAX,
-	TRIES_MAX = 5, /* then a socket that no process holds is given up; a listener is looked for for ever */
+	TRIES_MAX = 5,      /* then a socket that no process holds is given up, unless it listens */
 	PORT_FIRST = 32768, /* of those that the system gives to clients, should it not say */
 	PORT_LAST = 60999
 };
@@ -62,19 +62,22 @@ struct sweep {
 	struct sweep_stats stats;
 };
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void ports_read(sweep *self)
 {
-	unsigned first, last;
+	char line[64] = "", *end;
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	self->client_first = PORT_FIRST;
 	self->client_last = PORT_LAST;
 	if (!file)
 		return;
-	if (fscanf(file, "%u %u", &first, &last) == 2 && first <= last && last <= UINT16_MAX) {
-		self->client_first = (uint16_t)first;
-		self->client_last = (uint16_t)last;
+	if (fgets(line, sizeof line, file)) {
+		unsigned long first = strtoul(line, &end, 10), last = strtoul(end, NULL, 10);
+		if (first && first <= last && last <= UINT16_MAX) {
+			self->client_first = (uint16_t)first;
+			self->client_last = (uint16_t)last;
+		}
 	}
 	fclose(file);
 }
@@ -114,7 +117,7 @@ void sweep_free(sweep *self)
 	free(self);
 }
 
-/* ---- what is told ------------------------------------------------------------------------------------ */
+/* ---- what is told ---------------------------------------------------------------------------- */
 
 static bool listens(const sweep *self, const struct diag_socket *socket)
 {
@@ -127,7 +130,8 @@ static bool listens(const sweep *self, const struct diag_socket *socket)
 /* Of what is told: the address pair and whose it is. */
 static uint32_t pair_hash(const struct diag_socket *socket, uint32_t pid)
 {
-	uint32_t hash = 2166136261u ^ pid * 2654435761u ^ socket->local_port ^ (uint32_t)socket->remote_port << 16;
+	uint32_t hash = 2166136261u ^ pid * 2654435761u;
+	hash ^= socket->local_port ^ (uint32_t)socket->remote_port << 16;
 	for (unsigned i = 0; i < 16; i++)
 		hash = ((hash ^ socket->local[i]) * 16777619u ^ socket->remote[i]) * 16777619u;
 	return hash | 1;
@@ -174,7 +178,7 @@ static void tell(sweep *self, struct known_socket *entry, const struct diag_sock
 	self->stats.attributed++;
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static bool runs(const sweep *self, const struct holder *holder)
 {
@@ -239,7 +243,8 @@ static enum sense_status tables_read(sweep *self, uint64_t until_us, sense_error
 			result = diag_take(&self->diag, socket_take, self);
 		if (result == DIAG_FAILED && errno == EAGAIN)
 			return SENSE_OK;
-		if (result == DIAG_FAILED && errno == ENOENT && tables[self->table].request.family == AF_INET6)
+		bool ip6 = tables[self->table].request.family == AF_INET6;
+		if (result == DIAG_FAILED && errno == ENOENT && ip6)
 			result = DIAG_DONE; /* a system without IPv6 */
 		if (result == DIAG_FAILED) {
 			self->phase = PHASE_IDLE;
@@ -256,7 +261,7 @@ static enum sense_status tables_read(sweep *self, uint64_t until_us, sense_error
 	return SENSE_OK;
 }
 
-/* ---- holders --------------------------------------------------------------------------------------------- */
+/* ---- holders --------------------------------------------------------------------------------- */
 
 static void not_found(sweep *self, struct known_socket *entry, bool listener)
 {
@@ -301,7 +306,7 @@ static void end(sweep *self)
 	self->stats.cost_us = self->cost_us;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 bool sweep_running(const sweep *self)
 {

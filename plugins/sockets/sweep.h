@@ -28,16 +28,17 @@ struct sweep_stats {
 	uint64_t cost_us;    /* CPU time of the latest complete sweep */
 };
 
-/* NULL and *error (errno) on failure. programs may be NULL; they and the listeners belong to the caller. */
-sweep *sweep_new(const struct sense_host *host, ebpf *programs, listeners *listeners, int *error);
-void sweep_free(sweep *sweep);
+/* NULL and *error (errno) on failure. programs may be NULL; they, and the
+ * listeners that are told, belong to the caller. */
+sweep *sweep_new(const struct sense_host *host, ebpf *programs, listeners *told, int *error);
+void sweep_free(sweep *self);
 
-bool sweep_running(const sweep *sweep);
-void sweep_begin(sweep *sweep, unsigned classes);
+bool sweep_running(const sweep *self);
+void sweep_begin(sweep *self, unsigned classes);
 /* Goes on for `budget_us` or so. SENSE_OK, or the tables cannot be read; then it has ended as well. */
-enum sense_status sweep_piece(sweep *sweep, uint64_t budget_us, sense_error *err);
+enum sense_status sweep_piece(sweep *self, uint64_t budget_us, sense_error *err);
 /* Who holds the socket, by the latest sweep that saw it. */
-bool sweep_holder(const sweep *sweep, uint64_t cookie, struct holder *out);
-struct sweep_stats sweep_stats(const sweep *sweep);
+bool sweep_holder(const sweep *self, uint64_t cookie, struct holder *out);
+struct sweep_stats sweep_stats(const sweep *self);
 
 #endif

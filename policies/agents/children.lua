@@ -13,18 +13,17 @@ rule "ai.agent.child" {
   severity = "info", type = "agent", confidence = 90,
   on = "process.start",
   match = {
-    process = {
-      agent = { set = true },
-      name = {
+    any = {
+      { process = { name = { prefix = { "python3.", "python2." } } } },
+      { process = { name = {
         "sh", "bash", "dash", "zsh", "fish", "ksh", "pwsh",
         "python", "python3", "node", "deno", "bun", "ruby", "perl", "php", "java",
         "npm", "npx", "pnpm", "yarn", "pip", "pip3", "pipx", "uv", "uvx", "apt", "apt-get", "dnf", "yum",
-        "apk",
-        "brew", "cargo", "go", "gem", "composer",
+        "apk", "brew", "cargo", "go", "gem", "composer",
         "cc", "gcc", "g++", "clang", "rustc", "javac", "make", "cmake", "ninja", "git", "gh",
-      },
+      } } },
     },
-    tool = { set = false },
+    process = { agent = { set = true } }, tool = { set = false },
   },
   finding = function(event)
     local process = event.process

@@ -14,7 +14,8 @@ test("a shell, a package manager, a compiler that an agent starts", function(t)
   child(t, "npm", "npm install left-pad")
   t:process { process = { name = "cc", agent = "aider" } }
   t:expect("ai.agent.child", { summary = "aider, run by an unknown user, started cc" })
-  t:expect("ai.agent.child"):times(3)
+  child(t, "python3.11", "python3.11 -m pytest")
+  t:expect("ai.agent.child"):times(4)
   t:only()
 end)
 

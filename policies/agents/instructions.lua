@@ -12,8 +12,13 @@ rule "ai.agent.instructions" {
   severity = "info", type = "agent", confidence = 80,
   on = "file",
   match = { file = { kind = { "instructions", "skill" }, op = { "found", "created" } } },
-  params = { known = set {} }, -- paths
-  when = function(event, params) return not params.known[event.file.path] end,
+  params = {
+    known = set {}, -- paths
+    most = 100, -- of one user in a day: whoever has that many repositories need not be told of each
+  },
+  when = function(event, params)
+    return not params.known[event.file.path] and state.count(event.user or "", "1d") <= params.most
+  end,
   finding = function(event)
     return {
       summary = ("Instructions for %s: %s"):format(event.tool or "AI agents",
@@ -22,6 +27,5 @@ rule "ai.agent.instructions" {
     }
   end,
   throttle = { by = { "file.path" }, every = "30d" },
-  indicator = { weight = 40, about = "tool" },
   tags = { "atlas:AML.T0053" },
 }

@@ -26,6 +26,17 @@ test("other files, what changes or goes, and what is in order: no", function(t)
   t:nothing()
 end)
 
+test("of very many those that come first in a day", function(t)
+  t:params("ai.agent.instructions", { known = set { "/home/ada/0" }, most = 2 })
+  for i = 0, 5 do found(t, "/home/ada/" .. i) end
+  t:expect("ai.agent.instructions"):times(2)
+  t:file { user = "bob", file = { path = "/home/bob/AGENTS.md", kind = "instructions", op = "found" } }
+  t:expect("ai.agent.instructions", { user = "bob" })
+  t:wait "2d"
+  found(t, "/home/ada/5")
+  t:expect("ai.agent.instructions"):times(4)
+end)
+
 test("a file is told once in 30 days", function(t)
   found(t, "/home/ada/AGENTS.md")
   t:wait "29d"

@@ -23,7 +23,6 @@ rule "ai.inventory.extension" {
     }
   end,
   throttle = { by = { "user", "inventory.app", "inventory.name" }, every = "30d" },
-  indicator = { weight = 60, about = "tool" },
   tags = { "atlas:AML.T0047" },
 }
 

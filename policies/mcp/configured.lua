@@ -39,6 +39,11 @@ rule "ai.mcp.configured" {
   tags = { "atlas:AML.T0053" },
 }
 
+-- "@scope/name@latest", "name>=1.2" and "corp/image:3" without what stands behind the name.
+local function name_of(package)
+  return package:gsub(":[^/:]*$", ""):match("^@?[^@=<>~!%[ ]*")
+end
+
 -- Whoever can publish the package runs code here at the next start of the client.
 rule "ai.mcp.unpinned" {
   title = "MCP server fetched in whatever version there is",
@@ -46,7 +51,7 @@ rule "ai.mcp.unpinned" {
   on = "mcp",
   match = { mcp = { package = { set = true }, pinned = false } },
   params = { known = set {} }, -- packages, without a version: "@scope/name"
-  when = function(event, params) return not params.known[event.mcp.package:match("^@?[^@]*")] end,
+  when = function(event, params) return not params.known[name_of(event.mcp.package)] end,
   finding = function(event)
     return {
       summary = ("%s from %s, without a fixed version"):format(client_and_server(event, "runs"),

@@ -74,10 +74,13 @@ test("one version is one version, and what is not known is not told", function(t
 end)
 
 test("packages that may come in any version, whatever stands behind them", function(t)
-  t:params("ai.mcp.unpinned", { known = set { "@corp/files", "mail" } })
+  t:params("ai.mcp.unpinned", { known = set { "@corp/files", "mail", "registry:5000/corp/db" } })
   package(t, "@corp/files", false)
   package(t, "@corp/files@latest", false)
   package(t, "mail@^2", false)
+  package(t, "mail>=1.2,<2", false)
+  package(t, "mail[imap]", false)
+  package(t, "registry:5000/corp/db:3", false)
   t:forbid "ai.mcp.unpinned"
   package(t, "@corp/file", false)
   package(t, "corp/files", false)

@@ -16,9 +16,11 @@ rule "ai.container.use" {
     process = { container = { set = true } },
     none = {
       { process = { container = { suffix = { "service", "slice" } } } }, -- user@1000.service
-      { -- app-firefox-123.scope, but not docker-4f2a.scope
+      { -- app-firefox-123.scope, but not machine-web.scope
         process = { container = { suffix = "scope" } },
-        none = { { process = { container = { prefix = { "docker-", "libpod-", "crio-", "cri-" } } } } },
+        none = {
+          { process = { container = { prefix = { "docker-", "libpod-", "crio-", "cri-", "machine-" } } } },
+        },
       },
     },
   },

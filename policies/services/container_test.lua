@@ -11,7 +11,7 @@ test("a container that uses an AI service, however its name is written", functio
     summary = "python3 in container 4f2ac0ffee12 uses OpenAI API / platform: api.openai.com",
     details = { container = "4f2ac0ffee12", program = "/usr/bin/python3" } })
   for _, name in ipairs { "docker-4f2a.scope", "libpod-4f2a.scope", "crio-4f2a.scope",
-    "cri-containerd-4f2a.scope", "docker:4f2a", "lxc/web" } do
+    "cri-containerd-4f2a.scope", "machine-web.scope", "docker:4f2a", "lxc/web" } do
     use(t, name)
     t:expect("ai.container.use", { details = { container = name } })
   end

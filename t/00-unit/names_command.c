@@ -49,6 +49,7 @@ static void secrets(void)
 	same("curl|-H|x-api-key:abc", "curl -H x-api-key:~redacted~");
 	same("curl|-H|Cookie: a=1; b=2", "curl -H 'Cookie: ~redacted~; b=2'");
 	same("curl|-u|me:abc|--user|you:def|x", "curl -u me:~redacted~ --user you:~redacted~ x");
+	same("x|-u|--token|abc", "x -u --token ~redacted~");
 	same("docker|run|-u|1000:1000|x", "docker run -u 1000:1000 x");
 	same("x|https://me:abc@h.example/p?q=1#f", "x https://~redacted~@h.example/p?~redacted~");
 	same("x|https://abcdef@h.example", "x https://~redacted~@h.example");

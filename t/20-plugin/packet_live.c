@@ -4,6 +4,7 @@
  */
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "core/plugin/loader.h"
@@ -71,10 +72,53 @@ static void test_veth(void)
 	capture_end(&capture);
 }
 
+/* Where datagram `id` is seen until one named `last` at the loopback interface is: how often, and not at `never`. */
+static unsigned sightings(const struct reader *reader, uint32_t id, uint32_t last, const char *never)
+{
+	struct seen seen;
+	unsigned count = 0;
+	while (reader_next(reader, &seen) && seen.id != last)
+		if (seen.id == id)
+			count += seen.iface == if_nametoindex(never) ? 100 : 1;
+	return seen.id == last ? count : 0;
+}
+
+/* What goes through a bridge or a VLAN's interface goes through another, too. */
+static void test_stacked(void)
+{
+	struct capture capture;
+	ok(veth_make("b0", "b1") && ip("link add br0 address 02:00:00:00:00:01 type bridge") &&
+	       ip("link set b0 master br0 && ip link set br0 arp off up"),
+	   "a bridge and its port");
+	if (!ok(!capture_begin(&capture, NULL, "", 1), "a capture of all interfaces begins"))
+		return;
+	struct reader reader = reader_start(capture.fds[0], 0);
+	send_id("b1", 1);
+	send_loopback(2, 18);
+	is_num(sightings(&reader, 1, 2, "br0"), 2, "a frame is seen at both ends of the cable, not at the bridge");
+	bool vlan = ip("link add link b1 name b1.7 type vlan id 7 2>/dev/null && ip link set b1.7 arp off up");
+	capture_look(&capture);
+	send_id(vlan ? "b1.7" : "b1", 3);
+	send_loopback(4, 18);
+	is_num(sightings(&reader, 3, 4, "b1.7"), 2, "nor at the VLAN's interface%s",
+	       vlan ? "" : " # SKIP this kernel has none");
+	reader_stop(&reader);
+	capture_end(&capture);
+	if (!ok(!capture_begin(&capture, "br0", "", 1), "a bridge that is named"))
+		return;
+	reader = reader_start(capture.fds[0], 0);
+	send_id("b1", 5);
+	ok(reader_gets(&reader, 5, 1), "is captured");
+	reader_stop(&reader);
+	capture_end(&capture);
+	ip("link del br0 && ip link del b0");
+}
+
 static struct sense_live_interface first_interface(struct capture *capture)
 {
 	struct sense_live_interface all[1] = {0};
-	is_num(plugin->live->interfaces(capture->live, all, 1), 1, "one interface is listed");
+	if (plugin->live->interfaces(capture->live, all, 1) != 1)
+		ok(false, "one interface is listed");
 	return all[0];
 }
 
@@ -91,6 +135,11 @@ static void test_vanishing(void)
 	capture_look(&capture);
 	send_id("w1", 2);
 	ok(reader_gets(&reader, 2, 1), "when it came its frames do, and nobody else's");
+	/* The kernel takes its time to tell that a link works. */
+	for (unsigned i = 0; i < PATIENCE_S * 20 && !first_interface(&capture).up; i++) {
+		usleep(50000);
+		capture_look(&capture);
+	}
 	ok(first_interface(&capture).up, "now it is up");
 	unsigned before = if_nametoindex("w0");
 	ip("link del w0");
@@ -128,7 +177,15 @@ static void test_filter(void)
 	send_loopback(2, 18);
 	send_id("v1", 3);
 	send_at("v1", &tagged);
-	ok(reader_gets(&reader, 3, 2), "what it asks for comes, with a tag and without, and of that interface only");
+	tagged.id = 5;
+	send_at("v0", &tagged); /* on its way out a tag may still be in the frame */
+	tagged.id = 6;
+	tagged.tag_type = 0x88a8;
+	send_at("v0", &tagged);
+	tagged.to_port = 53;
+	send_at("v0", &tagged);
+	send_id("v1", 7);
+	ok(reader_gets(&reader, 3, 5), "what it asks for comes, with a tag and without, and of that interface only");
 	reader_stop(&reader);
 	capture_end(&capture);
 	is_num(capture_begin(&capture, NULL, "port and and", 1), SENSE_E_CONFIG, "a bad one is refused");
@@ -276,6 +333,59 @@ static void test_death(void)
 	capture_end(&capture);
 }
 
+/* What a worker that was taken over can leave behind: it may write all over the ring. */
+static void ruin(int fd, bool all)
+{
+	uint8_t *ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (ring == MAP_FAILED)
+		_exit(1);
+	/* A block that claims to be the last one opened. */
+	struct tpacket_block_desc *last = (void *)(ring + RING_BYTES / 2);
+	last->hdr.bh1.seq_num = UINT64_MAX / 2;
+	for (uint32_t i = 0; all && i < RING_BYTES; i += 4)
+		memcpy(ring + i, &(uint32_t){(i * 2654435761u) | 2}, 4);
+	_exit(0);
+}
+
+static bool ruined(int fd, bool all)
+{
+	int status = 0;
+	pid_t vandal = fork();
+	if (!vandal)
+		ruin(fd, all);
+	waitpid(vandal, &status, 0);
+	return status == 0;
+}
+
+static void test_ruin(void)
+{
+	struct capture capture;
+	struct seen seen = {0};
+	if (!ok(!capture_begin(&capture, "v0", "", 1), "a capture whose ring is ruined"))
+		return;
+	ok(ruined(capture.fds[0], false), "so that a reader looks for packets in the wrong place");
+	struct reader astray = reader_start(capture.fds[0], 0);
+	send_many(1, 1000);
+	ok(reader_gets(&astray, 1, 1000), "which finds the right one");
+	reader_stop(&astray);
+	ok(ruined(capture.fds[0], true), "in all of its bytes");
+	struct reader reader = reader_start(capture.fds[0], 0);
+	/* Nothing is promised of what was there before; then all must be right again. */
+	for (uint32_t id = 1; seen.id != HOLDING - 1 && id < 200; id++) {
+		struct pollfd in = {.fd = reader.in, .events = POLLIN};
+		send_id("v1", HOLDING - 1);
+		while (seen.id != HOLDING - 1 && poll(&in, 1, 100) == 1 && reader_next(&reader, &seen))
+			;
+	}
+	is_num(seen.id, HOLDING - 1, "is read again");
+	send_many(1, 2000);
+	while (reader_next(&reader, &seen) && seen.id == HOLDING - 1)
+		;
+	ok(seen.id == 1 && reader_gets(&reader, 2, 1999), "and in order");
+	ok(reader_stop(&reader), "by a reader that lives");
+	capture_end(&capture);
+}
+
 static void test_overrun(void)
 {
 	struct capture capture;
@@ -344,12 +454,14 @@ int main(void)
 	}
 	test_loopback();
 	test_veth();
+	test_stacked();
 	test_vanishing();
 	test_filter();
 	test_tun();
 	test_snaplen();
 	test_workers();
 	test_death();
+	test_ruin();
 	test_overrun();
 	test_refusals();
 	return tap_done();

@@ -51,8 +51,7 @@ is_deeply({ map { ($_->{id} => $_->{indicator}) } grep { $_->{indicator} } @rule
 		program.assistant)),
 	'ai.service.observed' => 50, 'ai.dns.name' => 30, 'ai.local.hint' => 60, 'ai.mcp.configured' => 60,
 	'ai.program.framework' => 60, 'ai.program.hint' => 50, 'ai.program.hint_option' => 50,
-	'ai.inventory.extension' => 60, 'ai.inventory.sdk' => 50, 'ai.inventory.gpu' => 40,
-	'ai.agent.instructions' => 40,
+	'ai.inventory.sdk' => 50, 'ai.inventory.gpu' => 40,
 }, 'indicators are those that are known, with their weights');
 
 # ---- hosts of the catalogue --------------------------------------------------------------------------
