@@ -1,4 +1,4 @@
-/* What SENSE asks of Linux that fits nowhere else; each function says since when there is what it needs. */
+/* What SENSE asks of Linux that fits nowhere else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -64,6 +64,18 @@ void *sense_platform_reserve(size_t bytes)
 	return memory;
 }
 
+void *sense_platform_secret(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* What a kernel or a limit refuses of these makes the keys less well kept, not useless. */
+	madvise(memory, bytes, MADV_WIPEONFORK);
+	madvise(memory, bytes, MADV_DONTDUMP);
+	mlock(memory, bytes);
+	return memory;
+}
+
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010 /* Linux 5.1 */
 #endif
@@ -100,6 +112,11 @@ fail:
 }
 
 /* ---- files ---------------------------------------------------------------------------------------------- */
+
+bool sense_platform_allocate(int fd, uint64_t length)
+{
+	return !fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)length);
+}
 
 bool sense_platform_rename_new(int dir, const char *name, const char *as)
 {

@@ -71,6 +71,11 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 /* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
 void *sense_platform_reserve(size_t bytes);
 /*
+ * Zeroes for keys, that no child inherits, no core dump holds and no swap space takes; as far as the system grants
+ * it. NULL: see errno.
+ */
+void *sense_platform_secret(size_t bytes);
+/*
  * The same memory twice, shared with children: a view to write through, and one that only reads and, where
  * the system can do so, cannot be made writable by anybody who has that view alone. False: see errno.
  */
@@ -78,6 +83,8 @@ bool sense_platform_views(size_t bytes, void **writable, const void **readable);
 
 /* ---- files ---- */
 
+/* Disk space for a file up to this length, which it does not get by that. False: see errno; EOPNOTSUPP: cannot be. */
+bool sense_platform_allocate(int fd, uint64_t length);
 /* Within a directory; never over a file that is there. False: see errno. */
 bool sense_platform_rename_new(int dir, const char *name, const char *as);
 
