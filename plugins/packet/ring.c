@@ -167,6 +167,12 @@ static bool socket_lives(const struct ring *ring)
 	return got >= 0 || (errno != EBADF && errno != ENOTSOCK && errno != EINVAL && errno != EFAULT);
 }
 
+/* The host wants no more: a capture that goes on for ever ends so, and in no other way. */
+static bool is_ending(const struct sense_host *host)
+{
+	return host->size > offsetof(struct sense_host, ending) && host->ending && host->ending();
+}
+
 /* Nothing there: the host does other things until there is. */
 static enum sense_status ring_wait(struct ring *ring, sense_error *err)
 {
@@ -187,7 +193,7 @@ static enum sense_status ring_read(void *capture, struct sense_packet *packets, 
 	struct ring *ring = capture;
 	enum sense_status status = SENSE_OK;
 	*count = 0;
-	while (!status && !*count && max) {
+	while (!status && !*count && max && !is_ending(ring->host)) {
 		uint8_t *base = block_at(ring, ring->now);
 		if (ring->in_hand && ring->block.given == ring->block.count) {
 			block_release(base);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "core/base/status.h"
-#include "core/proc/seccomp.h"
+#include "core/platform/platform.h"
 #include "t/tap.h"
 
 enum {
@@ -225,12 +225,12 @@ static uint32_t id_of(const struct sense_packet *packet)
 static void reader_main(int fd, int out, unsigned hold)
 {
 	const struct sense_capture_ops *ops = plugin->capture;
-	struct sense_lockdown lockdown = {.out = out, .keep = &fd, .keep_count = 1};
+	struct sense_platform_lockdown lockdown = {.out = out, .keep = &fd, .keep_count = 1};
 	struct sense_packet packets[8];
 	unsigned count = 1, told = 0;
 	void *capture = NULL;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (sense_lockdown(&lockdown, &error) || ops->open(&host, "live", fd, 0, &capture, &error) ||
+	if (sense_platform_lockdown(&lockdown, &error) || ops->open(&host, "live", fd, 0, &capture, &error) ||
 	    ops->position(capture) || send(out, &(struct seen){0}, sizeof(struct seen), 0) < 0)
 		_exit(1);
 	while (count && !ops->read(capture, packets, 8, &count, &error)) {
