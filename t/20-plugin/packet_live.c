@@ -464,6 +464,7 @@ int main(void)
 		printf("1..0 # SKIP %s\n", missing);
 		return 0;
 	}
+	alarm(6 * PATIENCE_S); /* readers die with it */
 	snprintf(dir, sizeof dir, "%s%s/plugins", build && *build == '/' ? "" : "./",
 	         build ? build : "build");
 	plugin = sense_plugin_load(dir, "packet", &error);
