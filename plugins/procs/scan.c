@@ -201,7 +201,7 @@ static bool next_phase(struct sensor *sensor)
 		sensor->cursor = 0;
 		sensor->phase = PHASE_INVENTORY;
 		inventory_begin(sensor);
-	} else if (digests_busy(sensor->digests)) {
+	} else if (sensor->digests && digests_busy(sensor->digests)) {
 		sensor->phase = PHASE_DIGEST;
 	} else if (sensor->undigested) {
 		sensor->undigested = false;
@@ -214,15 +214,16 @@ static bool next_phase(struct sensor *sensor)
 static void gauges_set(struct sensor *sensor)
 {
 	const struct sense_host *host = sensor->host;
-	host->gauge("processes.known", sensor->table.count);
-	host->gauge("processes.events", sensor->counts.events);
-	host->gauge("processes.polled", sensor->connector < 0);
-	host->gauge("processes.overruns", sensor->counts.lost);
-	host->gauge("processes.vanished", sensor->counts.vanished);
-	host->gauge("processes.refused", sensor->counts.refused);
-	host->gauge("processes.dropped", sensor->counts.dropped);
-	host->gauge("processes.hashed", digests_done(sensor->digests));
-	host->gauge("processes.unhashed", sensor->counts.unhashed);
+	host->gauge("procs.known", sensor->table.count);
+	host->gauge("procs.events", sensor->counts.events);
+	host->gauge("procs.polled", sensor->connector < 0);
+	host->gauge("procs.recorded", sensor->perf != NULL);
+	host->gauge("procs.overruns", sensor->counts.lost);
+	host->gauge("procs.vanished", sensor->counts.vanished);
+	host->gauge("procs.refused", sensor->counts.refused);
+	host->gauge("procs.dropped", sensor->counts.dropped);
+	host->gauge("procs.hashed", sensor->digests ? digests_done(sensor->digests) : 0);
+	host->gauge("procs.unhashed", sensor->counts.unhashed);
 }
 
 static void loss_tell(struct sensor *sensor)

@@ -50,7 +50,7 @@ struct sensor {
 	struct table table;
 	struct users users;
 	struct look look;
-	struct digests *digests;
+	struct digests *digests; /* NULL: no hashes are wanted */
 	struct counts counts;
 
 	struct pending pending[PENDING_MAX];

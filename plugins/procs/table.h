@@ -2,7 +2,7 @@
  * The processes that this sensor knows, by pid: just enough to tell a pid that was given away again, and what is
  * still to be done about each. What they are, the host keeps.
  *
- * Bounded: KNOWN_MAX entries of 32 bytes. Pointers are good until the next put or remove.
+ * Bounded: KNOWN_MAX entries of 40 bytes. Pointers are good until the next put or remove.
  */
 #ifndef PROCS_TABLE_H
 #define PROCS_TABLE_H
@@ -25,7 +25,8 @@ enum known_flag {
 struct known {
 	uint32_t pid; /* 0: free */
 	uint32_t parent;
-	uint64_t start; /* ticks since boot; 0: not known */
+	uint64_t start;    /* ticks since boot; 0: not known */
+	uint64_t start_us; /* since the epoch, as it was told first: clocks are set, and it must stay the same */
 	uint32_t name;  /* hash of it */
 	uint32_t file;  /* short form of the executable's identity */
 	uint8_t flags;

@@ -38,7 +38,7 @@ struct record {
 
 static struct record *records;
 static unsigned record_count;
-static const char *setting_watch;
+static const char *setting_connector;
 static uint64_t gauge_polled, gauge_overruns, gauge_vanished;
 
 static void keep(char *out, size_t cap, const char *text)
@@ -125,16 +125,16 @@ static enum sense_status host_catalogue(const char *table, bool (*row)(void *, c
 
 static const char *host_setting(const char *key)
 {
-	return strcmp(key, "processes.watch") ? NULL : setting_watch;
+	return strcmp(key, "host.connector") ? NULL : setting_connector;
 }
 
 static void host_gauge(const char *name, uint64_t value)
 {
-	if (!strcmp(name, "processes.polled"))
+	if (!strcmp(name, "procs.polled"))
 		gauge_polled = value;
-	else if (!strcmp(name, "processes.overruns"))
+	else if (!strcmp(name, "procs.overruns"))
 		gauge_overruns = value;
-	else if (!strcmp(name, "processes.vanished"))
+	else if (!strcmp(name, "procs.vanished"))
 		gauge_vanished = value;
 }
 
@@ -189,11 +189,11 @@ static const struct record *told(const char *event, const char *text)
 	return NULL;
 }
 
-static bool begin(enum sense_sensor_mode mode, const char *watch)
+static bool begin(enum sense_sensor_mode mode, const char *connector)
 {
 	sense_error err;
 	record_count = 0;
-	setting_watch = watch;
+	setting_connector = connector;
 	sweep_wait = 0;
 	if (!ops->open(&host, mode, &sensor, &err))
 		return true;
@@ -414,6 +414,7 @@ static void lifetimes(void)
 	pid = start(self, argv, envp, &end);
 	until((r = last("sf", (uint32_t)pid)) && !strcmp(r->name, "a) R 1 (\n"));
 	is_str(r ? r->name : "", "a) R 1 (\n", "a new name is told");
+	ok(r && last("s", (uint32_t)pid) && r->start_us == last("s", (uint32_t)pid)->start_us, "as of the same process");
 	stop(pid, end);
 
 	pid = fork();
@@ -486,7 +487,7 @@ static void overrun(void)
 
 static void watch(void)
 {
-	if (!ok(begin(SENSE_SENSOR_WATCH, "auto"), "opens to watch"))
+	if (!ok(begin(SENSE_SENSOR_WATCH, "true"), "opens to watch"))
 		return;
 	if (ops->fd(sensor) < 0) {
 		const struct record *r = told("gap", "process connector");
@@ -506,10 +507,10 @@ static void polling(void)
 {
 	const char *argv[] = {"held", "hold", NULL}, *envp[] = {NULL};
 	int end;
-	if (!ok(begin(SENSE_SENSOR_WATCH, "poll"), "opens to poll"))
+	if (!ok(begin(SENSE_SENSOR_WATCH, "false"), "opens to poll"))
 		return;
 	is_num(ops->fd(sensor), -1, "there is no descriptor");
-	ok(told("gap", "processes.watch = poll") != NULL, "that less is seen is a gap");
+	ok(told("gap", "gap.why=host.connector is false") != NULL, "that less is seen is a gap");
 	until(sweep_wait);
 	is_num(gauge_polled, 1, "and in a gauge");
 	pid_t pid = start(self, argv, envp, &end);
@@ -605,7 +606,7 @@ static void hidden(void)
 		ok(true, "a /proc that hides # SKIP %s", strerror(errno));
 		return;
 	}
-	if (!ok(begin(SENSE_SENSOR_WATCH, "auto"), "opens without privilege"))
+	if (!ok(begin(SENSE_SENSOR_WATCH, "true"), "opens without privilege"))
 		return;
 	ok(told("gap", "hidepid") != NULL, "what is hidden is a gap");
 	/* Linux 6.6 lets anybody listen. */
