@@ -141,7 +141,7 @@ void sense_keeper_look(sense_keeper *keeper, unsigned elapsed_ms)
 
 sense_keeper *sense_keeper_new(const struct sense_sensors_config *config, sense_error *err)
 {
-	int ends[2], bytes = BUFFER_BYTES;
+	int ends[2];
 	sense_keeper *keeper = calloc(1, sizeof *keeper);
 	if (!keeper) {
 		sense_fail(err, SENSE_E_MEMORY, "host", "no memory");
@@ -158,8 +158,7 @@ sense_keeper *sense_keeper_new(const struct sense_sensors_config *config, sense_
 		return NULL;
 	}
 	/* As much as the system grants: what does not fit waits in the sender's queue. */
-	if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes))
-		(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	sense_platform_send_room(ends[0], BUFFER_BYTES);
 	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
 	keeper->config = *config;
 	keeper->config.board = &keeper->board;

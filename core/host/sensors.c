@@ -171,10 +171,12 @@ static void take(struct process *process, unsigned wait_ms)
 	fds[0] = (struct pollfd){.fd = process->config->life, .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = sense_outbox_waits(outbox) ? outbox->fd : -1, .events = POLLOUT};
 	for (unsigned i = 0; i < process->count; i++) {
-		if (!sensor_has_fd(&process->sensors[i]))
+		struct sensor *sensor = &process->sensors[i];
+		if (!sensor_has_fd(sensor))
 			continue;
-		of[count] = &process->sensors[i];
-		fds[count++] = (struct pollfd){.fd = of[count]->ops->fd(of[count]->state), .events = POLLIN};
+		of[count] = sensor;
+		fds[count] = (struct pollfd){.fd = sensor->ops->fd(sensor->state), .events = POLLIN};
+		count++;
 	}
 	if (poll(fds, count, (int)wait_ms) <= 0)
 		return;

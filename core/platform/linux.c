@@ -1,7 +1,8 @@
-/* What SENSE asks of Linux that fits nowhere else; each function says since when there is what it needs. */
+/* What SENSE asks of Linux that fits nowhere else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -44,6 +45,12 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 	return !timer_create(CLOCK_THREAD_CPUTIME_ID, &event, timer);
 }
 
+void sense_platform_send_room(int fd, int bytes)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes))
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 /* ---- memory -------------------------------------------------------------------------------------------- */
 
 void *sense_platform_reserve(size_t bytes)
@@ -54,6 +61,18 @@ void *sense_platform_reserve(size_t bytes)
 		return NULL;
 	/* Reached at random: with small pages each access would wait for the page tables, too. */
 	madvise(memory, bytes, MADV_HUGEPAGE);
+	return memory;
+}
+
+void *sense_platform_secret(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* What a kernel or a limit refuses of these makes the keys less well kept, not useless. */
+	madvise(memory, bytes, MADV_WIPEONFORK);
+	madvise(memory, bytes, MADV_DONTDUMP);
+	mlock(memory, bytes);
 	return memory;
 }
 
@@ -92,8 +111,19 @@ fail:
 	return false;
 }
 
-/* ---- directories: inotify(7) ------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------------------- */
+
+bool sense_platform_allocate(int fd, uint64_t length)
+{
+	return !fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)length);
+}
+
+bool sense_platform_rename_new(int dir, const char *name, const char *as)
+{
+	return !renameat2(dir, name, dir, as, RENAME_NOREPLACE);
+}
+
+/* inotify(7) */
 
 #define CHANGES (IN_CLOSE_WRITE | IN_MOVE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
 

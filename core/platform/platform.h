@@ -58,6 +58,8 @@ void sense_platform_end_with_parent(void);
 bool sense_platform_program_path(char *out, size_t cap);
 /* The user at the other end of a connected AF_UNIX socket, as it was when it connected. */
 bool sense_platform_peer_uid(int fd, uid_t *uid);
+/* Room for so much that was sent and not yet received; where this process may, beyond the limit for users. */
+void sense_platform_send_room(int fd, int bytes);
 /*
  * A timer (timer_create(3)) on the CPU time of the calling thread, whose signal goes to this very thread with
  * si_value.sival_ptr = value. Belongs to the caller, who ends it with timer_delete. False: see errno.
@@ -69,12 +71,22 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 /* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
 void *sense_platform_reserve(size_t bytes);
 /*
+ * Zeroes for keys, that no child inherits, no core dump holds and no swap space takes; as far as the system grants
+ * it. NULL: see errno.
+ */
+void *sense_platform_secret(size_t bytes);
+/*
  * The same memory twice, shared with children: a view to write through, and one that only reads and, where
  * the system can do so, cannot be made writable by anybody who has that view alone. False: see errno.
  */
 bool sense_platform_views(size_t bytes, void **writable, const void **readable);
 
-/* ---- changes of directories ---- */
+/* ---- files ---- */
+
+/* Disk space for a file up to this length, which it does not get by that. False: see errno; EOPNOTSUPP: cannot be. */
+bool sense_platform_allocate(int fd, uint64_t length);
+/* Within a directory; never over a file that is there. False: see errno. */
+bool sense_platform_rename_new(int dir, const char *name, const char *as);
 
 /* A descriptor, to be closed, that becomes readable when something changes in a directory that was added. */
 int sense_platform_watch_open(void);
