@@ -35,7 +35,7 @@ static bool filter_attach(int fd)
 {
 	enum { PAIR = 7, CHILD = 11, ACCEPT = 15, DROP = 16 };
 #define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(at))
-#define JUMP(value, here, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, order(value), (yes) - (here) - 1, no)
+#define JUMP(value, here, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, order(value), (yes) - (here)-1, no)
 	struct sock_filter code[] = {
 	    LOAD(EVENT_AT), /* 0 */
 	    JUMP(EV_NONE, 1, ACCEPT, 0),

@@ -56,7 +56,8 @@ static bool ring_open(struct perf *perf, int processor)
 	ring->fd = event_open(processor);
 	if (ring->fd < 0)
 		return errno == ENODEV; /* a processor that is not there */
-	void *page = mmap(NULL, perf->page_size + perf->size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+	void *page =
+	    mmap(NULL, perf->page_size + perf->size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
 	if (page == MAP_FAILED) {
 		close(ring->fd);
 		return false;
@@ -95,9 +96,9 @@ void perf_close(struct perf *perf)
 
 /* ---- reading --------------------------------------------------------------------------------------
  *
- * A program that begins has its name written, and then what is mapped, its own file first. It may be on another
- * processor by then, whose ring is read before: so names are taken from all rings first, and of a process's files the
- * earliest behind its name.
+ * A program that begins has its name written, and then what is mapped, its own file first. It may be on
+ * another processor by then, whose ring is read before: so names are taken from all rings first, and of a
+ * process's files the earliest behind its name.
  */
 
 static uint64_t time_of(const uint8_t *body, size_t len)
@@ -159,7 +160,8 @@ static void ring_walk(struct perf *perf, const struct ring *ring, uint64_t end, 
 		copy_round(perf, data, at, (uint8_t *)&head, sizeof head);
 		if (head.size < sizeof head)
 			return;
-		bool wanted = head.type == type && head.size <= sizeof perf->record && head.size >= sizeof head + LEAST &&
+		bool wanted = head.type == type && head.size <= sizeof perf->record &&
+		              head.size >= sizeof head + LEAST &&
 		              (type != PERF_RECORD_COMM || head.misc & PERF_RECORD_MISC_COMM_EXEC);
 		if (wanted) {
 			copy_round(perf, data, at, perf->record, head.size);

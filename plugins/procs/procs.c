@@ -118,7 +118,9 @@ SENSE_PLUGIN_EXPORT = {
     .version = "1.0",
     .summary = "processes of this host: the kernel's process connector, or /proc",
     .sensor = &ops,
-    .platform = "Windows: ETW Microsoft-Windows-Kernel-Process (start, stop, image load) and the tool-help snapshot at "
-                "the beginning; macOS: EndpointSecurity ES_EVENT_TYPE_NOTIFY_FORK, _EXEC, _EXIT and libproc. Both: "
-                "pid, parent, start time, executable, arguments, user, names of variables, exit code.",
+    .platform =
+	"Windows: ETW Microsoft-Windows-Kernel-Process (start, stop, image load) and the tool-help snapshot "
+        "at "
+	"the beginning; macOS: EndpointSecurity ES_EVENT_TYPE_NOTIFY_FORK, _EXEC, _EXIT and libproc. Both: "
+	"pid, parent, start time, executable, arguments, user, names of variables, exit code.",
 };

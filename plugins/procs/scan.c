@@ -36,7 +36,8 @@ static void scan_process(struct sensor *sensor, uint32_t pid)
 		bool other = known->start && known->start != stat.start;
 		if (other)
 			watch_ended(sensor, known, look_time(stat.start), -1);
-		else if (sensor->connector >= 0 || known->flags & KNOWN_KERNEL || name == watch_name_hash(stat.name))
+		else if (sensor->connector >= 0 || known->flags & KNOWN_KERNEL ||
+		         name == watch_name_hash(stat.name))
 			return;
 		if (!other) { /* without the connector a new name is how an executed program is noticed */
 			watch_tell(sensor, known, true);
@@ -142,7 +143,8 @@ static bool refill_slot(struct sensor *sensor, struct known *known)
 }
 
 /* From slot to slot until the deadline. True: that was the last one. */
-static bool table_walk(struct sensor *sensor, bool (*visit)(struct sensor *, struct known *), uint64_t deadline)
+static bool table_walk(struct sensor *sensor, bool (*visit)(struct sensor *, struct known *),
+                       uint64_t deadline)
 {
 	while (sensor->cursor <= sensor->table.mask && now_us() < deadline) {
 		uint32_t mask = sensor->table.mask;

@@ -106,7 +106,7 @@ bool watch_tell(struct sensor *sensor, struct known *known, bool now)
 {
 	struct look *look = &sensor->look;
 	enum look_result result = look_at(look, sensor->proc, known->pid, &sensor->users);
-	known->flags &= (uint8_t)~(KNOWN_FORKED | KNOWN_PENDING);
+	known->flags &= (uint8_t) ~(KNOWN_FORKED | KNOWN_PENDING);
 	if (result == LOOK_GONE)
 		return false;
 	if (result == LOOK_KERNEL) {
@@ -151,15 +151,14 @@ static void vanished_tell(struct sensor *sensor, struct known *known, const stru
 	char user[USER_NAME_MAX];
 	if (!known->start_us)
 		known->start_us = look_time_monotonic(change->time_ns);
-	struct sense_process process = {.size = sizeof process,
-	                                .pid = known->pid,
-	                                .parent = known->parent,
-	                                .start_us = known->start_us};
+	struct sense_process process = {
+	    .size = sizeof process, .pid = known->pid, .parent = known->parent, .start_us = known->start_us};
 	const struct perf_image *image = sensor->perf ? perf_recall(sensor->perf, known->pid) : NULL;
 	sensor->counts.vanished++;
 	if (known->parent && sensor->host->process_find(known->parent, &parent)) {
 		process.uid = parent.uid; /* the real one: executing a program does not change it */
-		snprintf(user, sizeof user, "%s", parent.user ? parent.user : ""); /* the host moves its own */
+		snprintf(user, sizeof user, "%s",
+		         parent.user ? parent.user : ""); /* the host moves its own */
 		process.user = user;
 	}
 	if (image) {
@@ -200,7 +199,8 @@ void watch_pending(struct sensor *sensor, uint64_t deadline_us)
 			continue;
 		bool begins = known->flags & KNOWN_FORKED;
 		if (!watch_tell(sensor, known, begins) && begins)
-			table_remove(&sensor->table, known); /* its end is still to come, and nobody waits for it */
+			table_remove(&sensor->table,
+			             known); /* its end is still to come, and nobody waits for it */
 	}
 }
 

@@ -7,7 +7,8 @@
 
 /* ---- what is found ----------------------------------------------------------------------------------- */
 
-static const char odd[] = "with blank\nand\xff" "newline";
+static const char odd[] = "with blank\nand\xff"
+			  "newline";
 
 static void check_held(const struct record *r, pid_t pid)
 {
@@ -15,7 +16,8 @@ static void check_held(const struct record *r, pid_t pid)
 	if (!ok(r != NULL, "the process is told"))
 		return;
 	static const char names[] = "PATH\0A_SECRET\0";
-	const char wanted[] = "held\0hold\0with blank\nand\xff" "newline\0";
+	const char wanted[] = "held\0hold\0with blank\nand\xff"
+			      "newline\0";
 	is_num(r->parent, getpid(), "its parent");
 	is_str(r->path, self, "its executable");
 	is_num(r->argv_len, sizeof wanted, "its arguments' length");
@@ -35,7 +37,8 @@ static void check_held(const struct record *r, pid_t pid)
 /* One sweep, as a scan makes it. Needs no privilege. */
 static void once(void)
 {
-	const char *argv[] = {"held", "hold", odd, "", NULL}, *envp[] = {"PATH=/usr/bin", "not a name", "A_SECRET=hunter2", "=x", NULL};
+	const char *argv[] = {"held", "hold", odd, "", NULL},
+		   *envp[] = {"PATH=/usr/bin", "not a name", "A_SECRET=hunter2", "=x", NULL};
 	int end, gone_end;
 	char removed[PATH_MAX], wanted[PATH_MAX + 16];
 	snprintf(removed, sizeof removed, "%s", place("removed"));
@@ -68,7 +71,8 @@ static void once(void)
 
 static void lifetimes(void)
 {
-	const char *argv[] = {"held", "hold", odd, "", NULL}, *envp[] = {"PATH=/usr/bin", "A_SECRET=hunter2", NULL};
+	const char *argv[] = {"held", "hold", odd, "", NULL},
+		   *envp[] = {"PATH=/usr/bin", "A_SECRET=hunter2", NULL};
 	int end;
 	pid_t pid = start(self, argv, envp, &end);
 	until(last("s", (uint32_t)pid));
@@ -88,7 +92,8 @@ static void lifetimes(void)
 	pid = start(self, argv, envp, &end);
 	until((r = last("sf", (uint32_t)pid)) && !strcmp(r->name, "a) R 1 (\n"));
 	is_str(r ? r->name : "", "a) R 1 (\n", "a new name is told");
-	ok(r && last("s", (uint32_t)pid) && r->start_us == last("s", (uint32_t)pid)->start_us, "as of the same process");
+	ok(r && last("s", (uint32_t)pid) && r->start_us == last("s", (uint32_t)pid)->start_us,
+	   "as of the same process");
 	stop(pid, end);
 
 	pid = fork();
@@ -149,7 +154,8 @@ static void overrun(void)
 	int held_end;
 	pid_t held = start(self, argv, envp, &held_end);
 	until(told("gap", "more happened at once") && last("s", (uint32_t)held));
-	ok(told("gap", "gap.what=processes gap.where=process connector gap.why=more happened at once") != NULL,
+	ok(told("gap", "gap.what=processes gap.where=process connector gap.why=more happened at once") !=
+	       NULL,
 	   "an overrun is a gap");
 	ok(last("s", (uint32_t)held) != NULL, "what began unseen is found");
 	until(gauge_overruns);
@@ -205,8 +211,13 @@ static void packages(void)
 	int python_end, node_end;
 	const char *envp[] = {NULL};
 	char map[PATH_MAX], script[PATH_MAX];
-	static const char *const folders[] = {"site-packages", "site-packages/sentence_transformers", "app", "app/bin",
-	                                      "app/node_modules", "app/node_modules/openai", "app/node_modules/left-pad"};
+	static const char *const folders[] = {"site-packages",
+	                                      "site-packages/sentence_transformers",
+	                                      "app",
+	                                      "app/bin",
+	                                      "app/node_modules",
+	                                      "app/node_modules/openai",
+	                                      "app/node_modules/left-pad"};
 	for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
 		mkdir(place(folders[i]), 0755);
 	snprintf(map, sizeof map, "%s", place("site-packages/sentence_transformers/x.so"));
@@ -223,7 +234,8 @@ static void packages(void)
 	struct stat link = {0};
 	uint64_t patience = now_ms() + PATIENCE_MS;
 	while (link.st_atim.tv_sec * 1000000000 + link.st_atim.tv_nsec <=
-	           link.st_ctim.tv_sec * 1000000000 + link.st_ctim.tv_nsec && now_ms() < patience)
+	           link.st_ctim.tv_sec * 1000000000 + link.st_ctim.tv_nsec &&
+	       now_ms() < patience)
 		if (access(command, R_OK) || lstat(command, &link))
 			abort();
 	const char *python[] = {"python", "map", map, NULL}, *node[] = {"node", command, NULL};
@@ -232,14 +244,18 @@ static void packages(void)
 	if (ok(begin(SENSE_SENSOR_ONCE, NULL), "opens")) {
 		sweep_whole();
 		char wanted[2 * PATH_MAX];
-		snprintf(wanted, sizeof wanted,
-		         "inventory.kind=package inventory.app=python3.11 inventory.name=sentence-transformers "
-		         "inventory.path=%s", place("site-packages/sentence_transformers"));
+		snprintf(
+		    wanted, sizeof wanted,
+		    "inventory.kind=package inventory.app=python3.11 inventory.name=sentence-transformers "
+		    "inventory.path=%s",
+		    place("site-packages/sentence_transformers"));
 		const struct record *r = told("inventory", "app=python3.11");
 		is_str(r ? r->text : "", wanted, "a package of Python's that is mapped");
 		is_num(r ? r->pid : 0, first, "of the process that has it");
-		snprintf(wanted, sizeof wanted, "inventory.kind=package inventory.app=node inventory.name=openai "
-		         "inventory.path=%s", place("app/node_modules/openai"));
+		snprintf(wanted, sizeof wanted,
+		         "inventory.kind=package inventory.app=node inventory.name=openai "
+		         "inventory.path=%s",
+		         place("app/node_modules/openai"));
 		r = told("inventory", "app=node");
 		is_str(r ? r->text : "", wanted, "a package above the script that a command links to");
 		is_num(r ? r->pid : 0, second, "of the process that runs it");
@@ -284,7 +300,8 @@ static void hidden(void)
 		return;
 	ok(told("gap", "hidepid") != NULL, "what is hidden is a gap");
 	/* Linux 6.6 lets anybody listen. */
-	ok(ops->fd(sensor) >= 0 || told("gap", "process connector"), "and so is a connector that it may not have");
+	ok(ops->fd(sensor) >= 0 || told("gap", "process connector"),
+	   "and so is a connector that it may not have");
 	sweep_whole();
 	ok(last("f", (uint32_t)getpid()) && !last("f", 1), "its own processes are found");
 	ops->close(sensor);
@@ -300,7 +317,9 @@ static void refused(void)
 			_exit(1);
 		sweep_whole();
 		_exit(told("gap", "gap.where=/proc/PID/exe gap.why=Permission denied") && last("f", 1) &&
-		              !last("f", 1)->path[0] && last("f", 1)->name[0] ? 0 : 2);
+		              !last("f", 1)->path[0] && last("f", 1)->name[0]
+		          ? 0
+		          : 2);
 	}
 	int status;
 	waitpid(pid, &status, 0);

@@ -1,6 +1,7 @@
 /*
- * For tests of the sensor plugin `procs`: a host that writes down what it is told, the sensor driven as the agent
- * does, and children to be seen. The including program is also its own children: PROGRAM ROLE ARGUMENT...
+ * For tests of the sensor plugin `procs`: a host that writes down what it is told, the sensor driven as the
+ * agent does, and children to be seen. The including program is also its own children: PROGRAM ROLE
+ * ARGUMENT...
  */
 #ifndef SENSE_T_PROCS_WORLD_H
 #define SENSE_T_PROCS_WORLD_H
@@ -66,7 +67,8 @@ static void host_tell(const char *event, uint32_t pid, const struct sense_fact *
 	keep(r->event, sizeof r->event, event);
 	for (unsigned i = 0; i < count; i++) {
 		size_t n = strlen(r->text);
-		snprintf(r->text + n, sizeof r->text - n, "%s%s=%s", i ? " " : "", facts[i].field, facts[i].text);
+		snprintf(r->text + n, sizeof r->text - n, "%s%s=%s", i ? " " : "", facts[i].field,
+		         facts[i].text);
 	}
 }
 
@@ -113,12 +115,14 @@ static bool host_find(uint32_t pid, struct sense_process_known *out)
 	return false;
 }
 
-static enum sense_status host_catalogue(const char *table, bool (*row)(void *, const struct sense_row *), void *self,
-                                        sense_error *err)
+static enum sense_status host_catalogue(const char *table, bool (*row)(void *, const struct sense_row *),
+                                        void *self, sense_error *err)
 {
 	static const char *const columns[] = {"ecosystem", "name", NULL};
-	static const char *const rows[][2] = {
-	    {"pypi", "sentence-transformers"}, {"npm", "openai"}, {"npm", "@anthropic-ai/sdk"}, {"env-var", "X"}};
+	static const char *const rows[][2] = {{"pypi", "sentence-transformers"},
+	                                      {"npm", "openai"},
+	                                      {"npm", "@anthropic-ai/sdk"},
+	                                      {"env-var", "X"}};
 	if (strcmp(table, "sdk"))
 		return sense_fail(err, SENSE_E_NOTFOUND, "host", "no table '%s'", table);
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -140,8 +144,14 @@ static void host_gauge(const char *name, uint64_t value)
 }
 
 static const struct sense_host host = {
-    .size = sizeof host, .fail = sense_fail, .tell = host_tell, .process_started = host_started,
-    .process_ended = host_ended, .process_find = host_find, .catalogue = host_catalogue, .setting = host_setting,
+    .size = sizeof host,
+    .fail = sense_fail,
+    .tell = host_tell,
+    .process_started = host_started,
+    .process_ended = host_ended,
+    .process_find = host_find,
+    .catalogue = host_catalogue,
+    .setting = host_setting,
     .gauge = host_gauge,
 };
 
@@ -167,11 +177,11 @@ static void step(void)
 }
 
 /* Until it holds; it never waits for a time to pass, but for the machine's patience. */
-#define until(condition)                                                                                    \
-	do {                                                                                                \
-		uint64_t pump_end = now_ms() + PATIENCE_MS;                                                 \
-		while (!(condition) && now_ms() < pump_end)                                                 \
-			step();                                                                             \
+#define until(condition)                                    \
+	do {                                                \
+		uint64_t pump_end = now_ms() + PATIENCE_MS; \
+		while (!(condition) && now_ms() < pump_end) \
+			step();                             \
 	} while (0)
 
 static const struct record *last(const char *whats, uint32_t pid)
@@ -185,7 +195,8 @@ static const struct record *last(const char *whats, uint32_t pid)
 static const struct record *told(const char *event, const char *text)
 {
 	for (unsigned i = record_count; i--;)
-		if (records[i].what == 't' && !strcmp(records[i].event, event) && strstr(records[i].text, text))
+		if (records[i].what == 't' && !strcmp(records[i].event, event) &&
+		    strstr(records[i].text, text))
 			return &records[i];
 	return NULL;
 }
@@ -271,7 +282,8 @@ static int role_play(int argc, char **argv)
 	return hold();
 }
 
-/* A process that runs `count` others one after the other and then waits; its children end before they can be asked. */
+/* A process that runs `count` others one after the other and then waits; its children end before they can be
+ * asked. */
 static pid_t spawner(const char *program, unsigned count, int *end)
 {
 	int pipe_in[2];
