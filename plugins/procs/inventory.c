@@ -239,7 +239,9 @@ static bool script_path(const struct look *look, char *out, size_t cap)
 {
 	const char *argv = look->process.argv;
 	size_t len = look->process.argv_len;
-	for (size_t at = argv ? strlen(argv) + 1 : 0; argv && at < len; at += strlen(argv + at) + 1) {
+	if (!argv)
+		return false;
+	for (size_t at = strlen(argv) + 1; at < len; at += strlen(argv + at) + 1) {
 		const char *argument = argv + at;
 		if (*argument == '-' || !*argument)
 			continue;

@@ -17,7 +17,7 @@ static void passwd_read(struct users *users)
 	long long mtime = 0;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > PASSWD_MAX)
 		goto out;
-	mtime = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
+	mtime = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
 	if (users->passwd && users->inode == (long long)st.st_ino && users->size == st.st_size &&
 	    users->mtime == mtime)
 		goto out;
