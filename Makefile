@@ -9,7 +9,7 @@ say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -lm -ldl -lpthread
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla
@@ -27,7 +27,7 @@ MAIN_SRC   := core/main.c
 LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c lua/*/*.c))
 LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
-UNIT_SRC   := $(wildcard t/00-unit/*.c)
+UNIT_SRC   := $(wildcard t/00-unit/*.c t/70-fault/*.c)
 PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
 FUZZ_NAMES := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 BENCH_SRC  := $(wildcard t/bench/*.c)
@@ -41,8 +41,13 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
+PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
-FUZZ_LIBS_sockets_answer := -ljansson
+PLUGIN_LIBS_procs := -lcrypto
+PLUGIN_LIBS_files := -ljansson -lyaml -lz
+# Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
+$(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
+FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -104,7 +109,7 @@ $(B)/policies:
 	$(Q)ln -sfn $(CURDIR)/policies $@
 
 # ---- tests ------------------------------------------------------------------------------------
-$(B)/t/00-unit/%: $(B)/t/00-unit/%.o $(LIB_OBJ)
+$(UNIT_SRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -191,14 +196,21 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib/sense
 DATADIR ?= $(PREFIX)/share/sense
 MANDIR  ?= $(PREFIX)/share/man/man1
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+CONFDIR ?= /etc/sense
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(AGENT) $(DESTDIR)$(PREFIX)/bin/sense-agent
 	install -d $(DESTDIR)$(LIBDIR)/plugins $(DESTDIR)$(DATADIR) $(DESTDIR)$(MANDIR)
 	install -m 644 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/plugins
-	cp -R policies $(DESTDIR)$(DATADIR)/
-	cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
+	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
+	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)
