@@ -40,7 +40,8 @@ bool extension_manifest(const char *text, size_t len, struct extension *extensio
 	locale = text_at(root, "default_locale");
 	copy(extension->version, sizeof extension->version, text_at(root, "version"));
 	size_t n = name ? strlen(name) : 0;
-	if (n > 8 && n < sizeof extension->message && !strncmp(name, "__MSG_", 6) && !strcmp(name + n - 2, "__")) {
+	if (n > 8 && n < sizeof extension->message && !strncmp(name, "__MSG_", 6) &&
+	    !strcmp(name + n - 2, "__")) {
 		snprintf(extension->message, sizeof extension->message, "%.*s", (int)(n - 8), name + 6);
 		copy(extension->locale, sizeof extension->locale, locale && is_plain(locale) ? locale : "en");
 	} else {
@@ -86,7 +87,8 @@ bool extension_addons(const char *text, size_t len,
 		struct extension extension = {0};
 		if (!id || (type && strcmp(type, "extension")))
 			continue;
-		copy(extension.name, sizeof extension.name, text_at(json_object_get(addon, "defaultLocale"), "name"));
+		copy(extension.name, sizeof extension.name,
+		     text_at(json_object_get(addon, "defaultLocale"), "name"));
 		copy(extension.version, sizeof extension.version, text_at(addon, "version"));
 		each(self, id, &extension);
 	}

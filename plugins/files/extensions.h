@@ -25,6 +25,7 @@ bool extension_message(const char *text, size_t len, struct extension *extension
 void extension_id(const char *path, char *id, size_t room);
 /* Each add-on of a profile, 1024 at most; false: the file is none. */
 bool extension_addons(const char *text, size_t len,
-                      void (*each)(void *self, const char *id, const struct extension *extension), void *self);
+                      void (*each)(void *self, const char *id, const struct extension *extension),
+                      void *self);
 
 #endif

@@ -84,7 +84,8 @@ static void tell_gauges(const struct files *files)
 	files->host->gauge("files.entries", files->looked);
 }
 
-/* ---- sweeps --------------------------------------------------------------------------------------------- */
+/* ---- sweeps ---------------------------------------------------------------------------------------------
+ */
 
 static void sweep_begin(struct files *files)
 {
@@ -128,20 +129,23 @@ static bool sweep_go(struct files *files)
 	return true;
 }
 
-/* ---- changes -------------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------------------
+ */
 
 static void change_begin(struct files *files, const struct job *job)
 {
 	const struct watch *watch = watch_find(files, job->wd);
 	if (!watch)
 		return;
-	snprintf(files->again_path, sizeof files->again_path, "%s/%s%s", watch->home->path, watch->rel, job->name);
+	snprintf(files->again_path, sizeof files->again_path, "%s/%s%s", watch->home->path, watch->rel,
+	         job->name);
 	files->again_since = ++files->known.now;
 	files->again_home = watch->home;
 	files->again_cut = watch->home->cut;
 	watch->home->cut = false;
 	files->work += 5;
-	walk_begin_entry(files, &files->again, watch->home, watch->rel, job->name, watch->states, watch->count);
+	walk_begin_entry(files, &files->again, watch->home, watch->rel, job->name, watch->states,
+	                 watch->count);
 }
 
 static void change_done(struct files *files)
@@ -180,7 +184,8 @@ static enum sense_status files_ready(void *sensor, sense_error *err)
 	busy = changes_go(files);
 	/* Events were lost, and the next sweep may be hours away. */
 	if (files->watcher.overflowed && !files->sweeping) {
-		tell_gap(files, files->homes.at[0], "", "changes came faster than they were read: all is looked at again",
+		tell_gap(files, files->homes.at[0], "",
+		         "changes came faster than they were read: all is looked at again",
 		         ++files->overflows);
 		sweep_begin(files);
 		files->own_sweep = true;
@@ -199,7 +204,8 @@ static enum sense_status files_sweep(void *sensor, uint32_t *wait_ms, sense_erro
 	mounts_read(&files->mounts);
 	if (!files->sweeping)
 		sweep_begin(files);
-	*wait_ms = sweep_go(files) ? 0 : (uint32_t)(files->every_ms < UINT32_MAX ? files->every_ms : UINT32_MAX);
+	*wait_ms =
+	    sweep_go(files) ? 0 : (uint32_t)(files->every_ms < UINT32_MAX ? files->every_ms : UINT32_MAX);
 	return SENSE_OK;
 }
 
@@ -218,7 +224,8 @@ SENSE_PLUGIN_EXPORT = {
     .version = "1",
     .summary = "files that speak of AI use: MCP configurations, instructions, models, extensions, packages",
     .sensor = &sensor_ops,
-    .platform = "Homes of all users; places of the catalogue for this system, opened without following links out "
-                "of a home; notice of changes below them (Windows: ReadDirectoryChangesW or the USN journal, "
-                "reparse points not followed; macOS: FSEvents, O_NOFOLLOW_ANY, Full Disk Access)",
+    .platform =
+	"Homes of all users; places of the catalogue for this system, opened without following links out "
+	"of a home; notice of changes below them (Windows: ReadDirectoryChangesW or the USN journal, "
+	"reparse points not followed; macOS: FSEvents, O_NOFOLLOW_ANY, Full Disk Access)",
 };

@@ -25,14 +25,14 @@
 #define HOMES_MAX 1024u
 #define PLACES_MAX 1024u
 #define STEPS_MAX 14u
-#define DEPTH_MAX 20u           /* directories below a home */
-#define PROJECT_DEPTH 3u        /* ... in which projects are looked for */
-#define DEEP_DEPTH 8u           /* directories that '**' stands for */
-#define ENTRIES_DIR_MAX 8192u   /* looked at of a directory */
+#define DEPTH_MAX 20u            /* directories below a home */
+#define PROJECT_DEPTH 3u         /* ... in which projects are looked for */
+#define DEEP_DEPTH 8u            /* directories that '**' stands for */
+#define ENTRIES_DIR_MAX 8192u    /* looked at of a directory */
 #define ENTRIES_HOME_MAX 100000u /* ... and of a home in one sweep */
-#define CONFIG_MAX (1u << 20)   /* bytes of a configuration */
-#define YAML_MAX (256u << 10)   /* libyaml is slower by an order */
-#define MODEL_MIN (1u << 20)    /* a smaller file is no model */
+#define CONFIG_MAX (1u << 20)    /* bytes of a configuration */
+#define YAML_MAX (256u << 10)    /* libyaml is slower by an order */
+#define MODEL_MIN (1u << 20)     /* a smaller file is no model */
 #define KNOWN_MAX 32768u
 #define KNOWN_HOME_MAX 8192u
 #define WATCHES_MAX 4096u
@@ -109,7 +109,7 @@ struct magic {
 
 struct places {
 	unsigned count, listed_count, magic_count;
-	bool firefox; /* the catalogue lists extensions of it */
+	bool firefox;     /* the catalogue lists extensions of it */
 	struct place *at; /* PLACES_MAX */
 	struct listed *listed;
 	struct magic magics[32];
@@ -136,11 +136,11 @@ struct home {
 	char *user; /* NULL: the system's */
 	uid_t uid;
 	unsigned known, watches; /* how many */
-	bool swept;  /* once at least: what is new is 'created', not 'found' */
-	bool cut;    /* this sweep did not see all of it */
-	bool full;      /* it was told that not all of it is remembered */
-	bool unwatched; /* ... watched */
-	unsigned entries; /* of this sweep */
+	bool swept;              /* once at least: what is new is 'created', not 'found' */
+	bool cut;                /* this sweep did not see all of it */
+	bool full;               /* it was told that not all of it is remembered */
+	bool unwatched;          /* ... watched */
+	unsigned entries;        /* of this sweep */
 };
 
 struct homes {
@@ -194,6 +194,7 @@ struct files;
 enum known_news known_note(struct files *files, struct home *home, enum known_kind kind, const char *path,
                            const char *name, uint64_t value);
 uint64_t known_hash(struct files *files, const void *bytes, size_t len, uint64_t seed);
+bool known_model(struct files *files, const char *path);
 /* Forgets, and tells of files, what was not noted since `since`: of one path; under a path; of a home. */
 void known_expire_path(struct files *files, const char *path, uint32_t since);
 void known_expire_below(struct files *files, const char *path, uint32_t since);
@@ -260,8 +261,8 @@ struct watcher {
 
 enum sense_status watch_open(struct files *files, sense_error *err);
 void watch_close(struct files *files);
-void watch_directory(struct files *files, struct home *home, int fd, const char *rel, const struct state *states,
-                     unsigned count);
+void watch_directory(struct files *files, struct home *home, int fd, const char *rel,
+                     const struct state *states, unsigned count);
 /* Reads events, at most a buffer of them. */
 void watch_read(struct files *files);
 /* The next job that is due; false: none. */
@@ -281,10 +282,10 @@ struct files {
 	struct watcher watcher;
 	struct walk sweep, again; /* of the sweep; of what changed */
 	bool sweeping;
-	bool own_sweep;       /* begun because events were lost */
-	bool swept_one;       /* the walk is in sweep_home */
+	bool own_sweep; /* begun because events were lost */
+	bool swept_one; /* the walk is in sweep_home */
 	unsigned sweep_home;
-	uint32_t sweep_since; /* known.now as its walk began */
+	uint32_t sweep_since;    /* known.now as its walk began */
 	struct home *again_home; /* of the change being looked at; NULL: none */
 	bool again_cut;
 	uint32_t again_since;
@@ -292,14 +293,14 @@ struct files {
 	struct states again_next, again_leaves; /* of an event at hand */
 	uint64_t overflows;
 	uint64_t every_ms;
-	unsigned work; /* done in this call */
+	unsigned work;   /* done in this call */
 	uint64_t looked; /* entries, in all */
 };
 
 /* A gap is told once for a place and reason; again when it was gone in between. */
 void tell_gap(struct files *files, struct home *home, const char *where, const char *why, uint64_t count);
-void tell_file(struct files *files, const struct home *home, const char *kind, const char *op, const char *path,
-               double size);
+void tell_file(struct files *files, const struct home *home, const char *kind, const char *op,
+               const char *path, double size);
 /* What a place led to. */
 struct found {
 	int fd;     /* open, of a file that is to be read; else -1 */
@@ -312,7 +313,8 @@ void leaf_take(struct files *files, struct home *home, const struct place *place
 bool jetbrains_plugin(struct files *files, const struct found *found, char *id, char *version, size_t room);
 /* Opens below the directory at fd, never leaving it and following nothing magic. */
 int open_beneath(int fd, const char *path, int flags);
-bool models_match(const struct places *places, const uint8_t *head, size_t len, uint64_t size, const char *name);
+bool models_match(const struct places *places, const uint8_t *head, size_t len, uint64_t size,
+                  const char *name);
 /* magics from a row of wire.tsv; false: this row is none that can be read. */
 bool models_magic(const char *pattern, const char *where, struct places *places);
 

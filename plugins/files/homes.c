@@ -17,9 +17,10 @@
 #define UID_NOBODY 65534u
 #define MOUNTS_MAX 8192u
 
-static const char *const remote_types[] = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse", "fuseblk", "9p", "afs",
-                                           "ceph", "lustre", "glusterfs", "ncpfs", "coda", "gfs2", "ocfs2",
-                                           "orangefs", "davfs", "autofs", "virtiofs", "beegfs", NULL};
+static const char *const remote_types[] = {"nfs",     "nfs4",     "cifs",   "smb3",  "smbfs",    "fuse",
+                                           "fuseblk", "9p",       "afs",    "ceph",  "lustre",   "glusterfs",
+                                           "ncpfs",   "coda",     "gfs2",   "ocfs2", "orangefs", "davfs",
+                                           "autofs",  "virtiofs", "beegfs", NULL};
 
 /* ---- homes ----------------------------------------------------------------------------------------- */
 
@@ -50,8 +51,8 @@ static void add_home(struct homes *homes, const char *path, const char *user, ui
 }
 
 /* Calls for each account that may be a person's. */
-static void each_account(struct homes *homes, void (*each)(struct homes *homes, const struct passwd *account,
-                                                           void *with),
+static void each_account(struct homes *homes,
+                         void (*each)(struct homes *homes, const struct passwd *account, void *with),
                          void *with)
 {
 	FILE *in = fopen("/etc/passwd", "re");
@@ -106,7 +107,8 @@ static void add_strangers(struct homes *homes, const struct mounts *mounts)
 	DIR *dir = mounts_remote(mounts, "/home") ? NULL : opendir("/home");
 	const struct dirent *entry;
 	for (unsigned i = 0; dir && i < HOMES_MAX && (entry = readdir(dir)); i++) {
-		if (entry->d_name[0] == '.' || entry->d_type != DT_DIR || !strcmp(entry->d_name, "lost+found"))
+		if (entry->d_name[0] == '.' || entry->d_type != DT_DIR ||
+		    !strcmp(entry->d_name, "lost+found"))
 			continue;
 		snprintf(path, sizeof path, "/home/%s", entry->d_name);
 		add_owned(homes, path, mounts);

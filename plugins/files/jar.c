@@ -36,7 +36,8 @@ bool jar_find(const uint8_t *directory, size_t len, const char *name, struct jar
 	size_t n = strlen(name);
 	for (size_t at = 0; len - at >= CENTRAL && !memcmp(directory + at, "PK\1\2", 4);) {
 		const uint8_t *header = directory + at;
-		size_t named = get16(header + 28), whole = CENTRAL + named + get16(header + 30) + get16(header + 32);
+		size_t named = get16(header + 28),
+		       whole = CENTRAL + named + get16(header + 30) + get16(header + 32);
 		if (whole > len - at)
 			return false;
 		if (named == n && !memcmp(header + CENTRAL, name, n)) {
@@ -59,10 +60,8 @@ size_t jar_data(const uint8_t local[JAR_LOCAL])
 
 bool jar_unpack(const struct jar_entry *entry, const uint8_t *packed, uint8_t *out)
 {
-	z_stream stream = {.next_in = (Bytef *)packed,
-	                   .avail_in = entry->packed,
-	                   .next_out = out,
-	                   .avail_out = entry->size};
+	z_stream stream = {
+	    .next_in = (Bytef *)packed, .avail_in = entry->packed, .next_out = out, .avail_out = entry->size};
 	if (entry->method == 0 && entry->packed == entry->size) {
 		memcpy(out, packed, entry->size);
 		return true;

@@ -1,7 +1,8 @@
 /*
- * jar.h - the one file of a JetBrains plugin's jar that says what it is: META-INF/plugin.xml. Bytes in, structs
- * out, no I/O; what is to be read next, the caller is told. Format: zip without ZIP64 (APPNOTE.TXT 6.3), stored or
- * deflated (RFC 1951, by zlib). Of the XML only the first <id> and <version> are looked for.
+ * jar.h - the one file of a JetBrains plugin's jar that says what it is: META-INF/plugin.xml. Bytes in,
+ * structs out, no I/O; what is to be read next, the caller is told. Format: zip without ZIP64
+ * (APPNOTE.TXT 6.3), stored or deflated (RFC 1951, by zlib). Of the XML only the first <id> and <version> are
+ * looked for.
  */
 #ifndef SENSE_PLUGIN_FILES_JAR_H
 #define SENSE_PLUGIN_FILES_JAR_H

@@ -1,6 +1,6 @@
 /*
- * A plugin of a JetBrains IDE: DIRECTORY/lib/NAME.jar, of which one holds META-INF/plugin.xml. Its directory's name
- * is no id, so jars are opened: 32 at most, and of each what leads to that one file.
+ * A plugin of a JetBrains IDE: DIRECTORY/lib/NAME.jar, of which one holds META-INF/plugin.xml. Its
+ * directory's name is no id, so jars are opened: 32 at most, and of each what leads to that one file.
  */
 #include "files.h"
 
@@ -34,7 +34,8 @@ static bool find_entry(struct files *files, int fd, uint64_t size, struct jar_en
 	uint8_t *tail = read_at(files, fd, size - len, len), *directory = NULL;
 	bool found = tail && jar_directory(tail, len, size, &offset, &length) &&
 	             (directory = read_at(files, fd, offset, length)) &&
-	             jar_find(directory, length, "META-INF/plugin.xml", entry) && entry->offset + JAR_LOCAL <= size;
+	             jar_find(directory, length, "META-INF/plugin.xml", entry) &&
+	             entry->offset + JAR_LOCAL <= size;
 	free(tail);
 	free(directory);
 	return found;

@@ -89,12 +89,24 @@ enum known_news known_note(struct files *files, struct home *home, enum known_ki
 		free(entry);
 		return KNOWN_FULL;
 	}
-	*entry = (struct known_entry){.key = key, .path_hash = path_hash, .value = value, .seen = known->now,
-	                              .home = home, .kind = (uint8_t)kind, .path = copy};
+	*entry = (struct known_entry){.key = key,
+	                              .path_hash = path_hash,
+	                              .value = value,
+	                              .seen = known->now,
+	                              .home = home,
+	                              .kind = (uint8_t)kind,
+	                              .path = copy};
 	known->table[slot_of(known, key)] = entry;
 	known->count++;
 	home->known++;
 	return KNOWN_NEW;
+}
+
+bool known_model(struct files *files, const char *path)
+{
+	const struct known *known = &files->known;
+	uint64_t key = hash_text(files, "", hash_text(files, path, 0) + KNOWN_MODEL);
+	return known->room && known->table[slot_of(known, key)];
 }
 
 static void forget(struct files *files, struct known_entry *entry)

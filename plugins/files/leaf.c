@@ -23,7 +23,8 @@ struct facts {
 static void add_text(struct facts *facts, const char *field, const char *text)
 {
 	if (text && *text && facts->count < FACTS_MAX)
-		facts->at[facts->count++] = (struct sense_fact){.field = field, .type = SENSE_FACT_TEXT, .text = text};
+		facts->at[facts->count++] =
+		    (struct sense_fact){.field = field, .type = SENSE_FACT_TEXT, .text = text};
 }
 
 static void add_number(struct facts *facts, const char *field, double number)
@@ -85,8 +86,8 @@ void tell_gap(struct files *files, struct home *home, const char *where, const c
 	tell(files, "gap", &facts);
 }
 
-void tell_file(struct files *files, const struct home *home, const char *kind, const char *op, const char *path,
-               double size)
+void tell_file(struct files *files, const struct home *home, const char *kind, const char *op,
+               const char *path, double size)
 {
 	struct facts facts = {0};
 	add_text(&facts, "file.path", path);
@@ -139,7 +140,8 @@ static char *read_once(int fd, size_t max, size_t *len)
 }
 
 /* The whole file; NULL and a gap when that cannot be had. The caller frees it, and wipes it before. */
-static char *read_file(struct files *files, struct home *home, const struct found *found, size_t max, size_t *len)
+static char *read_file(struct files *files, struct home *home, const struct found *found, size_t max,
+                       size_t *len)
 {
 	const char *why = "changes while it is read";
 	for (unsigned i = 0; i < READ_AGAIN; i++) {
@@ -154,8 +156,9 @@ static char *read_file(struct files *files, struct home *home, const struct foun
 			why = strerror(errno);
 			break;
 		}
-		if (!fstat(found->fd, &after) && after.st_size == (off_t)*len && before.st_size == after.st_size &&
-		    before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec)
+		if (!fstat(found->fd, &after) && after.st_size == (off_t)*len &&
+		    before.st_size == after.st_size && before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+		    before.st_mtim.tv_nsec == after.st_mtim.tv_nsec)
 			return text;
 		explicit_bzero(text, *len);
 		free(text);
@@ -178,11 +181,12 @@ struct config {
 	struct home *home;
 	const struct place *place;
 	const struct found *found;
+	uint64_t servers; /* what is declared: programs write these files for other reasons all day */
 };
 
 static void take_server(void *self, const struct mcp_server *server)
 {
-	const struct config *config = self;
+	struct config *config = self;
 	struct facts facts = {0};
 	add_text(&facts, "mcp.server", server->name);
 	add_text(&facts, "mcp.client", config->place->app);
@@ -197,7 +201,10 @@ static void take_server(void *self, const struct mcp_server *server)
 	add_text(&facts, "mcp.secrets", server->secrets);
 	add_text(&facts, "mcp.config", config->found->path);
 	add_text(&facts, "user", config->home->user);
-	tell_news(config->files, config->home, KNOWN_SERVER, config->found->path, server->name, "mcp", &facts);
+	uint64_t value = value_of(config->files, &facts);
+	config->servers = known_hash(config->files, &value, sizeof value, config->servers);
+	tell_news(config->files, config->home, KNOWN_SERVER, config->found->path, server->name, "mcp",
+	          &facts);
 }
 
 static enum mcp_format format_of(const struct place *place, const char *name)
@@ -211,7 +218,7 @@ static enum mcp_format format_of(const struct place *place, const char *name)
 static void take_config(struct files *files, struct home *home, const struct place *place,
                         const struct found *found)
 {
-	struct config config = {files, home, place, found};
+	struct config config = {files, home, place, found, 0};
 	enum mcp_format format = format_of(place, found->name);
 	struct mcp_result result = {0};
 	size_t len;
@@ -230,13 +237,15 @@ static void take_config(struct files *files, struct home *home, const struct pla
 		return;
 	}
 	if (result.dropped)
-		tell_gap(files, home, found->path, "declares more MCP servers than are looked at", result.dropped);
+		tell_gap(files, home, found->path, "declares more MCP servers than are looked at",
+		         result.dropped);
 	if (result.servers)
-		take_file(files, home, KNOWN_CONFIG, "mcp_config", found, stamp_of(files, found->st));
+		take_file(files, home, KNOWN_CONFIG, "mcp_config", found, config.servers);
 	known_expire_path(files, found->path, since);
 }
 
-/* ---- models, extensions, packages ----------------------------------------------------------------------- */
+/* ---- models, extensions, packages -----------------------------------------------------------------------
+ */
 
 static void take_model(struct files *files, struct home *home, const struct found *found)
 {
@@ -249,8 +258,8 @@ static void take_model(struct files *files, struct home *home, const struct foun
 	take_file(files, home, KNOWN_MODEL, "model", found, 1);
 }
 
-static void take_inventory(struct files *files, struct home *home, const struct place *place, const char *kind,
-                           const char *name, const char *version, const char *path)
+static void take_inventory(struct files *files, struct home *home, const struct place *place,
+                           const char *kind, const char *name, const char *version, const char *path)
 {
 	struct facts facts = {0};
 	add_text(&facts, "inventory.kind", kind);
@@ -271,8 +280,8 @@ static char *read_beneath(struct files *files, struct home *home, const struct f
 	char *text = NULL;
 	files->work += 4;
 	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
-		text = read_file(files, home, &(struct found){fd, found->parent, rel, found->path, &st}, MANIFEST_MAX,
-		                 len);
+		text = read_file(files, home, &(struct found){fd, found->parent, rel, found->path, &st},
+		                 MANIFEST_MAX, len);
 	if (fd >= 0)
 		close(fd);
 	return text;
@@ -310,7 +319,8 @@ static void take_addon(void *self, const char *id, const struct extension *exten
 	const struct addons *addons = self;
 	if (place_listed(&addons->files->places, LEAF_FIREFOX, id))
 		take_inventory(addons->files, addons->home, addons->place, "extension",
-		               extension->name[0] ? extension->name : id, extension->version, addons->found->path);
+		               extension->name[0] ? extension->name : id, extension->version,
+		               addons->found->path);
 }
 
 static void take_firefox(struct files *files, struct home *home, const struct place *place,
@@ -328,7 +338,8 @@ static void take_firefox(struct files *files, struct home *home, const struct pl
 }
 
 /* What its name says: editors' extensions and Python's packages. */
-static void take_named(struct files *files, struct home *home, const struct place *place, const struct found *found,
+static void take_named(struct files *files, struct home *home, const struct place *place,
+                       const struct found *found,
                        bool (*split)(const char *directory, char *name, char *version, size_t room),
                        const char *kind)
 {
@@ -341,11 +352,13 @@ static void take_jetbrains(struct files *files, struct home *home, const struct 
                            const struct found *found)
 {
 	char id[256], version[256];
-	if (jetbrains_plugin(files, found, id, version, sizeof id) && place_listed(&files->places, LEAF_JETBRAINS, id))
+	if (jetbrains_plugin(files, found, id, version, sizeof id) &&
+	    place_listed(&files->places, LEAF_JETBRAINS, id))
 		take_inventory(files, home, place, "extension", id, version, found->path);
 }
 
-static void take_npm(struct files *files, struct home *home, const struct place *place, const struct found *found)
+static void take_npm(struct files *files, struct home *home, const struct place *place,
+                     const struct found *found)
 {
 	char name[512], rel[300];
 	const char *scope = found->path + strlen(found->path) - strlen(found->name);

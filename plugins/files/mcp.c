@@ -125,8 +125,9 @@ static void take_secrets(struct walk *walk, const json_t *server, const char *me
 /* Members of the server itself that some clients have for a key. */
 static void take_own_secrets(struct walk *walk, const json_t *server)
 {
-	static const char *const members[] = {"apiKey", "api_key", "token", "bearer_token", "authToken",
-	                                      "authorization_token", "password", NULL};
+	static const char *const members[] = {"apiKey",       "api_key",   "token",
+	                                      "bearer_token", "authToken", "authorization_token",
+	                                      "password",     NULL};
 	for (unsigned i = 0; members[i]; i++) {
 		const char *text = json_string_value(json_object_get(server, members[i]));
 		if (text && mcp_is_secret(members[i], text))
@@ -151,7 +152,7 @@ static const char *transport_of(const struct walk *walk, const char *said)
 static bool take_server(struct walk *walk, const char *name, const json_t *object)
 {
 	struct mcp_server *server = &walk->server;
-	static const char *const maps[] = {"env",  "environment",  "envs",           "headers",
+	static const char *const maps[] = {"env",          "environment", "envs",           "headers",
 	                                   "http_headers", "httpHeaders", "requestOptions", NULL};
 	*server = (struct mcp_server){0};
 	unsigned count = take_command(walk, object);
@@ -257,8 +258,8 @@ static void take_keys(struct walk *walk, json_t *root, const char *keys)
 	}
 }
 
-void mcp_read(const char *text, size_t len, enum mcp_format format, const char *keys, mcp_sink *sink, void *self,
-              struct mcp_result *result)
+void mcp_read(const char *text, size_t len, enum mcp_format format, const char *keys, mcp_sink *sink,
+              void *self, struct mcp_result *result)
 {
 	struct walk *walk = calloc(1, sizeof *walk);
 	json_t *root = NULL;

@@ -16,7 +16,8 @@ struct toml {
 	const char *at, *end;
 	const char *fault;
 	unsigned values;
-	json_t *open[TOML_LEVELS_MAX]; /* arrays and inline tables; [0] the table that lines go into; borrowed */
+	json_t
+	    *open[TOML_LEVELS_MAX]; /* arrays and inline tables; [0] the table that lines go into; borrowed */
 	char keys[TOML_LEVELS_MAX][TOML_KEY_MAX];
 };
 
@@ -212,7 +213,8 @@ static void take_header(struct toml *r, json_t *root)
 		table = descend(r, table, r->keys[i]);
 	if (array && !r->fault) {
 		json_t *list = json_object_get(table, r->keys[count - 1]);
-		if (!json_is_array(list) && !json_object_set_new_nocheck(table, r->keys[count - 1], json_array()))
+		if (!json_is_array(list) &&
+		    !json_object_set_new_nocheck(table, r->keys[count - 1], json_array()))
 			list = json_object_get(table, r->keys[count - 1]);
 		table = json_object();
 		count_value(r);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define FIXED_STRONG 4u /* bytes; fewer say something only together with the name */
+#define FIXED_STRONG 4u                     /* bytes; fewer say something only together with the name */
 #define SAFETENSORS_HEADER_MAX (100u << 20) /* as its own readers bound it */
 
 /* Hex bytes, ".." for any, up to what is something else. */
@@ -84,10 +84,12 @@ static bool is_pickle_zip(const uint8_t *head, size_t len)
 	return len > 40 && memmem(head + 30, len - 30, "/data.pkl", 9);
 }
 
-bool models_match(const struct places *places, const uint8_t *head, size_t len, uint64_t size, const char *name)
+bool models_match(const struct places *places, const uint8_t *head, size_t len, uint64_t size,
+                  const char *name)
 {
 	static const char *const weak[] = {".onnx", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", NULL};
-	static const char *const hdf5[] = {".keras", ".weights.h5", "model.h5", "_model.hdf5", ".tf.h5", NULL};
+	static const char *const hdf5[] = {".keras",      ".weights.h5", "model.h5",
+	                                   "_model.hdf5", ".tf.h5",      NULL};
 	for (unsigned i = 0; i < places->magic_count; i++) {
 		const struct magic *magic = &places->magics[i];
 		bool same = magic->offset + magic->len <= len;
@@ -99,7 +101,8 @@ bool models_match(const struct places *places, const uint8_t *head, size_t len, 
 		for (unsigned k = 0; k < magic->len && same; k++)
 			same = !((head[magic->offset + k] ^ magic->bytes[k]) & magic->mask[k]);
 		if (!same || (magic->pickle_zip && !is_pickle_zip(head, len)) ||
-		    (magic->hdf5 && !ends_with(name, hdf5)) || (magic->fixed < FIXED_STRONG && !ends_with(name, weak)))
+		    (magic->hdf5 && !ends_with(name, hdf5)) ||
+		    (magic->fixed < FIXED_STRONG && !ends_with(name, weak)))
 			continue;
 		return true;
 	}

@@ -160,7 +160,8 @@ static const char *option_value(const char *options, const char *word, const cha
  * The word that names the package, behind the runner's own words. `uv run` starts what is there: with it only
  * an option names something that is fetched.
  */
-static const char *find_spec(const struct runner *runner, const char *const *argv, unsigned count, unsigned at)
+static const char *find_spec(const struct runner *runner, const char *const *argv, unsigned count,
+                             unsigned at)
 {
 	const char *valued = runner->kind == IMAGE ? image_valued : runner->valued, *named;
 	bool options_only = !strcmp(runner->program, "uv") && !runner->verb2;
@@ -232,7 +233,8 @@ static unsigned prefix_words(const char *const *argv, unsigned count)
 			at++;
 		else
 			break;
-		while (at < count && (argv[at][0] == '-' || (strchr(argv[at], '=') && !strchr(argv[at], '/'))))
+		while (at < count &&
+		       (argv[at][0] == '-' || (strchr(argv[at], '=') && !strchr(argv[at], '/'))))
 			at++;
 	}
 	return at;

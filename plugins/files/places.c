@@ -11,9 +11,9 @@
 #define LISTED_MAX 1024u
 
 /* Directories in which nobody keeps a project, and dependencies of one. */
-static const char *const skipped[] = {"node_modules", "__pycache__", "venv",   "target",   "build",    "dist",
-                                      "vendor",       "cache",       "Cache",  "snap",     "miniconda3",
-                                      "anaconda3",    NULL};
+static const char *const skipped[] = {"node_modules", "__pycache__", "venv",  "target", "build",
+                                      "dist",         "vendor",      "cache", "Cache",  "snap",
+                                      "miniconda3",   "anaconda3",   NULL};
 
 bool glob_match(const char *pattern, const char *name, bool fold)
 {
@@ -49,7 +49,8 @@ static const char *keep_text(struct places *places, const char *text, size_t len
 	return at;
 }
 
-static bool add_step(struct places *places, struct place *place, enum step_kind kind, const char *text, size_t len)
+static bool add_step(struct places *places, struct place *place, enum step_kind kind, const char *text,
+                     size_t len)
 {
 	const char *kept = keep_text(places, text, len);
 	if (!kept || place->count == STEPS_MAX)
@@ -72,7 +73,9 @@ static bool add_steps(struct places *places, struct place *place, const char *pa
 			continue;
 		}
 		part[used] = '\0';
-		enum step_kind kind = !strcmp(part, "**") ? STEP_DEEP : strchr(part, '*') ? STEP_GLOB : STEP_NAME;
+		enum step_kind kind = !strcmp(part, "**") ? STEP_DEEP
+		                    : strchr(part, '*')   ? STEP_GLOB
+		                                          : STEP_NAME;
 		if (!strcmp(part, "@listed"))
 			kind = STEP_LISTED;
 		if (used && !add_step(places, place, kind, part, used))
@@ -151,8 +154,11 @@ static uint8_t formats(const char *text)
 	static const struct {
 		const char *name;
 		uint8_t format;
-	} known[] = {{"jsonc", MCP_JSONC}, {"json", MCP_JSON}, {"toml", MCP_TOML},
-	             {"yaml", MCP_YAML},   {"yaml/json", MCP_YAML | MCP_JSON}};
+	} known[] = {{"jsonc", MCP_JSONC},
+	             {"json", MCP_JSON},
+	             {"toml", MCP_TOML},
+	             {"yaml", MCP_YAML},
+	             {"yaml/json", MCP_YAML | MCP_JSON}};
 	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
 		if (!strcmp(known[i].name, text))
 			return known[i].format;
@@ -223,8 +229,9 @@ static bool sdk_row(void *self, const struct sense_row *row)
 	static const struct {
 		const char *ecosystem;
 		enum leaf_kind leaf;
-	} kinds[] = {{"chrome-ext", LEAF_CHROME}, {"firefox-ext", LEAF_FIREFOX}, {"vscode-ext", LEAF_EDITOR},
-	             {"jetbrains-plugin", LEAF_JETBRAINS}, {"pypi", LEAF_PYTHON}, {"npm", LEAF_NPM}};
+	} kinds[] = {{"chrome-ext", LEAF_CHROME}, {"firefox-ext", LEAF_FIREFOX},
+	             {"vscode-ext", LEAF_EDITOR}, {"jetbrains-plugin", LEAF_JETBRAINS},
+	             {"pypi", LEAF_PYTHON},       {"npm", LEAF_NPM}};
 	struct places *places = self;
 	const char *ecosystem = column(row, "ecosystem"), *name = column(row, "name");
 	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -304,7 +311,8 @@ enum sense_status places_load(struct places *places, const struct sense_host *ho
 	static const struct {
 		const char *table;
 		bool (*row)(void *self, const struct sense_row *row);
-	} tables[] = {{"mcp_configs", config_row}, {"runtimes", runtime_row}, {"sdk", sdk_row}, {"wire", wire_row}};
+	} tables[] = {
+	    {"mcp_configs", config_row}, {"runtimes", runtime_row}, {"sdk", sdk_row}, {"wire", wire_row}};
 	places->at = calloc(PLACES_MAX, sizeof *places->at);
 	places->listed = calloc(LISTED_MAX, sizeof *places->listed);
 	places->text = malloc(TEXT_ROOM);
@@ -319,7 +327,8 @@ enum sense_status places_load(struct places *places, const struct sense_host *ho
 	add_own_places(places);
 	if (places->count == PLACES_MAX || places->listed_count == LISTED_MAX ||
 	    places->text_used + 4096 > places->text_room)
-		return host->fail(err, SENSE_E_LIMIT, "files", "the catalogue has more places than there is room for");
+		return host->fail(err, SENSE_E_LIMIT, "files",
+		                  "the catalogue has more places than there is room for");
 	return SENSE_OK;
 }
 
@@ -372,7 +381,8 @@ void places_settle(const struct places *places, struct states *states)
 {
 	for (unsigned i = 0; i < states->count; i++)
 		if (is_deep(places, states->at[i]))
-			add_state(states, (struct state){states->at[i].place, (uint8_t)(states->at[i].step + 1), 0});
+			add_state(states,
+			          (struct state){states->at[i].place, (uint8_t)(states->at[i].step + 1), 0});
 }
 
 static bool may_descend(enum step_kind kind, const char *name, unsigned deep)

@@ -11,30 +11,32 @@
 #include <strings.h>
 
 /* Behind these words of a name stands a secret; '^' only as the name's last word. */
-static const char *const names[] = {"TOKEN",  "SECRET",  "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL",
-                                    "APIKEY", "COOKIE",  "BEARER",   "AUTHORIZATION",
-                                    "^KEY",   "^PAT",    "^PWD",     "^PASS",  "^AUTH", NULL};
+static const char *const names[] = {
+    "TOKEN",  "SECRET",        "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "APIKEY", "COOKIE",
+    "BEARER", "AUTHORIZATION", "^KEY",     "^PAT",   "^PWD",       "^PASS",      "^AUTH",  NULL};
 /* ... but not when the name goes on like this. */
-static const char *const harmless[] = {"TOKENS", "PUBLIC", "_FILE", "_PATH", "_DIR", "_URL", "_URI",
-                                       "_ENDPOINT", "_NAME", "_ID", "_TYPE", "_LIMIT", "_COUNT", NULL};
+static const char *const harmless[] = {"TOKENS",    "PUBLIC", "_FILE", "_PATH", "_DIR",   "_URL",   "_URI",
+                                       "_ENDPOINT", "_NAME",  "_ID",   "_TYPE", "_LIMIT", "_COUNT", NULL};
 /* How keys of well-known services begin, and how long one is at least. */
 static const struct {
 	const char *begin;
 	unsigned least;
-} shapes[] = {{"sk-", 20},        {"sk_live_", 20}, {"sk_test_", 20}, {"ghp_", 20},  {"gho_", 20},
-              {"ghs_", 20},       {"ghu_", 20},     {"github_pat_", 20}, {"glpat-", 16}, {"xoxb-", 16},
-              {"xoxp-", 16},      {"xoxa-", 16},    {"xapp-", 16},    {"AKIA", 20},  {"ASIA", 20},
-              {"AIza", 30},       {"hf_", 20},      {"eyJ", 30},      {"npm_", 20},  {"pypi-", 20},
-              {"dop_v1_", 20},    {"SG.", 30},      {"ya29.", 20},    {"gsk_", 20},  {"xai-", 20},
-              {"pplx-", 20},      {"r8_", 20},      {"tvly-", 16},    {"lin_api_", 20}, {"ntn_", 20},
-              {"secret_", 20},    {"figd_", 16},    {"sbp_", 20},     {"fc-", 20},   {"AGE-SECRET-KEY-", 30},
-              {"-----BEGIN", 10}};
-static const char *const placeholders[] = {"your",    "changeme",    "change-me",   "change_me", "replace",
-                                           "example", "placeholder", "insert",      "dummy",     "redacted",
-                                           "secret-here", "token-here", "key-here", "<",         "...",
-                                           "xxxx",    "****",        NULL};
-static const char *const references[] = {"${", "{{", "$(", "op://", "vault:", "keychain:", "keyring:",
-                                         "env:", "input:", "file:", "secret:", "secrets.", "aws-sm://", NULL};
+} shapes[] = {
+    {"sk-", 20},       {"sk_live_", 20}, {"sk_test_", 20},    {"ghp_", 20},     {"gho_", 20},
+    {"ghs_", 20},      {"ghu_", 20},     {"github_pat_", 20}, {"glpat-", 16},   {"xoxb-", 16},
+    {"xoxp-", 16},     {"xoxa-", 16},    {"xapp-", 16},       {"AKIA", 20},     {"ASIA", 20},
+    {"AIza", 30},      {"hf_", 20},      {"eyJ", 30},         {"npm_", 20},     {"pypi-", 20},
+    {"dop_v1_", 20},   {"SG.", 30},      {"ya29.", 20},       {"gsk_", 20},     {"xai-", 20},
+    {"pplx-", 20},     {"r8_", 20},      {"tvly-", 16},       {"lin_api_", 20}, {"ntn_", 20},
+    {"secret_", 20},   {"figd_", 16},    {"sbp_", 20},        {"fc-", 20},      {"AGE-SECRET-KEY-", 30},
+    {"-----BEGIN", 10}};
+static const char *const placeholders[] = {"your",        "changeme",    "change-me", "change_me", "replace",
+                                           "example",     "placeholder", "insert",    "dummy",     "redacted",
+                                           "secret-here", "token-here",  "key-here",  "<",         "...",
+                                           "xxxx",        "****",        NULL};
+static const char *const references[] = {
+    "${",   "{{",     "$(",    "op://",   "vault:",   "keychain:", "keyring:",
+    "env:", "input:", "file:", "secret:", "secrets.", "aws-sm://", NULL};
 
 static bool holds(const char *text, const char *word)
 {
@@ -64,7 +66,8 @@ static bool name_is_secret(const char *name)
 bool mcp_looks_secret(const char *text)
 {
 	for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		if (!strncmp(text, shapes[i].begin, strlen(shapes[i].begin)) && strlen(text) >= shapes[i].least)
+		if (!strncmp(text, shapes[i].begin, strlen(shapes[i].begin)) &&
+		    strlen(text) >= shapes[i].least)
 			return true;
 	return false;
 }
@@ -107,6 +110,13 @@ static bool is_placeholder(const char *value)
 	return n < 8 && strspn(value, "0123456789") == n;
 }
 
+/* Where a secret is kept is none. */
+static bool is_path(const char *value)
+{
+	return !strncmp(value, "~/", 2) || !strncmp(value, "./", 2) ||
+	       (value[0] == '/' && strchr(value + 1, '/'));
+}
+
 /* scheme://user:password@host, unless the password is a reference. */
 static bool has_password(const char *value)
 {
@@ -130,7 +140,7 @@ bool mcp_is_secret(const char *name, const char *value)
 		return false;
 	if (mcp_looks_secret(value))
 		return true;
-	return name_is_secret(name) && !strstr(value, "://");
+	return name_is_secret(name) && !is_path(value) && !strstr(value, "://");
 }
 
 void mcp_add_name(char *list, size_t room, const char *name)
@@ -279,8 +289,9 @@ void mcp_command_line(const char *const *argv, unsigned count, char *line, size_
 		const char *before = i ? argv[i - 1] : "";
 		if (i)
 			append_text(line, room, " ");
-		append_argument(line, room, argv[i], takes_value(before, argv[i]) ? before + strspn(before, "-") : "",
-		                found, found_room);
+		append_argument(line, room, argv[i],
+		                takes_value(before, argv[i]) ? before + strspn(before, "-") : "", found,
+		                found_room);
 	}
 }
 
@@ -318,8 +329,8 @@ static void query_names(const char *query, char *found, size_t found_room)
 	while (*query && *query != '#') {
 		size_t n = strcspn(query, "&#"), eq = strcspn(query, "=&#");
 		snprintf(name, sizeof name, "%.*s", (int)(eq < 99 ? eq : 99), query);
-		snprintf(value, sizeof value, "%.*s", (int)(eq < n ? (n - eq - 1 < 511 ? n - eq - 1 : 511) : 0),
-		         query + eq + (eq < n));
+		snprintf(value, sizeof value, "%.*s",
+		         (int)(eq < n ? (n - eq - 1 < 511 ? n - eq - 1 : 511) : 0), query + eq + (eq < n));
 		if (mcp_is_secret(name, value))
 			mcp_add_name(found, found_room, name);
 		explicit_bzero(value, sizeof value);

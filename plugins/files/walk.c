@@ -92,7 +92,8 @@ static bool must_read(const struct files *files, const struct states *states)
 }
 
 /* walk->path ends with the directory's '/'. Takes fd over. */
-static bool push(struct files *files, struct walk *walk, int fd, unsigned path_len, const struct states *states)
+static bool push(struct files *files, struct walk *walk, int fd, unsigned path_len,
+                 const struct states *states)
 {
 	struct frame *frame = &walk->frames[walk->depth];
 	if (walk->depth == DEPTH_MAX)
@@ -154,8 +155,8 @@ static bool is_directory_leaf(uint8_t leaf)
 }
 
 /* fd: of the file, where it was opened already; else -1. */
-static void take_leaf(struct files *files, struct walk *walk, const struct place *place, int fd, const char *name,
-                      const struct stat *st)
+static void take_leaf(struct files *files, struct walk *walk, const struct place *place, int fd,
+                      const char *name, const struct stat *st)
 {
 	struct stat now = *st;
 	int own = -1;
@@ -178,7 +179,8 @@ static void take_leaf(struct files *files, struct walk *walk, const struct place
 }
 
 /* The same file can be several places of one kind: the first is the one that says most. */
-static void take_leaves(struct files *files, struct walk *walk, int fd, const char *name, const struct stat *st)
+static void take_leaves(struct files *files, struct walk *walk, int fd, const char *name,
+                        const struct stat *st)
 {
 	unsigned done = 0;
 	for (unsigned i = 0; i < walk->leaves.count; i++) {
@@ -223,7 +225,8 @@ static void descend(struct files *files, struct walk *walk, int fd, const char *
 static bool named(const struct files *files, const struct frame *frame, const char *name)
 {
 	for (unsigned i = 0; i < frame->count; i++) {
-		const struct step *step = &files->places.at[frame->states[i].place].steps[frame->states[i].step];
+		const struct step *step =
+		    &files->places.at[frame->states[i].place].steps[frame->states[i].step];
 		if (step->kind == STEP_NAME && !strcmp(step->text, name))
 			return true;
 	}
@@ -252,7 +255,8 @@ static void take_entry(struct files *files, struct walk *walk, const char *name,
 	int fd = -1;
 	size_t len = strlen(name);
 	files->looked++;
-	places_step(&files->places, frame->states, frame->count, name, type != DT_REG, &walk->next, &walk->leaves);
+	places_step(&files->places, frame->states, frame->count, name, type != DT_REG, &walk->next,
+	            &walk->leaves);
 	if (!walk->next.count && !walk->leaves.count)
 		return;
 	if (frame->path_len + len + 2 >= PATH_ROOM) {
@@ -425,15 +429,16 @@ bool walk_begin(struct files *files, struct walk *walk, struct home *home)
 	return walk->depth > 0;
 }
 
-bool walk_begin_entry(struct files *files, struct walk *walk, struct home *home, const char *rel, const char *name,
-                      const struct state *states, unsigned count)
+bool walk_begin_entry(struct files *files, struct walk *walk, struct home *home, const char *rel,
+                      const char *name, const struct state *states, unsigned count)
 {
 	if (!open_root(files, walk, home))
 		return false;
 	size_t len = strlen(walk->path);
 	snprintf(walk->path + len, sizeof walk->path - len, "%s", rel);
-	int fd = mounts_remote(&files->mounts, walk->path) ? -1
-	                                                   : open_beneath(walk->root, *rel ? rel : ".", O_DIRECTORY);
+	int fd = mounts_remote(&files->mounts, walk->path)
+	           ? -1
+	           : open_beneath(walk->root, *rel ? rel : ".", O_DIRECTORY);
 	walk->next.count = count;
 	memcpy(walk->next.at, states, count * sizeof *states);
 	if (fd < 0 || !push(files, walk, fd, (unsigned)strlen(walk->path), &walk->next)) {

@@ -15,11 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUIET_MS 300u   /* an entry is looked at so long after its last event */
+#define QUIET_MS 300u     /* an entry is looked at so long after its last event */
 #define PATIENCE_MS 3000u /* ... or after its first */
-#define BUSY_MS 20u     /* between two pieces of work that are due at once */
-#define MASK (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_ONLYDIR | \
-              IN_EXCL_UNLINK)
+#define BUSY_MS 20u       /* between two pieces of work that are due at once */
+#define MASK                                                                                                \
+	(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_ONLYDIR | \
+	 IN_EXCL_UNLINK)
 
 static uint64_t now_ms(void)
 {
@@ -38,9 +39,11 @@ enum sense_status watch_open(struct files *files, sense_error *err)
 	if (watcher->timer < 0 || watcher->epoll < 0 ||
 	    epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, watcher->timer, &event) ||
 	    (watcher->inotify >= 0 && epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, watcher->inotify, &event)))
-		return files->host->fail(err, SENSE_E_IO, "files", "cannot watch directories: %s", strerror(errno));
+		return files->host->fail(err, SENSE_E_IO, "files", "cannot watch directories: %s",
+		                         strerror(errno));
 	if (watcher->inotify < 0)
-		tell_gap(files, files->homes.at[0], "", "directories cannot be watched: changes are found by sweeps", 1);
+		tell_gap(files, files->homes.at[0], "",
+		         "directories cannot be watched: changes are found by sweeps", 1);
 	return SENSE_OK;
 }
 
@@ -139,8 +142,8 @@ static void tell_full(struct files *files, struct home *home, const char *why)
 	home->unwatched = true;
 }
 
-void watch_directory(struct files *files, struct home *home, int fd, const char *rel, const struct state *states,
-                     unsigned count)
+void watch_directory(struct files *files, struct home *home, int fd, const char *rel,
+                     const struct state *states, unsigned count)
 {
 	struct watcher *watcher = &files->watcher;
 	char path[64];
@@ -155,8 +158,10 @@ void watch_directory(struct files *files, struct home *home, int fd, const char 
 	int wd = inotify_add_watch(watcher->inotify, path, MASK);
 	files->work++;
 	if (wd < 0) {
-		tell_full(files, home, errno == ENOSPC ? "fs.inotify.max_user_watches is reached: changes are found by sweeps"
-		                                         : strerror(errno));
+		tell_full(files, home,
+		          errno == ENOSPC
+		              ? "fs.inotify.max_user_watches is reached: changes are found by sweeps"
+		              : strerror(errno));
 		return;
 	}
 	struct watch *watch = (struct watch *)watch_find(files, wd);
@@ -192,6 +197,30 @@ static void add_job(struct watcher *watcher, int wd, const char *name)
 	snprintf(job->name, sizeof job->name, "%s", name);
 }
 
+/*
+ * Any file of a project can be a model, so each one that a build writes would be looked at again: only those
+ * that are large, or were models. The path is good enough for that; what is found goes by descriptors.
+ */
+static bool may_be_model(struct files *files, const struct watch *watch, const char *name)
+{
+	char path[PATH_ROOM];
+	struct stat st;
+	if (snprintf(path, sizeof path, "%s/%s%s", watch->home->path, watch->rel, name) >= (int)sizeof path ||
+	    mounts_remote(&files->mounts, path))
+		return false;
+	files->work++;
+	return known_model(files, path) ||
+	       (!lstat(path, &st) && S_ISREG(st.st_mode) && st.st_size >= MODEL_MIN);
+}
+
+static bool only_models(const struct files *files, const struct states *next, const struct states *leaves)
+{
+	for (unsigned i = 0; i < leaves->count; i++)
+		if (files->places.at[leaves->at[i].place].leaf != LEAF_MODEL)
+			return false;
+	return !next->count;
+}
+
 static void take_event(struct files *files, const struct inotify_event *event)
 {
 	struct watcher *watcher = &files->watcher;
@@ -213,10 +242,11 @@ static void take_event(struct files *files, const struct inotify_event *event)
 	if (!event->len)
 		return;
 	struct states *next = &files->again_next, *leaves = &files->again_leaves;
-	places_step(&files->places, watch->states, watch->count, event->name, (event->mask & IN_ISDIR) != 0, next,
-	            leaves);
-	/* A file that begins is looked at when it has been written; a link has no such event. */
-	if (next->count || leaves->count)
+	places_step(&files->places, watch->states, watch->count, event->name, (event->mask & IN_ISDIR) != 0,
+	            next, leaves);
+	if (!next->count && !leaves->count)
+		return;
+	if (!only_models(files, next, leaves) || may_be_model(files, watch, event->name))
 		add_job(watcher, event->wd, event->name);
 }
 

@@ -17,7 +17,7 @@ enum {
 	FIRST_LEAST = MARK_AT + BLOCK_MARK_BYTES
 };
 
-/* ---- its state ------------------------------------------------------------------------------------ */
+/* ---- its state ------------------------------------------------------------------------------- */
 
 static struct tpacket_hdr_v1 *head_of(uint8_t *base)
 {
@@ -71,7 +71,7 @@ void block_enter(struct block *block, uint8_t *base)
 	block->next = mark->next;
 }
 
-/* ---- its frames ------------------------------------------------------------------------------------- */
+/* ---- its frames ------------------------------------------------------------------------------ */
 
 /*
  * The tag is put behind the two addresses, which move into the room that the kernel left before them
@@ -79,7 +79,8 @@ void block_enter(struct block *block, uint8_t *base)
  */
 static void tag_restore(struct sense_packet *packet, uint8_t *data, const struct tpacket3_hdr *frame)
 {
-	uint16_t tpid = frame->tp_status & TP_STATUS_VLAN_TPID_VALID ? frame->hv1.tp_vlan_tpid : ETHERTYPE_VLAN;
+	uint16_t tpid =
+	    frame->tp_status & TP_STATUS_VLAN_TPID_VALID ? frame->hv1.tp_vlan_tpid : ETHERTYPE_VLAN;
 	uint16_t tci = (uint16_t)frame->hv1.tp_vlan_tci;
 	uint8_t *start = data - TAG_BYTES;
 	memmove(start, data, MAC_BYTES);
@@ -153,18 +154,21 @@ malformed:
 	return false;
 }
 
-unsigned block_take(struct block *block, struct sense_packet *packets, unsigned max, struct block_skips *skips)
+unsigned block_take(struct block *block, struct sense_packet *packets, unsigned max,
+                    struct block_skips *skips)
 {
 	unsigned n = 0;
 	while (n < max && block->given < block->count) {
 		uint32_t at = block->next;
-		if (at < FIRST_LEAST || at % FRAME_ALIGN || at > block->end || block->end - at < FRAME_LEAST) {
+		if (at < FIRST_LEAST || at % FRAME_ALIGN || at > block->end ||
+		    block->end - at < FRAME_LEAST) {
 			/* Without a way to the next frame those behind are lost. */
 			skips->malformed += block->count - block->given;
 			block->given = block->count;
 			break;
 		}
-		uint32_t step = ((const struct tpacket3_hdr *)(const void *)(block->base + at))->tp_next_offset;
+		uint32_t step =
+		    ((const struct tpacket3_hdr *)(const void *)(block->base + at))->tp_next_offset;
 		block->next = step < FRAME_LEAST || step > block->end - at ? block->end : at + step;
 		block->given++;
 		n += frame_read(block->base + at, block->end - at, &packets[n], skips);

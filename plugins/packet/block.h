@@ -2,9 +2,9 @@
  * One block of a TPACKET_V3 ring: a header, a mark of ours, then frames one behind the other (packet(7);
  * Linux, Documentation/networking/packet_mmap.rst).
  *
- * The kernel wrote it, but a worker before this one could write there too, so nothing in it is believed: every
- * offset is held to the block. Frames are given out where they lie; a VLAN tag, which the kernel keeps apart, is
- * put back into its frame.
+ * The kernel wrote it, but a worker before this one could write there too, so nothing in it is believed:
+ * every offset is held to the block. Frames are given out where they lie; a VLAN tag, which the kernel keeps
+ * apart, is put back into its frame.
  */
 #ifndef PACKET_BLOCK_H
 #define PACKET_BLOCK_H
@@ -12,9 +12,9 @@
 #include "core/sense_plugin.h"
 
 /*
- * Holds the largest frame of a loopback interface (64 KiB and a header) several times. Not more, for the kernel
- * begins a new block every BLOCK_TIMEOUT_MS however little is in it: what a ring bridges while nobody reads is
- * its number of blocks times that.
+ * Holds the largest frame of a loopback interface (64 KiB and a header) several times. Not more, for the
+ * kernel begins a new block every BLOCK_TIMEOUT_MS however little is in it: what a ring bridges while nobody
+ * reads is its number of blocks times that.
  */
 enum {
 	BLOCK_BYTES = 256 * 1024,
@@ -23,8 +23,8 @@ enum {
 };
 
 /*
- * How far a block was read: kept in the part of it that the kernel leaves to the reader, so that whoever comes
- * after a worker that died passes over what that one had in hand.
+ * How far a block was read: kept in the part of it that the kernel leaves to the reader, so that whoever
+ * comes after a worker that died passes over what that one had in hand.
  */
 struct block_mark {
 	uint64_t seq; /* the block's number, or the mark is an old one */
@@ -46,7 +46,7 @@ struct block {
 /* Frames that were not given out. */
 struct block_skips {
 	uint64_t malformed;
-	uint64_t foreign; /* of a link layer that is neither Ethernet nor IP */
+	uint64_t foreign;      /* of a link layer that is neither Ethernet nor IP */
 	uint16_t foreign_type; /* the last one's ARPHRD_ */
 };
 
@@ -60,6 +60,7 @@ void block_mend(uint8_t *base);
 /* Takes a block up, where the mark says that it was left. */
 void block_enter(struct block *block, uint8_t *base);
 /* Gives out at most max packets, and marks them. 0: nothing is left. */
-unsigned block_take(struct block *block, struct sense_packet *packets, unsigned max, struct block_skips *skips);
+unsigned block_take(struct block *block, struct sense_packet *packets, unsigned max,
+                    struct block_skips *skips);
 
 #endif

@@ -18,11 +18,11 @@ _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap a
 
 enum { FILTER_TEXT_MAX = 4096, ETHERTYPE_SERVICE_TAG = 0x88a8 /* IEEE 802.1ad */ };
 
-/* ---- the user's expression ------------------------------------------------------------------------------ */
+/* ---- the user's expression ------------------------------------------------------------------- */
 
 /*
- * `vlan` looks for a tag in the frame, where the kernel mostly leaves none: it would match next to nothing, and
- * silently.
+ * `vlan` looks for a tag in the frame, where the kernel mostly leaves none: it would match next to nothing,
+ * and silently.
  */
 static bool speaks_of_vlan(const char *text)
 {
@@ -67,10 +67,11 @@ enum sense_status filter_compile(struct filter_expression *expression, const str
 		return host->fail(err, SENSE_E_LIMIT, "packet", "the filter has more than %u characters",
 		                  (unsigned)FILTER_TEXT_MAX);
 	if (speaks_of_vlan(text))
-		return host->fail(err, SENSE_E_CONFIG, "packet",
-		                  "filter '%s': 'vlan' cannot be used in a live capture; without it, an expression "
-		                  "is for frames with and without a tag",
-		                  text);
+		return host->fail(
+		    err, SENSE_E_CONFIG, "packet",
+		    "filter '%s': 'vlan' cannot be used in a live capture; without it, an expression "
+		    "is for frames with and without a tag",
+		    text);
 	expression->given = true;
 	if (!compile_part(expression, FILTER_ETHERNET, text, snaplen, message))
 		return host->fail(err, SENSE_E_CONFIG, "packet", "filter '%s': %s", text, message);
@@ -88,7 +89,7 @@ void filter_free(struct filter_expression *expression)
 	*expression = (struct filter_expression){0};
 }
 
-/* ---- the whole program ------------------------------------------------------------------------------------ */
+/* ---- the whole program ----------------------------------------------------------------------- */
 
 struct program {
 	struct sock_filter *out;
@@ -127,7 +128,8 @@ static unsigned part_size(const struct filter_expression *expression, enum filte
 }
 
 /* Jumps of libpcap's are relative and stay within their own part. */
-static void put_part(struct program *program, const struct filter_expression *expression, enum filter_part part)
+static void put_part(struct program *program, const struct filter_expression *expression,
+                     enum filter_part part)
 {
 	const struct sock_filter *code = expression->code[part];
 	for (unsigned i = 0; i < expression->count[part]; i++)

@@ -1,9 +1,10 @@
 /*
- * The classic BPF program (Linux, Documentation/networking/filter.rst) that the kernel runs on each frame before
- * it takes room in the ring: which interfaces, loopback once only, then the user's own expression.
+ * The classic BPF program (Linux, Documentation/networking/filter.rst) that the kernel runs on each frame
+ * before it takes room in the ring: which interfaces, loopback once only, then the user's own expression.
  *
- * The expression is compiled by libpcap thrice: for Ethernet; for Ethernet with a VLAN tag, which the kernel mostly
- * takes out of a frame before the program sees it, but not always; and for raw IP, for devices without a link layer.
+ * The expression is compiled by libpcap thrice: for Ethernet; for Ethernet with a VLAN tag, which the kernel
+ * mostly takes out of a frame before the program sees it, but not always; and for raw IP, for devices without
+ * a link layer.
  */
 #ifndef PACKET_FILTER_H
 #define PACKET_FILTER_H

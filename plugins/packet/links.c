@@ -15,7 +15,7 @@ enum {
 	ANSWER_BYTES = 64 * 1024
 };
 
-/* ---- notices --------------------------------------------------------------------------------------- */
+/* ---- notices --------------------------------------------------------------------------------- */
 
 void links_init(struct links *links)
 {
@@ -50,7 +50,7 @@ bool links_changed(struct links *links)
 	return changed;
 }
 
-/* ---- the list ---------------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 /* Kinds that pass each frame on to the one below them. */
 static bool is_layered(const char *kind, size_t size)
@@ -113,7 +113,9 @@ static struct link_entry entry_of(const struct nlmsghdr *message)
 /* Takes one answer's messages; false: that was the last, or a failure that errno tells. */
 static bool answer_take(struct link_entry *entries, unsigned *n, const void *answer, int left)
 {
-	for (const struct nlmsghdr *each = answer; NLMSG_OK(each, left); each = NLMSG_NEXT(each, left)) {
+	const struct nlmsghdr *each = answer;
+	for (; left >= NLMSG_HDRLEN && each->nlmsg_len >= NLMSG_HDRLEN && each->nlmsg_len <= (unsigned)left;
+	     each = NLMSG_NEXT(each, left)) {
 		if (each->nlmsg_type == NLMSG_DONE)
 			return false;
 		if (each->nlmsg_type == NLMSG_ERROR) {
@@ -163,7 +165,8 @@ enum sense_status links_list(struct links *links, const struct sense_host *host,
 {
 	struct link_entry *entries = calloc(LINKS_MAX, sizeof *entries);
 	if (!entries)
-		return host->fail(err, SENSE_E_MEMORY, "packet", "no memory for %u interfaces", (unsigned)LINKS_MAX);
+		return host->fail(err, SENSE_E_MEMORY, "packet", "no memory for %u interfaces",
+		                  (unsigned)LINKS_MAX);
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	int count = fd < 0 ? -1 : dump(fd, entries), why = errno;
 	if (fd >= 0)

@@ -34,11 +34,10 @@ struct live {
 static void live_end(void *context)
 {
 	struct live *live = context;
-	for (unsigned i = 0; live->fds && i < live->count; i++)
-		if (live->fds[i] >= 0) {
-			ring_forget(live->fds[i]);
-			close(live->fds[i]);
-		}
+	for (unsigned i = 0; live->fds && i < live->count; i++) {
+		ring_forget(live->fds[i]);
+		close(live->fds[i]);
+	}
 	filter_free(&live->expression);
 	links_fini(&live->links);
 	free(live->wanted);
@@ -46,7 +45,7 @@ static void live_end(void *context)
 	free(live);
 }
 
-/* ---- which interfaces ------------------------------------------------------------------------------------- */
+/* ---- which interfaces ------------------------------------------------------------------------ */
 
 /* By any of its names. */
 static void wanted_find(struct live *live, struct wanted *wanted)
@@ -55,12 +54,14 @@ static void wanted_find(struct live *live, struct wanted *wanted)
 	wanted->index = if_nametoindex(wanted->name);
 	if (before != wanted->index)
 		live->host->log(SENSE_LOG_INFO, "packet", "interface %s %s", wanted->name,
-		                !wanted->index ? "went away" : before ? "is another one now" : "is captured");
+		                !wanted->index ? "went away"
+		                : before       ? "is another one now"
+		                               : "is captured");
 }
 
 /*
- * The interfaces that are named, if any are; else those to leave out, whose frames pass another one as well and would
- * be counted twice. True: the set is another one.
+ * The interfaces that are named, if any are; else those to leave out, whose frames pass another one as well
+ * and would be counted twice. True: the set is another one.
  */
 static bool indexes_find(struct live *live)
 {
@@ -87,46 +88,49 @@ static enum sense_status filter_attach(struct live *live, sense_error *err)
 	                           .expression = &live->expression};
 	unsigned count = filter_build(&want, live->code);
 	if (!count)
-		return live->host->fail(err, SENSE_E_LIMIT, "packet",
-		                        "the filter is too long: more than %u instructions with those for %u interfaces",
-		                        (unsigned)BPF_MAXINSNS, live->index_count);
+		return live->host->fail(
+		    err, SENSE_E_LIMIT, "packet",
+		    "the filter is too long: more than %u instructions with those for %u interfaces",
+		    (unsigned)BPF_MAXINSNS, live->index_count);
 	enum sense_status status = SENSE_OK;
 	for (unsigned i = 0; !status && i < live->count; i++)
 		status = packet_socket_filter(live->host, live->fds[i], live->code, count, err);
 	return status;
 }
 
-/* ---- begin --------------------------------------------------------------------------------------------------- */
+/* ---- begin ----------------------------------------------------------------------------------- */
 
 static enum sense_status want_check(const struct sense_host *host, const struct sense_live_want *want,
                                     sense_error *err)
 {
 	if (!want->workers || want->workers > RING_SOCKETS_MAX)
-		return host->fail(err, SENSE_E_LIMIT, "packet", "%u workers: 1 to %u can capture", want->workers,
-		                  (unsigned)RING_SOCKETS_MAX);
+		return host->fail(err, SENSE_E_LIMIT, "packet", "%u workers: 1 to %u can capture",
+		                  want->workers, (unsigned)RING_SOCKETS_MAX);
 	if (want->interface_count > FILTER_INTERFACES_MAX)
 		return host->fail(err, SENSE_E_LIMIT, "packet", "%u interfaces are named, %u at most can be",
 		                  want->interface_count, (unsigned)FILTER_INTERFACES_MAX);
 	for (unsigned i = 0; i < want->interface_count; i++) {
 		const char *name = want->interfaces[i];
 		if (!*name || strlen(name) >= sizeof((struct wanted *)0)->name)
-			return host->fail(err, SENSE_E_CONFIG, "packet", "'%s' cannot be the name of an interface", name);
+			return host->fail(err, SENSE_E_CONFIG, "packet",
+			                  "'%s' cannot be the name of an interface", name);
 	}
 	return SENSE_OK;
 }
 
 static enum sense_status wanted_take(struct live *live, const struct sense_live_want *want, sense_error *err)
 {
-	live->fds = malloc(want->workers * sizeof *live->fds);
+	live->fds = calloc(want->workers, sizeof *live->fds);
 	live->wanted = calloc(want->interface_count + 1u, sizeof *live->wanted);
 	if (!live->fds || !live->wanted)
 		return live->host->fail(err, SENSE_E_MEMORY, "packet", "no memory to capture");
 	live->wanted_count = want->interface_count;
 	for (unsigned i = 0; i < want->interface_count; i++) {
-		strcpy(live->wanted[i].name, want->interfaces[i]);
+		memcpy(live->wanted[i].name, want->interfaces[i], strlen(want->interfaces[i]) + 1);
 		wanted_find(live, &live->wanted[i]);
 		if (!live->wanted[i].index)
-			live->host->log(SENSE_LOG_WARN, "packet", "interface %s is not there; it is captured when it comes",
+			live->host->log(SENSE_LOG_WARN, "packet",
+			                "interface %s is not there; it is captured when it comes",
 			                live->wanted[i].name);
 	}
 	return SENSE_OK;
@@ -135,7 +139,9 @@ static enum sense_status wanted_take(struct live *live, const struct sense_live_
 static enum sense_status sockets_make(struct live *live, const struct sense_live_want *want, sense_error *err)
 {
 	uint64_t each = want->ring_bytes / want->workers / BLOCK_BYTES;
-	uint32_t blocks = each < RING_BLOCKS_LEAST ? RING_BLOCKS_LEAST : each > 65536 ? 65536 : (uint32_t)each;
+	uint32_t blocks = each < RING_BLOCKS_LEAST ? RING_BLOCKS_LEAST
+	                : each > 65536             ? 65536
+	                                           : (uint32_t)each;
 	for (unsigned i = 0; i < want->workers; i++) {
 		uint32_t got = blocks;
 		enum sense_status status = packet_socket_new(live->host, &got, &live->fds[i], err);
@@ -143,7 +149,8 @@ static enum sense_status sockets_make(struct live *live, const struct sense_live
 			return status;
 		live->count++;
 		if (got < blocks)
-			live->host->log(SENSE_LOG_WARN, "packet", "memory is short: a ring has %u KiB, %u were wanted",
+			live->host->log(SENSE_LOG_WARN, "packet",
+			                "memory is short: a ring has %u KiB, %u were wanted",
 			                got * (BLOCK_BYTES / 1024), blocks * (BLOCK_BYTES / 1024));
 		if (!ring_note(live->fds[i], got))
 			return live->host->fail(err, SENSE_E_LIMIT, "packet", "more than %u workers capture",
@@ -185,7 +192,7 @@ static enum sense_status live_begin(const struct sense_host *host, const struct 
 	return SENSE_OK;
 }
 
-/* ---- while it lives ----------------------------------------------------------------------------------------- */
+/* ---- while it lives -------------------------------------------------------------------------- */
 
 static enum sense_status live_look(void *context, struct sense_live_stats *stats, sense_error *err)
 {

@@ -11,7 +11,7 @@
 
 enum { FOREIGN_TOLD_MAX = 8 };
 
-/* ---- shapes of rings ------------------------------------------------------------------------------ */
+/* ---- shapes of rings ------------------------------------------------------------------------- */
 
 static struct {
 	int fd;
@@ -44,7 +44,7 @@ static uint32_t blocks_of(int fd)
 	return 0;
 }
 
-/* ---- where to go on --------------------------------------------------------------------------------- */
+/* ---- where to go on -------------------------------------------------------------------------- */
 
 struct ring {
 	const struct sense_host *host;
@@ -52,7 +52,7 @@ struct ring {
 	int fd;
 	uint8_t *base;
 	uint32_t blocks;
-	uint32_t now;       /* the block in hand, or the one that comes next */
+	uint32_t now; /* the block in hand, or the one that comes next */
 	bool in_hand;
 	struct block block; /* while in_hand */
 	uint64_t bytes;     /* given out */
@@ -103,8 +103,12 @@ static enum sense_status ring_open(const struct sense_host *host, const char *na
 {
 	uint32_t blocks = blocks_of(fd);
 	(void)resume; /* how far the ring was read is noted in it */
+	if (host->size <= offsetof(struct sense_host, wait) || !host->wait)
+		return host->fail(err, SENSE_E_VERSION, "packet", "%s: this host cannot wait for packets",
+		                  name);
 	if (!blocks)
-		return host->fail(err, SENSE_E_UNSUPPORTED, "packet", "%s: is no socket of a live capture", name);
+		return host->fail(err, SENSE_E_UNSUPPORTED, "packet", "%s: is no socket of a live capture",
+		                  name);
 	struct ring *ring = calloc(1, sizeof *ring);
 	if (!ring)
 		return host->fail(err, SENSE_E_MEMORY, "packet", "%s: no memory to read it", name);
@@ -112,8 +116,8 @@ static enum sense_status ring_open(const struct sense_host *host, const char *na
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED) {
 		free(ring);
-		return host->fail(err, SENSE_E_IO, "packet", "%s: cannot map its ring of %zu bytes: %s", name, size,
-		                  strerror(errno));
+		return host->fail(err, SENSE_E_IO, "packet", "%s: cannot map its ring of %zu bytes: %s", name,
+		                  size, strerror(errno));
 	}
 	*ring = (struct ring){.host = host, .fd = fd, .base = base, .blocks = blocks};
 	snprintf(ring->name, sizeof ring->name, "%s", name);
@@ -132,7 +136,7 @@ static void ring_close(void *capture)
 	free(ring);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Once for each kind, so that the log stays short whatever a device sends. */
 static void tell_foreign(struct ring *ring)
@@ -145,10 +149,11 @@ static void tell_foreign(struct ring *ring)
 	if (ring->told_count == FOREIGN_TOLD_MAX)
 		return;
 	ring->told[ring->told_count++] = type;
-	ring->host->log(SENSE_LOG_WARN, "packet",
-	                "%s: frames of an interface whose link layer is neither Ethernet nor IP (ARPHRD %u) are "
-	                "passed over",
-	                ring->name, type);
+	ring->host->log(
+	    SENSE_LOG_WARN, "packet",
+	    "%s: frames of an interface whose link layer is neither Ethernet nor IP (ARPHRD %u) are "
+	    "passed over",
+	    ring->name, type);
 }
 
 /*
@@ -175,8 +180,8 @@ static enum sense_status ring_wait(struct ring *ring, sense_error *err)
 	if (block_is_ours(block_at(ring, ring->now)))
 		return SENSE_OK;
 	if (!socket_lives(ring))
-		return ring->host->fail(err, SENSE_E_IO, "packet", "%s: the capture's socket failed: %s", ring->name,
-		                        strerror(errno));
+		return ring->host->fail(err, SENSE_E_IO, "packet", "%s: the capture's socket failed: %s",
+		                        ring->name, strerror(errno));
 	/* Readable, and not here: the place was taken for another while the kernel moved on. */
 	find_place(ring);
 	return SENSE_OK;

@@ -2,8 +2,8 @@
  * The worker's side: packets from the ring of one inherited socket.
  *
  * A worker cannot ask a socket for the shape of its ring any more (getsockopt is not among its calls), so the
- * privileged side notes it here and the fork hands it on. The ring is mapped in the worker alone; it goes on living
- * with the socket when a worker dies, and the next one goes on behind what the dead one had in hand.
+ * privileged side notes it here and the fork hands it on. The ring is mapped in the worker alone; it goes on
+ * living with the socket when a worker dies, and the next one goes on behind what the dead one had in hand.
  */
 #ifndef PACKET_RING_H
 #define PACKET_RING_H

@@ -48,7 +48,8 @@ static enum sense_status prepare(const struct sense_host *host, int fd, uint32_t
 	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sockaddr_ll all = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
 	if (option_set(fd, PACKET_VERSION, TPACKET_V3) || option_set(fd, PACKET_RESERVE, 4))
-		return refused(host, "this system has no ring of the version that is needed (TPACKET_V3)", err);
+		return refused(host, "this system has no ring of the version that is needed (TPACKET_V3)",
+		               err);
 	if (ring_make(fd, blocks))
 		return refused(host, "cannot have a ring for packets", err);
 	enum sense_status status = packet_socket_filter(host, fd, &nothing, 1, err);
@@ -57,7 +58,8 @@ static enum sense_status prepare(const struct sense_host *host, int fd, uint32_t
 	return status;
 }
 
-enum sense_status packet_socket_new(const struct sense_host *host, uint32_t *blocks, int *fd, sense_error *err)
+enum sense_status packet_socket_new(const struct sense_host *host, uint32_t *blocks, int *fd,
+                                    sense_error *err)
 {
 	/* Protocol 0: it hears nothing before it is bound. */
 	*fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -82,7 +84,8 @@ enum sense_status packet_socket_group(const struct sense_host *host, const int *
 	socklen_t size = sizeof group;
 	if (count < 2)
 		return SENSE_OK;
-	if (option_set(fds[0], PACKET_FANOUT, group) || getsockopt(fds[0], SOL_PACKET, PACKET_FANOUT, &group, &size))
+	if (option_set(fds[0], PACKET_FANOUT, group) ||
+	    getsockopt(fds[0], SOL_PACKET, PACKET_FANOUT, &group, &size))
 		return refused(host, "cannot spread packets over workers (PACKET_FANOUT)", err);
 	for (unsigned i = 1; i < count; i++)
 		if (option_set(fds[i], PACKET_FANOUT, type << 16 | (group & 0xffff)))

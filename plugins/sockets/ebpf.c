@@ -17,6 +17,8 @@ enum {
 	TAKE_MAX = 4096 /* records at one time: who sends without end must not hold up the rest */
 };
 
+#define NEEDS "it takes Linux 5.8, CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+
 /* The object that clang made of sockets.bpf.c. */
 extern const char sockets_bpf_begin[], sockets_bpf_end[];
 
@@ -88,7 +90,7 @@ static bool object_load(ebpf *self, char *why, size_t cap)
 	int error = self->object ? -bpf_object__load(self->object) : errno;
 	free(copy);
 	if (error)
-		snprintf(why, cap, "loading: %s%s%s", strerror(error), *printed ? ": " : "", printed);
+		snprintf(why, cap, "loading (" NEEDS "): %s%s%s", strerror(error), *printed ? ": " : "", printed);
 	return !error;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The eBPF programs of sockets.bpf.c, loaded and attached to the root of the unified cgroup hierarchy by
- * libbpf. They go when this process goes: nothing is pinned. Needs CAP_BPF and CAP_NET_ADMIN (or
- * CAP_SYS_ADMIN) and kernel 5.8.
+ * libbpf. They go when this process goes: nothing is pinned. Needs CAP_BPF, CAP_PERFMON
+ * and CAP_NET_ADMIN, and kernel 5.8.
  */
 #ifndef SOCKETS_EBPF_H
 #define SOCKETS_EBPF_H

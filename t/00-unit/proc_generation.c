@@ -185,7 +185,8 @@ static int obeys(void *context, struct sense_worker *worker)
 			usleep(1000);
 			continue;
 		}
-		const char *text = text_of(box->read->block, box->read->len);
+		const struct sense_letter *letter = sense_mailbox_letter(box);
+		const char *text = text_of(letter->block, letter->len);
 		seen = ticket;
 		atomic_store(&worker->shared->page->loading, ticket);
 		if (strstr(text, "crash"))

@@ -1,6 +1,6 @@
 /*
- * Homes as the sensor `files` goes through them: instructions, models, extensions, packages; hostile trees; what
- * changes while it watches.
+ * Homes as the sensor `files` goes through them: instructions, models, extensions, packages; hostile trees;
+ * what changes while it watches.
  */
 #include <sched.h>
 #include <seccomp.h>
@@ -20,7 +20,8 @@ static void put_model(const char *rel, const void *head, size_t len)
 		mistakes++;
 }
 
-/* ---- what there is -------------------------------------------------------------------------------------- */
+/* ---- what there is --------------------------------------------------------------------------------------
+ */
 
 static void test_instructions(void)
 {
@@ -35,9 +36,12 @@ static void test_instructions(void)
 	put("lin\ne\xff/CLAUDE.md", "x");
 	forget_told();
 	sweep_once();
-	ok(TOLD("file", "|file.kind=instructions|", "|file.op=found|", "/CLAUDE.md|", "|file.size=1|", "|user="), "of a home");
+	ok(TOLD("file", "|file.kind=instructions|", "|file.op=found|", "/CLAUDE.md|", "|file.size=1|",
+	        "|user="),
+	   "of a home");
 	ok(TOLD("file", "|file.kind=instructions|", "src/app/AGENTS.md|", "|file.size=2|"), "of a project");
-	ok(TOLD("file", "src/app/.cursor/rules/a.mdc|") && TOLD("file", "copilot-instructions.md|"), "in its folders");
+	ok(TOLD("file", "src/app/.cursor/rules/a.mdc|") && TOLD("file", "copilot-instructions.md|"),
+	   "in its folders");
 	ok(TOLD("file", "|file.kind=instructions|", ".claude/skills/pdf/SKILL.md|"), "a skill");
 	ok(TOLD("file", "lin\ne\xff/CLAUDE.md|"), "below a name with a newline and no UTF-8");
 	ok(!TOLD("file", "node_modules") && !TOLD("file", ".hidden") && !TOLD("file", "1/2/3/4"),
@@ -61,7 +65,8 @@ static void test_models(void)
 	put("models/tiny.gguf", "GGUF\3\0\0\0");
 	forget_told();
 	sweep_once();
-	ok(TOLD("file", "|file.kind=model|", ".ollama/models/blobs/sha256-1|", "|file.size=1.04858e+06|"), "GGUF");
+	ok(TOLD("file", "|file.kind=model|", ".ollama/models/blobs/sha256-1|", "|file.size=1.04858e+06|"),
+	   "GGUF");
 	ok(TOLD("file", "|file.kind=model|", "models--a/blobs/b|"), "safetensors");
 	ok(TOLD("file", "|file.kind=model|", "models/net.pt|"), "PyTorch");
 	ok(TOLD("file", "|file.kind=model|", "models/old.bin|"), "GGML");
@@ -70,11 +75,12 @@ static void test_models(void)
 	is_num(count_told(0, "file", "|file.kind=model|"), 6, "and none of those that only look alike");
 }
 
-static void test_extensions(void)
+static void put_extensions(void)
 {
 	put(".config/google-chrome/Default/Extensions/ofpnmcalabcbjgholdjcjblkibolbppb/7.1_0/manifest.json",
 	    "{\"name\": \"__MSG_appName__\", \"default_locale\": \"en\", \"version\": \"7.1\"}");
-	put(".config/google-chrome/Default/Extensions/ofpnmcalabcbjgholdjcjblkibolbppb/7.1_0/_locales/en/messages.json",
+	put(".config/google-chrome/Default/Extensions/ofpnmcalabcbjgholdjcjblkibolbppb/7.1_0/_locales/en/"
+	    "messages.json",
 	    "{\"appname\": {\"message\": \"Monica the AI\"}}");
 	put(".config/google-chrome/Default/Extensions/aaaabbbbccccddddeeeeffffgggghhhh/1_0/manifest.json",
 	    "{\"name\": \"Private matter\", \"version\": \"1\"}");
@@ -82,14 +88,16 @@ static void test_extensions(void)
 	    "{\"name\": \"__MSG_n__\", \"default_locale\": \"../../../../x\", \"version\": \"2\"}");
 	put(".mozilla/firefox/a.default/extensions.json",
 	    "{\"addons\": [{\"id\": \"ai@example.org\", \"version\": \"3\", \"type\": \"extension\", "
-	    "\"defaultLocale\": {\"name\": \"Fox AI\"}}, {\"id\": \"other@example.org\", \"version\": \"3\"}]}");
+	    "\"defaultLocale\": {\"name\": \"Fox AI\"}}, {\"id\": \"other@example.org\", \"version\": "
+	    "\"3\"}]}");
 	put(".vscode/extensions/GitHub.copilot-1.254.0/x", "");
 	put(".vscode/extensions/private.thing-1.0.0/x", "");
 	put(".cursor/extensions/anthropic.claude-code-1.0.31-linux-x64/x", "");
 	put(".local/lib/python3.11/site-packages/openai-1.3.7.dist-info/METADATA", "");
 	put(".local/lib/python3.11/site-packages/Llama_Index-0.9.dist-info/METADATA", "");
 	put(".local/lib/python3.11/site-packages/requests-2.0.dist-info/METADATA", "");
-	put(".npm-global/lib/node_modules/@anthropic-ai/claude-code/package.json", "{\"version\": \"2.0.1\"}");
+	put(".npm-global/lib/node_modules/@anthropic-ai/claude-code/package.json",
+	    "{\"version\": \"2.0.1\"}");
 	put(".npm-global/lib/node_modules/leftpad/package.json", "{\"version\": \"1.0.0\"}");
 	char jar[1024];
 	FILE *in = fopen("t/fuzz/corpus/jar/deflated", "r");
@@ -97,20 +105,28 @@ static void test_extensions(void)
 	mistakes += !len;
 	if (in)
 		fclose(in);
-	put(".local/share/JetBrains/IntelliJIdea2024.1/github-copilot-intellij/lib/a.jar", "PK\5\6 no jar at all, though it says so");
+	put(".local/share/JetBrains/IntelliJIdea2024.1/github-copilot-intellij/lib/a.jar",
+	    "PK\5\6 no jar at all, though it says so");
 	put_bytes(".local/share/JetBrains/IntelliJIdea2024.1/github-copilot-intellij/lib/b.jar", jar, len);
+}
+
+static void test_extensions(void)
+{
+	put_extensions();
 	forget_told();
 	sweep_once();
 	ok(TOLD("inventory", "|inventory.app=jetbrains|", "|inventory.name=com.github.copilot|",
 	        "|inventory.version=1.5.2|", "/github-copilot-intellij|"),
 	   "JetBrains, from a jar");
-	ok(TOLD("inventory", "|inventory.kind=extension|", "|inventory.app=chrome|", "|inventory.name=Monica the AI|",
-	        "|inventory.version=7.1|", "/manifest.json|", "|user="),
+	ok(TOLD("inventory", "|inventory.kind=extension|", "|inventory.app=chrome|",
+	        "|inventory.name=Monica the AI|", "|inventory.version=7.1|", "/manifest.json|", "|user="),
 	   "Chrome, its name in a translation");
 	ok(TOLD("inventory", "|inventory.app=chromium|", "|inventory.name=hlgbcneanomplepojfcnclggenpcoldo|"),
 	   "a locale that is a path leads nowhere; the id stands for the name");
-	ok(TOLD("inventory", "|inventory.app=firefox|", "|inventory.name=Fox AI|", "|inventory.version=3|"), "Firefox");
-	ok(TOLD("inventory", "|inventory.app=vscode|", "|inventory.name=github.copilot|", "|inventory.version=1.254.0|"),
+	ok(TOLD("inventory", "|inventory.app=firefox|", "|inventory.name=Fox AI|", "|inventory.version=3|"),
+	   "Firefox");
+	ok(TOLD("inventory", "|inventory.app=vscode|", "|inventory.name=github.copilot|",
+	        "|inventory.version=1.254.0|"),
 	   "VS Code");
 	ok(TOLD("inventory", "|inventory.app=cursor|", "|inventory.name=anthropic.claude-code|",
 	        "|inventory.version=1.0.31|"),
@@ -118,7 +134,8 @@ static void test_extensions(void)
 	ok(TOLD("inventory", "|inventory.kind=package|", "|inventory.app=python|", "|inventory.name=openai|",
 	        "|inventory.version=1.3.7|"),
 	   "a package of Python");
-	ok(TOLD("inventory", "|inventory.name=llama-index|", "|inventory.version=0.9|"), "its name normalized");
+	ok(TOLD("inventory", "|inventory.name=llama-index|", "|inventory.version=0.9|"),
+	   "its name normalized");
 	ok(TOLD("inventory", "|inventory.app=node|", "|inventory.name=@anthropic-ai/claude-code|",
 	        "|inventory.version=2.0.1|"),
 	   "a package of npm");
@@ -127,7 +144,8 @@ static void test_extensions(void)
 	   "what the catalogue does not list is nobody's business");
 }
 
-/* ---- hostile trees ---------------------------------------------------------------------------------------- */
+/* ---- hostile trees ----------------------------------------------------------------------------------------
+ */
 
 /* Before Linux 5.6 there is no openat2. Exit status of the child: 0 all well. */
 static void test_old_kernel(void)
@@ -145,7 +163,9 @@ static void test_old_kernel(void)
 		if (ops->open(&host, SENSE_SENSOR_ONCE, &sensor, &error))
 			_exit(4);
 		sweep(sensor, &wait_ms);
-		_exit(TOLD("mcp", "|mcp.server=outside|") ? 1 : !TOLD("inventory", "claude-code|", "|inventory.version=2.0.1|"));
+		_exit(TOLD("mcp", "|mcp.server=outside|")
+		          ? 1
+		          : !TOLD("inventory", "claude-code|", "|inventory.version=2.0.1|"));
 	}
 	mistakes += child < 0 || waitpid(child, &status, 0) != child;
 	is_num(status, 0, "without openat2 no link is followed, and the rest is seen");
@@ -197,7 +217,8 @@ static void test_strange_files(void)
 	mistakes += mkfifo(in_home("models/fifo.gguf"), 0600) != 0;
 	forget_told();
 	sweep_once();
-	ok(!TOLD("mcp", ".gemini") && !TOLD("file", "/AGENTS.md|file.kind=instructions|file.op=found|user=root|file.size=0|"),
+	ok(!TOLD("mcp", ".gemini") &&
+	       !TOLD("file", "/AGENTS.md|file.kind=instructions|file.op=found|user=root|file.size=0|"),
 	   "FIFO, directory, socket where a file is expected: passed over");
 	close(s);
 	unlink(in_home(".qwen/settings.json"));
@@ -246,7 +267,8 @@ static void test_mounts(void)
 	}
 	forget_told();
 	sweep_once();
-	ok(TOLD("gap", "/remote|", "is a network or user-space file system"), "a file system of another is left alone");
+	ok(TOLD("gap", "/remote|", "is a network or user-space file system"),
+	   "a file system of another is left alone");
 	ok(TOLD("file", "src/app/AGENTS.md|"), "and the rest is seen");
 	snprintf(homes, sizeof homes, "%s/remote:%s/nothing:%s", home, home, home);
 	forget_told();
@@ -258,7 +280,8 @@ static void test_mounts(void)
 	close(fuse);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------------ */
+/* ---- changes
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Serves the descriptor until such an event was told. */
 static bool await(void *sensor, unsigned from, const char *event, const char *const *parts)
@@ -279,24 +302,29 @@ static void test_changes(void)
 {
 	uint32_t wait_ms;
 	unlink(in_home(".cursor/mcp.json"));
-	put("src/app/.mcp.json", "{\"mcpServers\": {\"stays\": {\"command\": \"s\"}, \"goes\": {\"command\": \"g\"}}}");
+	put("src/app/.mcp.json",
+	    "{\"mcpServers\": {\"stays\": {\"command\": \"s\"}, \"goes\": {\"command\": \"g\"}}}");
 	void *sensor = begin(SENSE_SENSOR_WATCH);
 	ok(ops->fd(sensor) >= 0, "there is something to wait for");
 	forget_told();
 	sweep(sensor, &wait_ms);
-	ok(TOLD("mcp", "|mcp.server=stays|") && TOLD("file", "|file.op=found|"), "the first sweep finds what is there");
+	ok(TOLD("mcp", "|mcp.server=stays|") && TOLD("file", "|file.op=found|"),
+	   "the first sweep finds what is there");
 
 	unsigned from = told_count;
 	sweep(sensor, &wait_ms);
 	is_num(told_count - from, 0, "the second has nothing to say");
 
 	put(".cursor/mcp.json", "{\"mcpServers\": {\"fresh\": {\"command\": \"f\"}}}");
-	ok(AWAIT("mcp", "|mcp.server=fresh|") && AWAIT("file", ".cursor/mcp.json|", "|file.op=created|"), "a file is made");
+	ok(AWAIT("mcp", "|mcp.server=fresh|") && AWAIT("file", ".cursor/mcp.json|", "|file.op=created|"),
+	   "a file is made");
 
 	from = told_count;
-	put("src/app/.mcp.json.new", "{\"mcpServers\": {\"stays\": {\"command\": \"s\"}, \"other\": {\"command\": \"o\"}}}");
+	put("src/app/.mcp.json.new",
+	    "{\"mcpServers\": {\"stays\": {\"command\": \"s\"}, \"other\": {\"command\": \"o\"}}}");
 	mistakes += rename(in_home("src/app/.mcp.json.new"), in_home("src/app/.mcp.json")) != 0;
-	ok(AWAIT("mcp", "|mcp.server=other|") && AWAIT("file", "|file.op=changed|"), "a file is put in place of another");
+	ok(AWAIT("mcp", "|mcp.server=other|") && AWAIT("file", "|file.op=changed|"),
+	   "a file is put in place of another");
 	is_num(count_told(from, "mcp", "|"), 1, "and only the server that is new is told");
 
 	from = told_count;
@@ -317,6 +345,18 @@ static void test_changes(void)
 	from = told_count;
 	put("elsewhere/deep/AGENTS.md", "x");
 	ok(AWAIT("file", "elsewhere/deep/AGENTS.md|", "|file.op=created|"), "and is watched under its name");
+
+	from = told_count;
+	for (unsigned i = 0; i < 1000; i++) {
+		char rel[64];
+		snprintf(rel, sizeof rel, "src/app/object%u.o", i);
+		put(rel, "x");
+	}
+	put("src/app/.mcp.json", "{\"other\": 1, \"mcpServers\": {\"goes\": {\"command\": \"g\"}}}");
+	put("src/app/.clinerules", "x");
+	ok(AWAIT("file", "src/app/.clinerules|", "|file.op=created|"), "among a thousand files of a build");
+	is_num(told_count - from, 1,
+	       "nothing else is told, nor of a configuration whose servers stay as they are");
 
 	from = told_count;
 	unlink(in_home("CLAUDE.md"));

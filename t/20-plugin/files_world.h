@@ -1,6 +1,6 @@
 /*
- * For the tests of the sensor `files`: a host that records what it is told and reads the shipped catalogue, and a
- * home in a temporary directory. The plugin is loaded as the agent loads it.
+ * For the tests of the sensor `files`: a host that records what it is told and reads the shipped catalogue,
+ * and a home in a temporary directory. The plugin is loaded as the agent loads it.
  */
 #ifndef SENSE_T_FILES_WORLD_H
 #define SENSE_T_FILES_WORLD_H
@@ -46,10 +46,12 @@ static void record(const char *event, uint32_t pid, const struct sense_fact *fac
 	for (unsigned i = 0; i < count && used < sizeof text; i++) {
 		const struct sense_fact *fact = &facts[i];
 		if (fact->type == SENSE_FACT_TEXT)
-			used += (size_t)snprintf(text + used, sizeof text - used, "%s=%s|", fact->field, fact->text);
+			used += (size_t)snprintf(text + used, sizeof text - used, "%s=%s|", fact->field,
+			                         fact->text);
 		else
-			used += (size_t)snprintf(text + used, sizeof text - used, "%s=%g|", fact->field,
-			                         fact->type == SENSE_FACT_BOOL ? fact->boolean : fact->number);
+			used +=
+			    (size_t)snprintf(text + used, sizeof text - used, "%s=%g|", fact->field,
+			                     fact->type == SENSE_FACT_BOOL ? fact->boolean : fact->number);
 	}
 	mistakes += used >= sizeof text || told_count == TOLD_MAX;
 	if (told_count == TOLD_MAX)
@@ -72,8 +74,8 @@ static unsigned split(char *line, const char **fields, unsigned max)
 }
 
 /* The shipped table; that of packages with an extension of Firefox, of which it has none. */
-static enum sense_status table(const char *name, bool (*row)(void *self, const struct sense_row *row), void *self,
-                               sense_error *err)
+static enum sense_status table(const char *name, bool (*row)(void *self, const struct sense_row *row),
+                               void *self, sense_error *err)
 {
 	char path[256], names[8192], line[8192];
 	const char *columns[32], *fields[32];
@@ -163,7 +165,8 @@ static void forget_told(void)
 		free(told[--told_count].text);
 }
 
-/* ---- the home ------------------------------------------------------------------------------------------- */
+/* ---- the home -------------------------------------------------------------------------------------------
+ */
 
 static const char *in_home(const char *rel)
 {
@@ -211,7 +214,8 @@ static void world_begin(void)
 	void *object = dlopen(path, RTLD_NOW);
 	const uint32_t *abi = object ? dlsym(object, "sense_plugin_abi") : NULL;
 	const struct sense_plugin *plugin = object ? dlsym(object, "sense_plugin") : NULL;
-	if (!ok(plugin && abi && *abi == SENSE_PLUGIN_ABI && plugin->sensor && plugin->platform, "%s is a sensor", path)) {
+	if (!ok(plugin && abi && *abi == SENSE_PLUGIN_ABI && plugin->sensor && plugin->platform,
+	        "%s is a sensor", path)) {
 		fprintf(stderr, "# %s\n", dlerror());
 		exit(tap_done());
 	}
@@ -233,7 +237,8 @@ static int world_end(void)
 	return tap_done();
 }
 
-/* ---- the sensor ------------------------------------------------------------------------------------------ */
+/* ---- the sensor ------------------------------------------------------------------------------------------
+ */
 
 static void *begin(enum sense_sensor_mode mode)
 {

@@ -1,9 +1,9 @@
 /*
- * The plugin `packet` in a network namespace of the test's own, loaded as the agent loads it and read by locked-down
- * processes: what comes, that it comes once, and what becomes of it when a reader dies or nobody reads.
+ * The plugin `packet` in a network namespace of the test's own, loaded as the agent loads it and read by
+ * locked-down processes: what comes, that it comes once, and what becomes of it when a reader dies or nobody
+ * reads.
  */
 #include <linux/if_tun.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
@@ -22,7 +22,8 @@ static void test_loopback(void)
 	bool sent = true;
 	for (uint32_t id = 1; id <= 50; id++)
 		sent &= send_loopback(id, 18);
-	ok(sent && reader_gets(&reader, 1, 50), "each frame at the loopback interface is read once, in order");
+	ok(sent && reader_gets(&reader, 1, 50),
+	   "each frame at the loopback interface is read once, in order");
 	send_loopback(51, 18);
 	reader_next(&reader, &seen);
 	gettimeofday(&now, NULL);
@@ -59,7 +60,8 @@ static void test_veth(void)
 	send_at("v1", &tagged);
 	reader_next(&reader, &seen);
 	is_num(seen.id, 4, "a frame with a VLAN tag comes");
-	ok(!memcmp(seen.head, "\2\0\0\0\0\1\2\0\0\0\0\2\x81\0\0\7\x08\0\x45", 19), "with its tag behind its addresses");
+	ok(!memcmp(seen.head, "\2\0\0\0\0\1\2\0\0\0\0\2\x81\0\0\7\x08\0\x45", 19),
+	   "with its tag behind its addresses");
 	is_num(seen.len, HEADERS + 18 + 4, "which counts in its length");
 	is_num(seen.caplen, HEADERS + 18 + 4, "and is there");
 	tagged.id = 5;
@@ -67,12 +69,14 @@ static void test_veth(void)
 	tagged.tag = 9;
 	send_at("v1", &tagged);
 	reader_next(&reader, &seen);
-	ok(seen.id == 5 && !memcmp(seen.head + 12, "\x88\xa8\0\x09\x08\0", 6), "so does that of a provider (802.1ad)");
+	ok(seen.id == 5 && !memcmp(seen.head + 12, "\x88\xa8\0\x09\x08\0", 6),
+	   "so does that of a provider (802.1ad)");
 	reader_stop(&reader);
 	capture_end(&capture);
 }
 
-/* Where datagram `id` is seen until one named `last` at the loopback interface is: how often, and not at `never`. */
+/* Where datagram `id` is seen until one named `last` at the loopback interface is: how often, and not at
+ * `never`. */
 static unsigned sightings(const struct reader *reader, uint32_t id, uint32_t last, const char *never)
 {
 	struct seen seen;
@@ -95,8 +99,10 @@ static void test_stacked(void)
 	struct reader reader = reader_start(capture.fds[0], 0);
 	send_id("b1", 1);
 	send_loopback(2, 18);
-	is_num(sightings(&reader, 1, 2, "br0"), 2, "a frame is seen at both ends of the cable, not at the bridge");
-	bool vlan = ip("link add link b1 name b1.7 type vlan id 7 2>/dev/null && ip link set b1.7 arp off up");
+	is_num(sightings(&reader, 1, 2, "br0"), 2,
+	       "a frame is seen at both ends of the cable, not at the bridge");
+	bool vlan =
+	    ip("link add link b1 name b1.7 type vlan id 7 2>/dev/null && ip link set b1.7 arp off up");
 	capture_look(&capture);
 	send_id(vlan ? "b1.7" : "b1", 3);
 	send_loopback(4, 18);
@@ -152,9 +158,11 @@ static void test_vanishing(void)
 	send_id("w1", 4);
 	ok(reader_gets(&reader, 4, 1), "which is captured by the same socket");
 	ip("link set w0 down && ip link set w0 name w5 && ip link set w5 up");
+	settled("w1");
 	capture_look(&capture);
 	send_id("w1", 5);
 	ip("link set w5 down && ip link set w5 name w0 && ip link set w0 up");
+	settled("w1");
 	capture_look(&capture);
 	send_id("w1", 6);
 	ok(reader_gets(&reader, 6, 1), "renamed it is not, until its name is back");
@@ -185,7 +193,8 @@ static void test_filter(void)
 	tagged.to_port = 53;
 	send_at("v0", &tagged);
 	send_id("v1", 7);
-	ok(reader_gets(&reader, 3, 5), "what it asks for comes, with a tag and without, and of that interface only");
+	ok(reader_gets(&reader, 3, 5),
+	   "what it asks for comes, with a tag and without, and of that interface only");
 	reader_stop(&reader);
 	capture_end(&capture);
 	is_num(capture_begin(&capture, NULL, "port and and", 1), SENSE_E_CONFIG, "a bad one is refused");
@@ -210,8 +219,8 @@ static void test_tun(void)
 		return;
 	struct reader reader = reader_start(capture.fds[0], 0);
 	for (uint32_t id = 1; id <= 2; id++) {
-		struct frame frame =
-		    frame_of(&(struct datagram){.id = id, .from_port = 1, .to_port = id == 1 ? 53 : PORT, .payload = 18});
+		struct frame frame = frame_of(&(struct datagram){
+		    .id = id, .from_port = 1, .to_port = id == 1 ? 53 : PORT, .payload = 18});
 		if (write(tun, frame.bytes + 14, frame.size - 14) < 0)
 			ok(false, "a packet goes in");
 	}
@@ -237,7 +246,8 @@ static void test_snaplen(void)
 	struct datagram large = {.id = 1, .from_port = 1, .to_port = PORT, .payload = 1000};
 	struct capture capture;
 	struct seen seen = {0};
-	if (!ok(!plugin->live->begin(&host, &want, &capture.live, capture.fds, &error), "a capture of 60 bytes a frame"))
+	if (!ok(!plugin->live->begin(&host, &want, &capture.live, capture.fds, &error),
+	        "a capture of 60 bytes a frame"))
 		return;
 	struct reader reader = reader_start(capture.fds[0], 0);
 	send_at("v1", &large);
@@ -267,7 +277,8 @@ static void test_workers(void)
 		                                               .back = back,
 		                                               .payload = 18});
 	}
-	struct pollfd in[2] = {{.fd = readers[0].in, .events = POLLIN}, {.fd = readers[1].in, .events = POLLIN}};
+	struct pollfd in[2] = {{.fd = readers[0].in, .events = POLLIN},
+	                       {.fd = readers[1].in, .events = POLLIN}};
 	while (got < ALL && poll(in, 2, PATIENCE_S * 1000) > 0)
 		for (unsigned i = 0; i < 2; i++) {
 			struct seen seen;
@@ -317,7 +328,8 @@ static void test_death(void)
 	uint32_t last = 1;
 	while (reader_next(&reader, &seen) && seen.id == last + 1)
 		last = seen.id;
-	ok(seen.id == HOLDING && last > 600 && last < 610, "the second goes on behind it, as far as %u", last);
+	ok(seen.id == HOLDING && last > 600 && last < 610, "the second goes on behind it, as far as %u",
+	   last);
 	ok(reader_stop(&reader), "and is killed with a block in hand");
 	reader = reader_start(capture.fds[0], 0);
 	ok(reader_gets(&reader, last + 1, 2001 - last), "the third goes on behind what that one had in hand");
@@ -422,7 +434,8 @@ static void test_refusals(void)
 	is_num(capture_begin(&capture, NULL, "", 0), SENSE_E_LIMIT, "so is a capture without workers");
 	pid_t child = fork();
 	if (!child) {
-		bool refused = !setresuid(65534, 65534, 65534) && capture_begin(&capture, NULL, "", 1) == SENSE_E_IO;
+		bool refused =
+		    !setresuid(65534, 65534, 65534) && capture_begin(&capture, NULL, "", 1) == SENSE_E_IO;
 		_exit(refused && strstr(error.message, "CAP_NET_RAW") ? 0 : 1);
 	}
 	waitpid(child, &status, 0);
@@ -446,7 +459,8 @@ int main(void)
 		printf("1..0 # SKIP %s\n", missing);
 		return 0;
 	}
-	snprintf(dir, sizeof dir, "%s%s/plugins", build && *build == '/' ? "" : "./", build ? build : "build");
+	snprintf(dir, sizeof dir, "%s%s/plugins", build && *build == '/' ? "" : "./",
+	         build ? build : "build");
 	plugin = sense_plugin_load(dir, "packet", &error);
 	if (!ok(plugin && plugin->live && plugin->capture && plugin->platform, "packet captures, live")) {
 		fprintf(stderr, "# %s\n", error.message);

@@ -1,6 +1,6 @@
 /*
- * A network of its own to capture in, frames to send there, and a reader as the agent has it: a process forked
- * from the one that began the capture, locked down, which tells what it reads.
+ * A network of its own to capture in, frames to send there, and a reader as the agent has it: a process
+ * forked from the one that began the capture, locked down, which tells what it reads.
  */
 #ifndef SENSE_T_PACKET_LIVE_H
 #define SENSE_T_PACKET_LIVE_H
@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -58,7 +59,7 @@ static void wait_readable(int fd)
 static const struct sense_host host = {
     .size = sizeof host, .log = quiet, .fail = sense_fail, .wait = wait_readable};
 
-/* ---- the network ---------------------------------------------------------------------------------------- */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 1, 2))) static bool ip(const char *fmt, ...)
 {
@@ -92,13 +93,29 @@ static const char *network_make(void)
 	return ip("link set lo up") ? NULL : "needs the command ip (iproute2)";
 }
 
-static bool veth_make(const char *one, const char *other)
+/* A link that came up sends nothing until the kernel has given it a queue, which takes it a while. */
+static bool settled(const char *interface)
 {
-	return ip("link add %s type veth peer name %s", one, other) &&
-	       ip("link set %s arp off up", one) && ip("link set %s arp off up", other);
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+	for (unsigned i = 0; i < PATIENCE_S * 200 && !(request.ifr_flags & IFF_RUNNING); i++) {
+		usleep(5000);
+		if (ioctl(fd, SIOCGIFFLAGS, &request))
+			break;
+	}
+	close(fd);
+	/* Waits for the lock under which that is done. */
+	return request.ifr_flags & IFF_RUNNING && ip("link set lo up");
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------------ */
+static bool veth_make(const char *one, const char *other)
+{
+	return ip("link add %s type veth peer name %s", one, other) && ip("link set %s arp off up", one) &&
+	       ip("link set %s arp off up", other) && settled(one) && settled(other);
+}
+
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 struct frame {
 	uint8_t bytes[2048];
@@ -108,8 +125,8 @@ struct frame {
 struct datagram {
 	uint32_t id; /* in its payload */
 	uint16_t from_port, to_port;
-	bool back; /* addresses the other way round */
-	size_t payload; /* 4 at least */
+	bool back;              /* addresses the other way round */
+	size_t payload;         /* 4 at least */
 	uint16_t tag_type, tag; /* 0: none */
 };
 
@@ -156,12 +173,14 @@ static bool send_at(const char *interface, const struct datagram *datagram)
 	static int fd = -1; /* one for all: to close such a socket takes the kernel a while */
 	if (fd < 0)
 		fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	return sendto(fd, frame.bytes, frame.size, 0, (struct sockaddr *)&to, sizeof to) == (ssize_t)frame.size;
+	return sendto(fd, frame.bytes, frame.size, 0, (struct sockaddr *)&to, sizeof to) ==
+	       (ssize_t)frame.size;
 }
 
 static bool send_id(const char *interface, uint32_t id)
 {
-	return send_at(interface, &(struct datagram){.id = id, .from_port = 1111, .to_port = PORT, .payload = 18});
+	return send_at(interface,
+	               &(struct datagram){.id = id, .from_port = 1111, .to_port = PORT, .payload = 18});
 }
 
 /* To a socket at 127.0.0.1, so that nobody answers that there is none. */
@@ -170,7 +189,8 @@ static bool send_loopback(uint32_t id, size_t payload)
 	static uint8_t bytes[65536];
 	struct sockaddr_in at = {
 	    .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int to = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), from = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int to = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+	    from = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint32_t number = htonl(id);
 	memcpy(bytes, &number, sizeof number);
 	bool sent = !bind(to, (struct sockaddr *)&at, sizeof at) &&
@@ -180,7 +200,7 @@ static bool send_loopback(uint32_t id, size_t payload)
 	return sent;
 }
 
-/* ---- a capture and its readers ------------------------------------------------------------------------------ */
+/* ---- a capture and its readers --------------------------------------------------------------- */
 
 struct seen {
 	uint64_t ts_us;
@@ -270,7 +290,8 @@ static bool reader_stop(struct reader *reader)
 static bool reader_next(const struct reader *reader, struct seen *seen)
 {
 	struct pollfd in = {.fd = reader->in, .events = POLLIN};
-	while (poll(&in, 1, PATIENCE_S * 1000) == 1 && recv(reader->in, seen, sizeof *seen, 0) == sizeof *seen)
+	while (poll(&in, 1, PATIENCE_S * 1000) == 1 &&
+	       recv(reader->in, seen, sizeof *seen, 0) == sizeof *seen)
 		if (seen->id)
 			return true;
 	seen->id = 0;

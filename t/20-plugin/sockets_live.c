@@ -308,7 +308,10 @@ static void test_refused(void)
 	}
 	int status = 0;
 	waitpid(pid, &status, 0);
-	is_num(WEXITSTATUS(status), 0, "without the right to load programs it goes on, and says why");
+	if (WEXITSTATUS(status) == 2)
+		printf("ok %u - rights # SKIP they cannot be given up here\n", ++tap_count);
+	else
+		is_num(WEXITSTATUS(status), 0, "without the right to load programs it goes on, and says why");
 }
 
 static void test_programs(void)

@@ -1,10 +1,12 @@
 /*
  * The floor of a live capture: the plugin `packet`, each packet counted, nothing else.
  *
- *   live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN [TOUCH]]
+ *   live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN [TOUCH_NS [KILL_MS]]]
  *
- * One process begins the capture and looks at it each second, WORKERS more read. With TOUCH each worker works so many
- * nanoseconds at a packet, to be too slow.
+ * One process begins the capture and looks at it each second, WORKERS more read. With TOUCH_NS each worker
+ * works so long at a packet, to be too slow. With KILL_MS one of them is killed each such time, and another
+ * takes its place: read and dropped fall short of received by what the dead had in hand, BATCH packets each
+ * at most.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@ enum { WORKERS_MAX = 16, BATCH = 64 };
 
 static struct shared {
 	uint64_t packets[WORKERS_MAX], bytes[WORKERS_MAX];
-} *shared;
+} * shared;
 
 static uint64_t now_ns(void)
 {
@@ -70,7 +72,8 @@ int main(int argc, char **argv)
 {
 	sense_error err = {0};
 	if (argc < 6) {
-		fprintf(stderr, "usage: live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN [TOUCH_NS]]\n");
+		fprintf(stderr, "usage: live_read PLUGINS INTERFACE SECONDS WORKERS RING_MIB [SNAPLEN "
+		                "[TOUCH_NS [KILL_MS]]]\n");
 		return 2;
 	}
 	const struct sense_plugin *plugin = sense_plugin_load(argv[1], "packet", &err);
@@ -96,10 +99,21 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < workers; i++)
 		if (!(pids[i] = fork()))
 			worker(plugin, fds[i], i, argc > 7 ? (uint64_t)atoi(argv[7]) : 0);
-	for (unsigned i = 0; i < seconds; i++) {
-		sleep(1);
+	uint64_t end = now_ns() + seconds * UINT64_C(1000000000);
+	unsigned pause_ms = argc > 8 && atoi(argv[8]) ? (unsigned)atoi(argv[8]) : 1000, kills = 0;
+	while (now_ns() < end) {
+		usleep(pause_ms * 1000);
 		plugin->live->look(live, &stats, &err);
+		if (argc < 9 || !atoi(argv[8]))
+			continue;
+		unsigned i = kills++ % workers;
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+		if (!(pids[i] = fork()))
+			worker(plugin, fds[i], i, argc > 7 ? (uint64_t)atoi(argv[7]) : 0);
 	}
+	usleep(300000); /* the last one's turn */
+	plugin->live->look(live, &stats, &err);
 	for (unsigned i = 0; i < workers; i++) {
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
@@ -109,9 +123,10 @@ int main(int argc, char **argv)
 		packets += shared->packets[i];
 		bytes += shared->bytes[i];
 	}
-	printf("received=%llu dropped=%llu read=%llu bytes=%llu cpu=%.2f supervisor=%.2f\n",
-	       (unsigned long long)stats.received, (unsigned long long)stats.dropped, (unsigned long long)packets,
-	       (unsigned long long)bytes, cpu_of(RUSAGE_CHILDREN), cpu_of(RUSAGE_SELF));
+	printf("received=%llu dropped=%llu read=%llu bytes=%llu cpu=%.2f supervisor=%.2f kills=%u\n",
+	       (unsigned long long)stats.received, (unsigned long long)stats.dropped,
+	       (unsigned long long)packets, (unsigned long long)bytes, cpu_of(RUSAGE_CHILDREN),
+	       cpu_of(RUSAGE_SELF), kills);
 	plugin->live->end(live);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /*
  * Plays captures into an interface at a steady pace: live_send INTERFACE PACKETS_PER_SECOND SECONDS FILE...
  *
- * The packets are kept in memory and played in turns; each turn changes the addresses of all IPv4 packets by the same
- * bits, so that its flows are new ones. They go past the queueing discipline, 32 at a system call (sendmmsg(2)).
+ * The packets are kept in memory and played in turns; each turn changes the addresses of all IPv4 packets by
+ * the same bits, so that its flows are new ones. They go past the queueing discipline, 32 at a system call
+ * (sendmmsg(2)).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,7 +22,7 @@ enum { BATCH = 32, LONGEST = 9014, MEMORY_MAX = 256 << 20 };
 static struct frame {
 	uint8_t *bytes;
 	uint32_t size;
-} *frames;
+} * frames;
 static size_t count, room, memory;
 
 static void die(const char *what, const char *why)

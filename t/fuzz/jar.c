@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char id[64], version[64];
 	jar_plugin((const char *)data, size, id, version, sizeof id);
 	if (!jar_directory(data, size, size, &offset, &length) ||
-	    !jar_find(data + offset, length, "META-INF/plugin.xml", &entry) || entry.offset + JAR_LOCAL > size)
+	    !jar_find(data + offset, length, "META-INF/plugin.xml", &entry) ||
+	    entry.offset + JAR_LOCAL > size)
 		return 0;
 	size_t at = jar_data(data + entry.offset);
 	if (!at || entry.offset + at + entry.packed > size)

@@ -38,8 +38,9 @@ static inline void check_server(void *self, const struct mcp_server *server)
 
 static inline void read_servers(const uint8_t *data, size_t size, enum mcp_format format)
 {
-	static const char *const keys[] = {"mcpServers;projects.*.mcpServers", "mcpServers;.", "mcp.servers;mcp",
-	                                   "extensions;mcp_servers;context_servers", "mcpServers;"};
+	static const char *const keys[] = {"mcpServers;projects.*.mcpServers", "mcpServers;.",
+	                                   "mcp.servers;mcp", "extensions;mcp_servers;context_servers",
+	                                   "mcpServers;"};
 	for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
 		struct mcp_result result;
 		unsigned told = 0;

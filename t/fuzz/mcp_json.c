@@ -1,6 +1,6 @@
 /*
- * MCP configurations in JSON and JSONC, from bytes to servers. The first byte chooses which of the two. Each text of a server ends within its
- * room, and a file that is refused has told nothing.
+ * MCP configurations in JSON and JSONC, from bytes to servers. The first byte chooses which of the two. Each
+ * text of a server ends within its room, and a file that is refused has told nothing.
  */
 #include "t/fuzz/mcp.h"
 

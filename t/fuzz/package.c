@@ -1,6 +1,6 @@
 /*
- * Command lines of MCP servers: a line of words. What is fetched is part of the line, and a word that has the shape
- * of a key is not in what may leave.
+ * Command lines of MCP servers: a line of words. What is fetched is part of the line, and a word that has the
+ * shape of a key is not in what may leave.
  */
 #include "t/fuzz/mcp.h"
 
@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < count; i++) {
 		/* A short one may be part of another word; one with blanks is several. */
 		if (mcp_looks_secret(argv[i]) && strlen(argv[i]) >= 30 && !strchr(argv[i], ' '))
-			check(!strstr(command, argv[i]) && !strstr(fetched, argv[i]) && !strstr(secret, argv[i]));
+			check(!strstr(command, argv[i]) && !strstr(fetched, argv[i]) &&
+			      !strstr(secret, argv[i]));
 	}
 	const char *url = mcp_bridged(fetched, argv, count);
 	check(!url || !strncmp(url, "http", 4));

@@ -1,6 +1,7 @@
 /*
- * A block of the capture ring that someone else wrote: the source of the plugin `packet` that reads it is compiled in.
- * Every byte of every packet must lie in the block, and who takes a block up half-way must get the rest of it.
+ * A block of the capture ring that someone else wrote: the source of the plugin `packet` that reads it is
+ * compiled in. Every byte of every packet must lie in the block, and who takes a block up half-way must get
+ * the rest of it.
  */
 #include <stdlib.h>
 #include <string.h>
