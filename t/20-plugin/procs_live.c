@@ -69,6 +69,32 @@ static void once(void)
 
 /* ---- what happens ------------------------------------------------------------------------------------ */
 
+static const struct record *child_of(pid_t parent)
+{
+	for (unsigned i = record_count; i--;)
+		if (records[i].what == 's' && records[i].parent == (uint32_t)parent)
+			return &records[i];
+	return NULL;
+}
+
+/* It executes something when the one that forked it has ended: the system names another parent by then. */
+static void orphan(void)
+{
+	pid_t middle = fork();
+	if (!middle) {
+		middle = getpid();
+		if (fork())
+			_exit(0);
+		while (getppid() == middle)
+			sched_yield();
+		execl("/bin/true", "true", NULL);
+		_exit(127);
+	}
+	waitpid(middle, NULL, 0);
+	until(child_of(middle));
+	ok(child_of(middle) != NULL, "whose parent has ended is that parent's, not init's");
+}
+
 static void lifetimes(void)
 {
 	const char *argv[] = {"held", "hold", odd, "", NULL},
@@ -179,6 +205,7 @@ static void watch(void)
 	until(last("f", (uint32_t)getpid()));
 	ok(last("f", (uint32_t)getpid()) != NULL, "what runs already is found");
 	lifetimes();
+	orphan();
 	short_lived();
 	overrun();
 	ops->close(sensor);
