@@ -60,7 +60,7 @@ static void digest_ask(struct sensor *sensor, struct known *known)
 		known->flags |= KNOWN_UNHASHED;
 		break;
 	case DIGEST_REFUSED:
-		sensor->counts.unhashed += look->process.path != NULL;
+		sensor->counts.unhashed += look->has_file;
 		break;
 	case DIGEST_KNOWN:
 		break;
@@ -75,8 +75,10 @@ static void refused_note(struct sensor *sensor, struct known *known)
 	sensor->counts.refused++;
 	if (sensor->refused_told)
 		return;
-	sensor->refused_told = true;
-	gap_tell(sensor, "/proc/PID/exe", strerror(sensor->look.refused));
+	sensor->refused_told = true; /* the first stands for all */
+	char where[32];
+	snprintf(where, sizeof where, "/proc/%u/exe", known->pid);
+	gap_tell(sensor, where, strerror(sensor->look.refused));
 }
 
 /* What the table knows goes before what the system says now. */

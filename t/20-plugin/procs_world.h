@@ -168,11 +168,22 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static uint64_t ready_ns; /* CPU time */
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void step(void)
 {
+	uint64_t before = cpu_ns();
 	struct pollfd wait = {.fd = ops->fd(sensor), .events = POLLIN};
 	if (poll(&wait, 1, sweep_wait > 5 ? 5 : (int)sweep_wait) > 0)
 		ops->ready(sensor, NULL);
+	ready_ns += cpu_ns() - before;
 	ops->sweep(sensor, &sweep_wait, NULL);
 }
 
