@@ -16,8 +16,9 @@ struct runner {
 };
 
 #define NODE_VALUES " -r --require --import --loader --experimental-loader -C --conditions --title "
-#define UV_VALUES                                                                                          \
-	" --with --with-editable --with-requirements -p --python --project --directory --from --extra --group" \
+#define UV_VALUES                                                                                       \
+	" --with --with-editable --with-requirements -p --python --project --directory --from --extra " \
+	"--group"                                                                                       \
 	" --env-file --index --index-url --default-index --extra-index-url --cache-dir -w "
 
 static const struct runner runners[] = {
@@ -44,15 +45,16 @@ static const struct runner runners[] = {
     {" uvx ", SENSE_LAUNCH_PACKAGE, false, UV_VALUES, "", "", "", "", false},
     {" pipx ", SENSE_LAUNCH_PACKAGE, false, " --spec --python --index-url --pip-args ", "", "", "", " run ",
      true},
-    {" uv ", SENSE_LAUNCH_PROGRAM, false, UV_VALUES, " -m --module ", " -s --script ", "", " run tool ", true},
-    {" poetry pdm rye pipenv hatch ", SENSE_LAUNCH_PROGRAM, false, " -C --directory -P --project ", "", "", "",
-     " run ", true},
+    {" uv ", SENSE_LAUNCH_PROGRAM, false, UV_VALUES, " -m --module ", " -s --script ", "", " run tool ",
+     true},
+    {" poetry pdm rye pipenv hatch ", SENSE_LAUNCH_PROGRAM, false, " -C --directory -P --project ", "", "",
+     "", " run ", true},
     {" uvicorn gunicorn hypercorn ", SENSE_LAUNCH_MODULE, false,
      " --host --port -b --bind -w --workers -k --worker-class -c --config --log-level --app-dir ", "", "", "",
      "", false},
     {" flatpak snap ", SENSE_LAUNCH_PACKAGE, false, "", "", "", "", " run ", true},
-    {" docker podman nerdctl ", SENSE_LAUNCH_IMAGE, false,
-     " -H --host -c --context -l --log-level --config ", "", "", "", " run create container ", true},
+    {" docker podman nerdctl ", SENSE_LAUNCH_IMAGE, false, " -H --host -c --context -l --log-level --config ",
+     "", "", "", " run create container ", true},
 };
 
 bool sense_word_is(struct sense_word word, const char *text)
@@ -94,9 +96,10 @@ static bool listed(const char *list, struct sense_word word)
 /* By file name, without extension and version: python3.11, npx-cli.js. */
 static const struct runner *runner_of(struct sense_word word)
 {
-	struct sense_word base = without_end(without_end(sense_word_program(sense_word_base(word)), ".js"), ".cjs");
+	struct sense_word base =
+	    without_end(without_end(sense_word_program(sense_word_base(word)), ".js"), ".cjs");
 	while (base.len > 1 && (base.text[base.len - 1] == '.' ||
-				(base.text[base.len - 1] >= '0' && base.text[base.len - 1] <= '9')))
+	                        (base.text[base.len - 1] >= '0' && base.text[base.len - 1] <= '9')))
 		base.len--;
 	if (base.len < 2 || base.len > 10)
 		return NULL;
@@ -169,7 +172,8 @@ static void see_through(struct sense_launch *out, const struct runner *runner, u
 		}
 		if (sense_word_is(word, "--"))
 			continue;
-		if (option && runner->modules[0] && word.len > 2 && !memcmp(word.text, "-m", 2) && kind != SENSE_LAUNCH_PACKAGE) {
+		if (option && runner->modules[0] && word.len > 2 && !memcmp(word.text, "-m", 2) &&
+		    kind != SENSE_LAUNCH_PACKAGE) {
 			choose(out, SENSE_LAUNCH_MODULE, i); /* python -mvllm */
 			out->subject.text += 2, out->subject.len -= 2;
 			return;
@@ -179,7 +183,8 @@ static void see_through(struct sense_launch *out, const struct runner *runner, u
 			continue;
 		}
 		if (listed(runner->skips, word)) {
-			kind = sense_word_is(word, "tool") || sense_word_is(word, "x") ? SENSE_LAUNCH_PACKAGE : kind;
+			kind = sense_word_is(word, "tool") || sense_word_is(word, "x") ? SENSE_LAUNCH_PACKAGE
+			                                                               : kind;
 			skipped = true;
 			continue;
 		}
@@ -203,11 +208,11 @@ void sense_launch_of(const char *path, const char *name, const char *argv, size_
 	out->javascript = false;
 	out->at = out->count ? 1 : 0;
 	bool apart = out->count && out->words[0].len != out->title.len;
-	out->subject = apart            ? out->words[0]
-	               : path && *path ? (struct sense_word){path, strlen(path)}
-	               : out->count    ? out->words[0]
-	               : name && *name ? (struct sense_word){name, strlen(name)}
-	                               : (struct sense_word){"", 0};
+	out->subject = apart         ? out->words[0]
+	             : path && *path ? (struct sense_word){path, strlen(path)}
+	             : out->count    ? out->words[0]
+	             : name && *name ? (struct sense_word){name, strlen(name)}
+	                             : (struct sense_word){"", 0};
 	out->subject = sense_word_program(out->subject);
 	for (unsigned depth = 0; depth < SENSE_LAUNCH_DEPTH && out->kind <= SENSE_LAUNCH_MODULE; depth++) {
 		const struct runner *runner = runner_of(out->subject);

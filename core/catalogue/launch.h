@@ -4,8 +4,8 @@
  * that they are given does. Options are passed over as each of them takes them.
  *
  * Works on the arguments as the system hands them over, each ended by NUL; words are borrowed from there.
- * Looks at the first SENSE_LAUNCH_WORDS arguments and through at most SENSE_LAUNCH_DEPTH launchers; its cost is
- * that of the arguments' length.
+ * Looks at the first SENSE_LAUNCH_WORDS arguments and through at most SENSE_LAUNCH_DEPTH launchers; its cost
+ * is that of the arguments' length.
  */
 #ifndef SENSE_CATALOGUE_LAUNCH_H
 #define SENSE_CATALOGUE_LAUNCH_H

@@ -14,15 +14,25 @@
 #define PLACES_MAX 16u
 
 enum runtime_column { ID, NAME, CLASS, RISK, NAMES, PATTERNS, PORTS, CONFIGS, MODELS, FLAGS, GRADE };
-static const char *const runtime_columns[] = {
-    "id",           "name",         "class",        "risk_tier", "process_names", "argv_patterns", "default_ports",
-    "config_paths", "model_or_data_paths", "unattended_flags", "grade", "sources", NULL};
+static const char *const runtime_columns[] = {"id",
+                                              "name",
+                                              "class",
+                                              "risk_tier",
+                                              "process_names",
+                                              "argv_patterns",
+                                              "default_ports",
+                                              "config_paths",
+                                              "model_or_data_paths",
+                                              "unattended_flags",
+                                              "grade",
+                                              "sources",
+                                              NULL};
 enum sdk_column { ECOSYSTEM, SDK_NAME };
 static const char *const sdk_columns[] = {"ecosystem", "name", "class", "grade", "sources", NULL};
 
 /* Names that other well-known programs have, too: pppd's chat, a tool for databases called goose, ... */
-static const char *const ordinary[] = {"chat",   "chroma", "comet",       "Comet", "copilot", "goose",
-                                       "hermes", "tabby",  "interpreter"};
+static const char *const ordinary[] = {"chat",  "chroma", "comet", "Comet",      "copilot",
+                                       "goose", "hermes", "tabby", "interpreter"};
 
 static bool is_weak(struct sense_word word)
 {
@@ -55,7 +65,8 @@ static struct sense_word word_of(const char *text)
 }
 
 /* Enters the pattern under a key. False when memory or the table is at its end. */
-static bool entry_add(sense_programs *programs, struct sense_word key, const struct sense_program_entry *entry)
+static bool entry_add(sense_programs *programs, struct sense_word key,
+                      const struct sense_program_entry *entry)
 {
 	char folded[SENSE_PROGRAM_KEY_MAX];
 	size_t len = sense_program_key(key, folded);
@@ -63,7 +74,8 @@ static bool entry_add(sense_programs *programs, struct sense_word key, const str
 		return true; /* no name is that long */
 	const char *kept = sense_arena_strndup(&programs->arena, folded, len);
 	int number = kept && programs->entry_count < programs->entry_cap
-	                 ? sense_namemap_put(&programs->keys, kept, len) : -1;
+	               ? sense_namemap_put(&programs->keys, kept, len)
+	               : -1;
 	if (number < 0)
 		return false;
 	struct sense_program_entry *to = &programs->entries[programs->entry_count++];
@@ -212,7 +224,8 @@ static enum sense_status row_add(sense_programs *programs, struct sense_tsv *tsv
 		places_add(row, field[CONFIGS], list_cut(field[CONFIGS]));
 		places_add(row, field[MODELS], list_cut(field[MODELS]));
 	}
-	return good ? SENSE_OK : sense_fail(err, SENSE_E_MEMORY, "catalogue", "out of memory for %s", tsv->name);
+	return good ? SENSE_OK
+	            : sense_fail(err, SENSE_E_MEMORY, "catalogue", "out of memory for %s", tsv->name);
 }
 
 static unsigned count_of(const char *text, size_t len, char what)
@@ -279,8 +292,8 @@ static sense_programs *programs_new(sense_error *err)
 	return programs;
 }
 
-sense_programs *sense_programs_from(const char *runtimes, size_t runtimes_len, const char *sdk, size_t sdk_len,
-                                    sense_error *err)
+sense_programs *sense_programs_from(const char *runtimes, size_t runtimes_len, const char *sdk,
+                                    size_t sdk_len, sense_error *err)
 {
 	sense_programs *programs = programs_new(err);
 	if (!programs)

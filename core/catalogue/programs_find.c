@@ -5,7 +5,14 @@
 
 enum { COMPONENTS_MAX = 24, FLAG_SPEAKS = 4 };
 /* An exact name says more than a path that it lies in: what tools bring along is itself. */
-enum { SCORE_TITLE = 500, SCORE_PREFIX = 500, SCORE_WORD = 1000, SCORE_PATH = 2000, SCORE_PHRASE = 3000, SCORE_NAME = 4000 };
+enum {
+	SCORE_TITLE = 500,
+	SCORE_PREFIX = 500,
+	SCORE_WORD = 1000,
+	SCORE_PATH = 2000,
+	SCORE_PHRASE = 3000,
+	SCORE_NAME = 4000
+};
 
 /* Where a name comes from. */
 enum source {
@@ -36,13 +43,14 @@ static bool argument_is(struct sense_word word, struct sense_word wanted)
 	if (word.len == wanted.len)
 		return true;
 	char next = word.text[wanted.len];
-	return wanted.text[0] == '-'  ? next == '='
-	       : wanted.text[0] == '@' ? next == '/'
-	                                : wanted.text[wanted.len - 1] == '-';
+	return wanted.text[0] == '-' ? next == '='
+	     : wanted.text[0] == '@' ? next == '/'
+	                             : wanted.text[wanted.len - 1] == '-';
 }
 
 /* All words of the pattern behind its first, in order, from words[at] on. */
-static bool phrase_said(const struct sense_launch *launch, unsigned at, const struct sense_program_entry *entry)
+static bool phrase_said(const struct sense_launch *launch, unsigned at,
+                        const struct sense_program_entry *entry)
 {
 	unsigned found = 1;
 	for (; at < launch->count && found < entry->word_count; at++)
@@ -113,7 +121,8 @@ static bool path_holds(struct sense_word path, const char *pattern, bool image)
 		bool begins = *pattern == '/' || at == path.text || at[-1] == '/';
 		char next = at + n < end ? at[n] : '/';
 		char after = at + n + 1 < end ? at[n + 1] : '0';
-		bool ends = pattern[n - 1] == '/' || next == '/' || next == '@' || (image && (next == ':' || next == '-')) ||
+		bool ends = pattern[n - 1] == '/' || next == '/' || next == '@' ||
+		            (image && (next == ':' || next == '-')) ||
 		            (next == '-' && after >= '0' && after <= '9');
 		if (begins && ends)
 			return true;
@@ -162,7 +171,8 @@ static const struct sense_program_entry *entries_of(const sense_programs *progra
 	char key[SENSE_PROGRAM_KEY_MAX];
 	size_t len = sense_program_key(word, key);
 	int number = len ? sense_namemap_find(&programs->keys, key, len) : -1;
-	return number >= 0 && programs->first[number] ? &programs->entries[programs->first[number] - 1] : NULL;
+	return number >= 0 && programs->first[number] ? &programs->entries[programs->first[number] - 1]
+	                                              : NULL;
 }
 
 static const struct sense_program_entry *entry_next(const sense_programs *programs,
@@ -184,7 +194,9 @@ static unsigned name_score(const struct search *search, const struct sense_progr
 	case SENSE_PROGRAM_CUT_NAME:
 		return source == FROM_CUT && !entry->weak ? SCORE_NAME : 0;
 	case SENSE_PROGRAM_PHRASE:
-		return source != FROM_DIRECTORY && phrase_said(&search->launch, search->launch.at, entry) ? SCORE_PHRASE : 0;
+		return source != FROM_DIRECTORY && phrase_said(&search->launch, search->launch.at, entry)
+		         ? SCORE_PHRASE
+		         : 0;
 	case SENSE_PROGRAM_WORD:
 		if (source == FROM_FILE)
 			return strchr(entry->text, '.') ? SCORE_WORD : 0;
@@ -200,7 +212,8 @@ static void take(struct search *search, const struct sense_program_entry *entry,
 		return;
 	score += (unsigned)strnlen(entry->text, 400);
 	/* Of two that are equal the earlier row; chains run backwards. */
-	if (score < search->score || (score == search->score && search->best < &search->programs->rows[entry->row]))
+	if (score < search->score ||
+	    (score == search->score && search->best < &search->programs->rows[entry->row]))
 		return;
 	search->score = score;
 	search->best = &search->programs->rows[entry->row];
@@ -226,7 +239,8 @@ static void prefixes_try(struct search *search, struct sense_word name, enum sou
 		    entries_of(search->programs, (struct sense_word){name.text, n + title});
 		for (; entry; entry = entry_next(search->programs, entry)) {
 			bool word = entry->kind == SENSE_PROGRAM_WORD && !entry->weak && source != FROM_FILE;
-			bool module = entry->kind == SENSE_PROGRAM_NAME && !entry->weak && source == FROM_MODULE && c == '.';
+			bool module = entry->kind == SENSE_PROGRAM_NAME && !entry->weak &&
+			              source == FROM_MODULE && c == '.';
 			if (title && entry->kind == SENSE_PROGRAM_TITLE)
 				take(search, entry, SCORE_TITLE);
 			else if (module)
@@ -305,8 +319,9 @@ static void path_try(struct search *search, bool script)
 		at += n + 1;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		bool package = i && (holds_packages(component[i - 1]) ||
-				     (component[i - 1].text[0] == '@' && i > 1 && holds_packages(component[i - 2])));
+		bool package =
+		    i && (holds_packages(component[i - 1]) ||
+		          (component[i - 1].text[0] == '@' && i > 1 && holds_packages(component[i - 2])));
 		bool holds = i + 1 < count && i + 3 >= count;
 		component_try(search, component[i], script && (package || holds));
 	}
@@ -337,14 +352,16 @@ static struct sense_word package_name(struct sense_word word)
 static void package_try(struct search *search, struct sense_word word)
 {
 	search->path = package_name(word);
-	whole_try(search, search->path.text[0] == '@' ? search->path : sense_word_base(search->path), FROM_PACKAGE);
+	whole_try(search, search->path.text[0] == '@' ? search->path : sense_word_base(search->path),
+	          FROM_PACKAGE);
 	path_try(search, true);
 }
 
 /* Images are told from values of options by their '/', and by what stands before them. */
 static void image_try(struct search *search)
 {
-	static const char *const alone[] = {"-d", "-i", "-t", "-it", "-ti", "--rm", "--init", "--privileged", "--detach"};
+	static const char *const alone[] = {"-d",   "-i",     "-t",           "-it",     "-ti",
+	                                    "--rm", "--init", "--privileged", "--detach"};
 	const struct sense_launch *launch = &search->launch;
 	for (unsigned i = launch->at; i < launch->count; i++) {
 		struct sense_word word = launch->words[i], before = launch->words[i - 1];
@@ -411,7 +428,8 @@ const struct sense_program *sense_programs_find(const sense_programs *programs,
 	subject_try(&search);
 	if (search.launch.runner.len)
 		runner_try(&search);
-	/* Programs also call themselves something: by setproctitle, or as scripts that have an interpreter. */
+	/* Programs also call themselves something: by setproctitle, or as scripts that have an interpreter.
+	 */
 	struct sense_word title = sense_word_program(sense_word_base(search.launch.title));
 	if (search.launch.count && title.len && title.text[0] == '-')
 		title.text++, title.len--;
@@ -420,7 +438,8 @@ const struct sense_program *sense_programs_find(const sense_programs *programs,
 	if (facts->name && *facts->name && !search.best) {
 		size_t len = strlen(facts->name);
 		bool cut = len == SENSE_PROGRAM_CUT && (!facts->path || search.launch.runner.len);
-		whole_try(&search, sense_word_program((struct sense_word){facts->name, len}), cut ? FROM_CUT : FROM_TITLE);
+		whole_try(&search, sense_word_program((struct sense_word){facts->name, len}),
+		          cut ? FROM_CUT : FROM_TITLE);
 	}
 	return search.best ? &search.best->program : NULL;
 }
@@ -491,4 +510,12 @@ size_t sense_programs_markers(const sense_programs *programs, const char *enviro
 		out[used] = '\0';
 	}
 	return count;
+}
+
+const struct sense_program *sense_programs_by_id(const sense_programs *programs, const char *id)
+{
+	for (unsigned i = 0; i < programs->row_count; i++)
+		if (!strcmp(programs->rows[i].program.id, id))
+			return &programs->rows[i].program;
+	return NULL;
 }

@@ -13,13 +13,13 @@
 #define SENSE_PROGRAM_CUT 15u
 
 enum sense_program_kind {
-	SENSE_PROGRAM_NAME,   /* of the executable, or of an installed command */
+	SENSE_PROGRAM_NAME,     /* of the executable, or of an installed command */
 	SENSE_PROGRAM_CUT_NAME, /* the same, cut by the kernel */
-	SENSE_PROGRAM_TITLE,  /* how a name begins: ray::, with the colons */
-	SENSE_PROGRAM_PHRASE, /* a name and words among its arguments */
-	SENSE_PROGRAM_WORD,   /* a name, or how one begins, up to '-', '_' or '.' */
-	SENSE_PROGRAM_PATH,   /* a part of a path, or of a package: keyed by its longest component */
-	SENSE_PROGRAM_FILE_END /* .llamafile */
+	SENSE_PROGRAM_TITLE,    /* how a name begins: ray::, with the colons */
+	SENSE_PROGRAM_PHRASE,   /* a name and words among its arguments */
+	SENSE_PROGRAM_WORD,     /* a name, or how one begins, up to '-', '_' or '.' */
+	SENSE_PROGRAM_PATH,     /* a part of a path, or of a package: keyed by its longest component */
+	SENSE_PROGRAM_FILE_END  /* .llamafile */
 };
 
 struct sense_program_entry {

@@ -82,6 +82,8 @@
 	  "percent of one core that sweeps of this host may take on average")                             \
 	X(HOST_HASH, "host.hash", CHOICE, "true", 0, 0, "false true",                                     \
 	  "tell the SHA-256 of programs that run")                                                        \
+	X(HOST_CONNECTOR, "host.connector", CHOICE, "true", 0, 0, "true false",                           \
+	  "be told of processes as they begin and end, not only look for them once a second")             \
 	X(HOST_EBPF, "host.ebpf", CHOICE, "true", 0, 0, "true false",                                     \
 	  "learn whose a connection is by eBPF where the kernel allows it")                               \
 	X(HOST_PROBE, "host.probe", CHOICE, "false", 0, 0, "false true",                                  \

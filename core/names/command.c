@@ -48,7 +48,11 @@ static void put_character(struct line *line, const char *text, size_t left, size
 	unsigned char c = (unsigned char)*text;
 	*used = 1;
 	if (c < 0x20 || c == 0x7f) {
-		char escape[4] = {'\\', c == '\n' ? 'n' : c == '\t' ? 't' : 'x', digits[c >> 4], digits[c & 15]};
+		char escape[4] = {'\\',
+		                  c == '\n'   ? 'n'
+		                  : c == '\t' ? 't'
+		                              : 'x',
+		                  digits[c >> 4], digits[c & 15]};
 		put(line, escape, escape[1] == 'x' ? 4 : 2);
 		return;
 	}
@@ -104,11 +108,14 @@ static bool ends_with(const char *name, size_t len, const char *end)
 
 bool sense_secret_name(const char *name, size_t len)
 {
-	static const char *const within[] = {"password", "passwd", "passphrase", "secret", "credential", "authoriz",
-	                                     "apikey", "privatekey", "accesskey", "bearer", "cookie", "signingkey"};
-	static const char *const ends[] = {"token", "key", "pwd", "pass", "auth", "pat", "jwt", "sessionid", "pin"};
-	static const char *const harmless[] = {"file", "path", "dir", "stdin", "name", "type", "policy", "length",
-	                                       "keyid", "publickey", "hotkey", "ttl", "url", "expiry", "helper"};
+	static const char *const within[] = {"password",   "passwd",   "passphrase", "secret",
+	                                     "credential", "authoriz", "apikey",     "privatekey",
+	                                     "accesskey",  "bearer",   "cookie",     "signingkey"};
+	static const char *const ends[] = {"token", "key", "pwd",       "pass", "auth",
+	                                   "pat",   "jwt", "sessionid", "pin"};
+	static const char *const harmless[] = {"file",   "path",   "dir",    "stdin",  "name",
+	                                       "type",   "policy", "length", "keyid",  "publickey",
+	                                       "hotkey", "ttl",    "url",    "expiry", "helper"};
 	char folded[NAME_MAX_LEN];
 	size_t n = 0, last = 0; /* where its last word begins */
 	if (!len || len > NAME_MAX_LEN)
@@ -136,8 +143,8 @@ bool sense_secret_name(const char *name, size_t len)
 
 static bool is_name(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-	       c == '.';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_' || c == '.';
 }
 
 /* ---- words ------------------------------------------------------------------------------------- */
@@ -145,8 +152,9 @@ static bool is_name(char c)
 /* "Bearer" and the like stand between a name and its secret. */
 static bool is_scheme(const char *word, size_t len)
 {
-	return (len == 6 && !strncasecmp(word, "bearer", 6)) || (len == 5 && !strncasecmp(word, "basic", 5)) ||
-	       (len == 5 && !strncasecmp(word, "token", 5)) || (len == 6 && !strncasecmp(word, "digest", 6));
+	return (len == 6 && !strncasecmp(word, "bearer", 6)) ||
+	       (len == 5 && !strncasecmp(word, "basic", 5)) || (len == 5 && !strncasecmp(word, "token", 5)) ||
+	       (len == 6 && !strncasecmp(word, "digest", 6));
 }
 
 static bool all_digits(const char *text, size_t len)
@@ -266,7 +274,8 @@ static void put_word(struct line *line, const char *word, size_t len)
 		return;
 	}
 	bool option = word[0] == '-' && len > 1;
-	if (line->secret_next && !(option && !sense_secret_within(word, len) && names_secret(word, len, &value))) {
+	if (line->secret_next &&
+	    !(option && !sense_secret_within(word, len) && names_secret(word, len, &value))) {
 		put_secret(line, word, len);
 		return;
 	}
@@ -299,7 +308,8 @@ static void put_text(struct line *line, const char *text, size_t len)
 			n++;
 		const char *url = separator ? NULL : url_within(text + at, n);
 		if (url) /* a query holds what separates elsewhere */
-			while (at + n < len && (unsigned char)text[at + n] > ' ' && !memchr("\"'`<>\\", text[at + n], 6))
+			while (at + n < len && (unsigned char)text[at + n] > ' ' &&
+			       !memchr("\"'`<>\\", text[at + n], 6))
 				n++;
 		if (separator)
 			put_plain(line, text + at, n);
@@ -314,7 +324,8 @@ static void put_text(struct line *line, const char *text, size_t len)
 static bool is_credentials(const char *argument, size_t len)
 {
 	return (len == 2 && (!memcmp(argument, "-u", 2) || !memcmp(argument, "-U", 2))) ||
-	       (len == 6 && !memcmp(argument, "--user", 6)) || (len == 12 && !memcmp(argument, "--proxy-user", 12));
+	       (len == 6 && !memcmp(argument, "--user", 6)) ||
+	       (len == 12 && !memcmp(argument, "--proxy-user", 12));
 }
 
 struct habit {
@@ -324,9 +335,10 @@ struct habit {
 };
 
 static const struct habit habits[] = {
-    {"mysql", "-p", true},   {"mysqldump", "-p", true}, {"mysqladmin", "-p", true}, {"mariadb", "-p", true},
-    {"mariadb-dump", "-p", true}, {"sshpass", "-p", false}, {"sshpass", "-p", true}, {"redis-cli", "-a", false},
-    {"ldapsearch", "-w", false}, {"smbclient", "-U", false}, {"7z", "-p", true}, {"zip", "-P", false},
+    {"mysql", "-p", true},      {"mysqldump", "-p", true},    {"mysqladmin", "-p", true},
+    {"mariadb", "-p", true},    {"mariadb-dump", "-p", true}, {"sshpass", "-p", false},
+    {"sshpass", "-p", true},    {"redis-cli", "-a", false},   {"ldapsearch", "-w", false},
+    {"smbclient", "-U", false}, {"7z", "-p", true},           {"zip", "-P", false},
     {"unzip", "-P", false},
 };
 
@@ -336,7 +348,8 @@ static const struct habit *habit_of(const char *program, size_t n, const char *a
 		const struct habit *habit = &habits[i];
 		size_t option = strlen(habit->option);
 		if (strlen(habit->program) == n && !memcmp(habit->program, program, n) &&
-		    (habit->attached ? len > option : len == option) && !memcmp(habit->option, argument, option))
+		    (habit->attached ? len > option : len == option) &&
+		    !memcmp(habit->option, argument, option))
 			return habit;
 	}
 	return NULL;
@@ -429,7 +442,8 @@ size_t sense_command_line(const char *argv, size_t len, char *out, size_t cap)
 	}
 	if (line.full) {
 		size_t keep = line.len, dots = sizeof ENDING - 1 < line.room ? sizeof ENDING - 1 : line.room;
-		while (keep > line.room - dots || (keep && keep < line.len && ((unsigned char)out[keep] & 0xc0) == 0x80))
+		while (keep > line.room - dots ||
+		       (keep && keep < line.len && ((unsigned char)out[keep] & 0xc0) == 0x80))
 			keep--;
 		memcpy(out + keep, ENDING, dots);
 		line.len = keep + dots;

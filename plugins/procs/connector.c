@@ -35,7 +35,7 @@ static bool filter_attach(int fd)
 {
 	enum { PAIR = 7, CHILD = 11, ACCEPT = 15, DROP = 16 };
 #define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(at))
-#define JUMP(value, here, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, order(value), (yes) - (here) - 1, no)
+#define JUMP(value, here, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, order(value), (yes) - (here)-1, no)
 	struct sock_filter code[] = {
 	    LOAD(EVENT_AT), /* 0 */
 	    JUMP(EV_NONE, 1, ACCEPT, 0),
@@ -117,7 +117,7 @@ static bool message_take(const uint8_t *message, size_t len, struct change *out)
 unsigned connector_read(int fd, struct change changes[CONNECTOR_BATCH], bool *lost)
 {
 	static uint8_t messages[CONNECTOR_BATCH][MESSAGE_MAX];
-	struct sockaddr_nl from[CONNECTOR_BATCH];
+	struct sockaddr_nl from[CONNECTOR_BATCH] = {0};
 	struct iovec parts[CONNECTOR_BATCH];
 	struct mmsghdr heads[CONNECTOR_BATCH];
 	unsigned count = 0;
@@ -144,16 +144,13 @@ unsigned connector_read(int fd, struct change changes[CONNECTOR_BATCH], bool *lo
 
 static bool operate(int fd, uint32_t operation)
 {
-	struct {
-		struct nlmsghdr head;
-		struct cn_msg connector;
-		uint32_t operation;
-	} __attribute__((packed)) message = {
-	    .head = {.nlmsg_len = sizeof message, .nlmsg_type = NLMSG_DONE},
-	    .connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(uint32_t)},
-	    .operation = operation,
-	};
-	return send(fd, &message, sizeof message, 0) == (ssize_t)sizeof message;
+	uint8_t message[DATA_AT] = {0}; /* longer than head and operation */
+	struct nlmsghdr head = {.nlmsg_len = EVENT_AT + sizeof operation, .nlmsg_type = NLMSG_DONE};
+	struct cn_msg connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof operation};
+	memcpy(message, &head, sizeof head);
+	memcpy(message + NLMSG_HDRLEN, &connector, sizeof connector);
+	memcpy(message + EVENT_AT, &operation, sizeof operation);
+	return send(fd, message, head.nlmsg_len, 0) == (ssize_t)head.nlmsg_len;
 }
 
 /* The kernel answers those that it will talk to, and keeps silent in another namespace of pids. */

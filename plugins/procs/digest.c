@@ -60,7 +60,8 @@ void digests_free(struct digests *digests)
 
 static bool same_file(const struct file_id *a, const struct file_id *b)
 {
-	return a->device == b->device && a->inode == b->inode && a->mtime_ns == b->mtime_ns && a->size == b->size;
+	return a->device == b->device && a->inode == b->inode && a->mtime_ns == b->mtime_ns &&
+	       a->size == b->size;
 }
 
 uint32_t digests_short(const struct file_id *file)
@@ -95,8 +96,9 @@ static struct kept *kept_room(struct digests *digests)
 /* A file system whose reads do not depend on a user's program or on the network. */
 static bool is_local(const struct look *look)
 {
-	static const char *const local[] = {"btrfs", "overlay", "tmpfs", "ramfs", "zfs", "rootfs", "bcachefs", "ubifs",
-	                                    "ext4",  "xfs",     "squashfs", "erofs", "aufs", "devtmpfs"};
+	static const char *const local[] = {"btrfs",    "overlay",  "tmpfs", "ramfs",   "zfs",
+	                                    "rootfs",   "bcachefs", "ubifs", "ext4",    "xfs",
+	                                    "squashfs", "erofs",    "aufs",  "devtmpfs"};
 	char type[32] = "";
 	if (!look->remote_device)
 		return true;
@@ -188,9 +190,10 @@ static bool job_end(struct digests *digests, struct job *job, bool whole)
 	unsigned len = 0;
 	struct stat st;
 	digests->current = NULL;
-	whole = whole && !fstat(job->fd, &st) && (uint64_t)st.st_size == job->file.size &&
-	        (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec == job->file.mtime_ns &&
-	        EVP_DigestFinal_ex(digests->context, hash, &len) && len * 2 + 1 == HEX;
+	whole =
+	    whole && !fstat(job->fd, &st) && (uint64_t)st.st_size == job->file.size &&
+	    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec == job->file.mtime_ns &&
+	    EVP_DigestFinal_ex(digests->context, hash, &len) && len * 2 + 1 == HEX;
 	close(job->fd);
 	job->fd = -1;
 	if (!whole)
@@ -222,7 +225,8 @@ bool digests_step(struct digests *digests, uint32_t *file)
 	if (n <= 0)
 		return job_end(digests, job, !n);
 	/* One that grows meanwhile is another file. */
-	if (job->done + (uint64_t)n > job->file.size || !EVP_DigestUpdate(digests->context, digests->buffer, (size_t)n))
+	if (job->done + (uint64_t)n > job->file.size ||
+	    !EVP_DigestUpdate(digests->context, digests->buffer, (size_t)n))
 		return job_end(digests, job, false);
 	job->done += (uint64_t)n;
 	return false;

@@ -1,8 +1,9 @@
 /*
  * SHA-256 of executables (FIPS 180-4), DIGEST_PIECE bytes at a time: a fraction of a millisecond. What was
- * hashed is remembered by device, inode, time of change and size, for the DIGEST_CACHE files used last; DIGEST_JOBS
- * files wait in line, held open, so that it is their content that is hashed whatever their name is by then.
- * Files of more than DIGEST_FILE_MAX, and those on file systems that a user or the network serves, are not read.
+ * hashed is remembered by device, inode, time of change and size, for the DIGEST_CACHE files used last;
+ * DIGEST_JOBS files wait in line, held open, so that it is their content that is hashed whatever their name
+ * is by then. Files of more than DIGEST_FILE_MAX, and those on file systems that a user or the network
+ * serves, are not read.
  */
 #ifndef PROCS_DIGEST_H
 #define PROCS_DIGEST_H
@@ -14,10 +15,10 @@ enum { DIGEST_PIECE = 128 << 10, DIGEST_FILE_MAX = 512 << 20, DIGEST_CACHE = 102
 struct digests;
 
 enum digest_answer {
-	DIGEST_KNOWN,   /* *hex is set */
-	DIGEST_WAITS,   /* it is in line */
-	DIGEST_LATER,   /* the line is full, ask again */
-	DIGEST_REFUSED  /* this file is not hashed */
+	DIGEST_KNOWN,  /* *hex is set */
+	DIGEST_WAITS,  /* it is in line */
+	DIGEST_LATER,  /* the line is full, ask again */
+	DIGEST_REFUSED /* this file is not hashed */
 };
 
 struct digests *digests_new(void);

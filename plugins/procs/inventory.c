@@ -1,6 +1,6 @@
 /*
- * What processes use: GPUs by the device files that they hold open, packages of Python by the files mapped, packages of
- * Node.js by the folders above the script.
+ * What processes use: GPUs by the device files that they hold open, packages of Python by the files mapped,
+ * packages of Node.js by the folders above the script.
  *
  * Folders of users are only looked at as far as the kernel has them in its cache already (openat2(2),
  * RESOLVE_CACHED): what a program has loaded is there, and a file system that hangs is never asked.
@@ -78,8 +78,10 @@ void inventory_free(struct sensor *sensor)
 /* The catalogue's name of what is imported by that one; NULL: it is not in it. */
 static const char *python_name(const struct sensor *sensor, const char *name, size_t len)
 {
-	static const char *const others[][2] = {{"llama_cpp", "llama_cpp_python"}, {"jaxlib", "jax"},
-	                                        {"faiss", "faiss_cpu"},            {"whisper", "openai_whisper"}};
+	static const char *const others[][2] = {{"llama_cpp", "llama_cpp_python"},
+	                                        {"jaxlib", "jax"},
+	                                        {"faiss", "faiss_cpu"},
+	                                        {"whisper", "openai_whisper"}};
 	char wanted[NAME_MAX_LEN], have[NAME_MAX_LEN];
 	fold(wanted, sizeof wanted, name, len);
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -128,7 +130,8 @@ static void item_tell(const struct sensor *sensor, uint32_t pid, const char *kin
 
 /* ---- GPUs ------------------------------------------------------------------------------------------ */
 
-/* Devices of computation: NVIDIA's, AMD's (kfd), and render nodes of all others. Screens (card0) are everybody's. */
+/* Devices of computation: NVIDIA's, AMD's (kfd), and render nodes of all others. Screens (card0) are
+ * everybody's. */
 static bool is_gpu(const char *path)
 {
 	return !strncmp(path, "/dev/nvidia", 11) || !strcmp(path, "/dev/kfd") ||
@@ -150,7 +153,8 @@ static bool folder_has(const char *folder, const char *prefix)
 /* Where there is no GPU nobody can hold one. */
 void inventory_begin(struct sensor *sensor)
 {
-	sensor->gpus = folder_has("/dev", "nvidia") || folder_has("/dev", "kfd") || folder_has("/dev/dri", "renderD");
+	sensor->gpus =
+	    folder_has("/dev", "nvidia") || folder_has("/dev", "kfd") || folder_has("/dev/dri", "renderD");
 }
 
 static void gpu_search(struct sensor *sensor, struct known *known)
@@ -225,7 +229,8 @@ static void python_search(struct sensor *sensor, const struct known *known)
 
 static int open_cached(int dir, const char *path, uint64_t resolve)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = resolve | RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS};
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+	                       .resolve = resolve | RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS};
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
@@ -234,7 +239,9 @@ static bool script_path(const struct look *look, char *out, size_t cap)
 {
 	const char *argv = look->process.argv;
 	size_t len = look->process.argv_len;
-	for (size_t at = argv ? strlen(argv) + 1 : 0; argv && at < len; at += strlen(argv + at) + 1) {
+	if (!argv)
+		return false;
+	for (size_t at = strlen(argv) + 1; at < len; at += strlen(argv + at) + 1) {
 		const char *argument = argv + at;
 		if (*argument == '-' || !*argument)
 			continue;
@@ -315,9 +322,11 @@ void inventory_of(struct sensor *sensor, struct known *known)
 		return;
 	if (gpu)
 		gpu_search(sensor, known);
-	if (packages && (called(look->path, "python") || called(look->path, "pypy") || called(look->path, "uwsgi")))
+	if (packages &&
+	    (called(look->path, "python") || called(look->path, "pypy") || called(look->path, "uwsgi")))
 		python_search(sensor, known);
-	else if (packages && (called(look->path, "node") || called(look->path, "bun") || called(look->path, "deno")))
+	else if (packages &&
+	         (called(look->path, "node") || called(look->path, "bun") || called(look->path, "deno")))
 		javascript_search(sensor, known);
 	look_end(look);
 }

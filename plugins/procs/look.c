@@ -47,7 +47,8 @@ uint64_t look_time(uint64_t ticks)
 	static long hz;
 	if (!hz)
 		hz = sysconf(_SC_CLK_TCK);
-	uint64_t ns = ticks / (uint64_t)hz * 1000000000u + ticks % (uint64_t)hz * (1000000000u / (uint64_t)hz);
+	uint64_t ns =
+	    ticks / (uint64_t)hz * 1000000000u + ticks % (uint64_t)hz * (1000000000u / (uint64_t)hz);
 	return (ns_of(CLOCK_REALTIME) - ns_of(CLOCK_BOOTTIME) + ns) / 1000;
 }
 
@@ -63,8 +64,9 @@ uint64_t look_time_monotonic(uint64_t ns)
 static void file_look(struct look *look)
 {
 	struct statx st;
-	look->has_file = !statx(look->dir, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, &st) &&
-	                 S_ISREG(st.stx_mode);
+	look->has_file =
+	    !statx(look->dir, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, &st) &&
+	    S_ISREG(st.stx_mode);
 	if (!look->has_file)
 		return;
 	look->file = (struct file_id){

@@ -1,9 +1,9 @@
 /*
- * One process, as /proc has it at this moment. Its directory is held open meanwhile: what is read through it is
- * this process's or nothing, whoever gets the pid next.
+ * One process, as /proc has it at this moment. Its directory is held open meanwhile: what is read through it
+ * is this process's or nothing, whoever gets the pid next.
  *
- * Bounds: ARGUMENTS_MAX and ENVIRONMENT_MAX; what is longer is cut. Values of variables are wiped as soon as they
- * were read. Everything a look gives out is good until the next one.
+ * Bounds: ARGUMENTS_MAX and ENVIRONMENT_MAX; what is longer is cut. Values of variables are wiped as soon as
+ * they were read. Everything a look gives out is good until the next one.
  */
 #ifndef PROCS_LOOK_H
 #define PROCS_LOOK_H
@@ -26,7 +26,8 @@ struct look {
 	struct procfs_stat stat;
 	struct file_id file;
 	bool has_file;
-	bool remote_device; /* the device has no block device: the file system's type decides whether it is read */
+	bool remote_device; /* the device has no block device: the file system's type decides whether it is
+	                       read */
 	uint64_t mount;
 	int refused; /* errno of the executable's link, when the system did not let us see it */
 	int dir;     /* /proc/PID; -1: none is open */

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 struct ring {
 	int fd;
 	struct perf_event_mmap_page *page;
+	uint64_t head; /* up to where it is read this time */
 };
 
 struct perf {
@@ -38,6 +40,10 @@ static int event_open(int processor)
 	    .comm_exec = 1,
 	    .mmap = 1,
 	    .mmap2 = 1,
+	    .sample_type = PERF_SAMPLE_TIME,
+	    .sample_id_all = 1, /* eight bytes of time at the end of each */
+	    .use_clockid = 1,
+	    .clockid = CLOCK_MONOTONIC,
 	    .watermark = 1,
 	    .wakeup_watermark = UINT32_MAX, /* the connector wakes */
 	};
@@ -50,7 +56,8 @@ static bool ring_open(struct perf *perf, int processor)
 	ring->fd = event_open(processor);
 	if (ring->fd < 0)
 		return errno == ENODEV; /* a processor that is not there */
-	void *page = mmap(NULL, perf->page_size + perf->size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+	void *page =
+	    mmap(NULL, perf->page_size + perf->size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
 	if (page == MAP_FAILED) {
 		close(ring->fd);
 		return false;
@@ -67,7 +74,7 @@ struct perf *perf_open(void)
 	if (!perf)
 		return NULL;
 	perf->page_size = (size_t)sysconf(_SC_PAGESIZE);
-	perf->size = perf->page_size * PERF_PAGES;
+	perf->size = perf->page_size * (processors > PERF_FEW ? PERF_PAGES : PERF_PAGES_FEW);
 	for (int i = 0; i < processors && i < PERF_PROCESSORS; i++)
 		if (!ring_open(perf, i)) {
 			int reason = errno;
@@ -87,47 +94,50 @@ void perf_close(struct perf *perf)
 	free(perf);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------
+ *
+ * A program that begins has its name written, and then what is mapped, its own file first. It may be on
+ * another processor by then, whose ring is read before: so names are taken from all rings first, and of a
+ * process's files the earliest behind its name.
+ */
 
-/* A program begins: its name, and then, first of all that is mapped, its file. */
+static uint64_t time_of(const uint8_t *body, size_t len)
+{
+	uint64_t time;
+	memcpy(&time, body + len - sizeof time, sizeof time);
+	return time;
+}
+
 static void name_take(struct perf *perf, const uint8_t *body, size_t len)
 {
+	enum { NAME_AT = 8 }; /* pid, tid */
 	uint32_t pid;
-	if (len < 9)
-		return;
+	uint64_t time = time_of(body, len);
 	memcpy(&pid, body, sizeof pid);
 	struct perf_image *image = image_of(perf, pid);
-	image->pid = pid;
-	image->path[0] = '\0';
-	size_t n = strnlen((const char *)body + 8, len - 8);
+	if (image->pid == pid && image->time >= time)
+		return; /* it was read before */
+	*image = (struct perf_image){.pid = pid, .time = time};
+	size_t n = strnlen((const char *)body + NAME_AT, len - NAME_AT);
 	n = n < sizeof image->name - 1 ? n : sizeof image->name - 1;
-	memcpy(image->name, body + 8, n);
-	image->name[n] = '\0';
+	memcpy(image->name, body + NAME_AT, n);
 }
 
 static void path_take(struct perf *perf, const uint8_t *body, size_t len)
 {
 	enum { PATH_AT = 64 }; /* pid, tid, addr, len, pgoff, device, inode, generation, prot, flags */
 	uint32_t pid;
-	if (len <= PATH_AT)
-		return;
+	uint64_t time = time_of(body, len);
 	memcpy(&pid, body, sizeof pid);
 	struct perf_image *image = image_of(perf, pid);
 	const char *path = (const char *)body + PATH_AT;
-	size_t n = strnlen(path, len - PATH_AT);
-	if (image->pid != pid || image->path[0] || *path != '/' || n >= sizeof image->path)
+	size_t n = len > PATH_AT ? strnlen(path, len - PATH_AT) : 0;
+	if (image->pid != pid || time < image->time || (image->path_time && image->path_time <= time))
 		return;
-	memcpy(image->path, path, n);
-	image->path[n] = '\0';
-}
-
-static void record_take(struct perf *perf, const struct perf_event_header *head, const uint8_t *body)
-{
-	size_t len = head->size - sizeof *head;
-	if (head->type == PERF_RECORD_COMM && head->misc & PERF_RECORD_MISC_COMM_EXEC)
-		name_take(perf, body, len);
-	else if (head->type == PERF_RECORD_MMAP2)
-		path_take(perf, body, len);
+	image->path_time = time;
+	bool kept = n && *path == '/' && n < sizeof image->path;
+	memcpy(image->path, path, kept ? n : 0);
+	image->path[kept ? n : 0] = '\0';
 }
 
 static void copy_round(const struct perf *perf, const uint8_t *data, uint64_t at, uint8_t *out, size_t len)
@@ -139,31 +149,48 @@ static void copy_round(const struct perf *perf, const uint8_t *data, uint64_t at
 	memcpy(out + first, data, len - first);
 }
 
-static void ring_read(struct perf *perf, struct ring *ring)
+/* All records of the kind from tail to end. */
+static void ring_walk(struct perf *perf, const struct ring *ring, uint64_t end, uint32_t type,
+                      void (*take)(struct perf *, const uint8_t *, size_t))
 {
-	struct perf_event_mmap_page *page = ring->page;
-	const uint8_t *data = (const uint8_t *)page + perf->page_size;
-	uint64_t head = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE), tail = page->data_tail;
-	if (head == tail)
-		return;
-	while (tail < head) {
-		struct perf_event_header record;
-		copy_round(perf, data, tail, (uint8_t *)&record, sizeof record);
-		if (record.size < sizeof record)
-			break;
-		if (record.size <= sizeof perf->record) {
-			copy_round(perf, data, tail, perf->record, record.size);
-			record_take(perf, &record, perf->record + sizeof record);
+	enum { LEAST = 16 }; /* pid, tid, time */
+	const uint8_t *data = (const uint8_t *)ring->page + perf->page_size;
+	for (uint64_t at = ring->page->data_tail; at < end;) {
+		struct perf_event_header head;
+		copy_round(perf, data, at, (uint8_t *)&head, sizeof head);
+		if (head.size < sizeof head)
+			return;
+		bool wanted = head.type == type && head.size <= sizeof perf->record &&
+		              head.size >= sizeof head + LEAST &&
+		              (type != PERF_RECORD_COMM || head.misc & PERF_RECORD_MISC_COMM_EXEC);
+		if (wanted) {
+			copy_round(perf, data, at, perf->record, head.size);
+			take(perf, perf->record + sizeof head, head.size - sizeof head);
 		}
-		tail += record.size;
+		at += head.size;
 	}
-	__atomic_store_n(&page->data_tail, head, __ATOMIC_RELEASE);
+}
+
+static uint64_t head_of(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
 }
 
 void perf_read(struct perf *perf)
 {
-	for (unsigned i = 0; i < perf->count; i++)
-		ring_read(perf, &perf->rings[i]);
+	bool any = false;
+	for (unsigned i = 0; i < perf->count; i++) {
+		perf->rings[i].head = head_of(&perf->rings[i]);
+		any |= perf->rings[i].head != perf->rings[i].page->data_tail;
+	}
+	/* Up to where the rings are by now: the names of all files up to those heads are there. */
+	for (unsigned i = 0; any && i < perf->count; i++)
+		ring_walk(perf, &perf->rings[i], head_of(&perf->rings[i]), PERF_RECORD_COMM, name_take);
+	for (unsigned i = 0; any && i < perf->count; i++) {
+		struct ring *ring = &perf->rings[i];
+		ring_walk(perf, ring, ring->head, PERF_RECORD_MMAP2, path_take);
+		__atomic_store_n(&ring->page->data_tail, ring->head, __ATOMIC_RELEASE);
+	}
 }
 
 const struct perf_image *perf_recall(const struct perf *perf, uint32_t pid)

@@ -1,8 +1,9 @@
 /*
- * What was executed, as the kernel's own records have it (perf_event_open(2): PERF_RECORD_COMM, PERF_RECORD_MMAP2),
- * for processes that are gone before /proc can be read: each program's name and path, written down as it is
- * executed. A ring of PERF_PAGES pages for each processor, read whenever something is to be taken; PERF_KEPT
- * processes are remembered. Needs CAP_PERFMON; without it there is nothing to recall.
+ * What was executed, as the kernel's own records have it (perf_event_open(2): PERF_RECORD_COMM,
+ * PERF_RECORD_MMAP2), for processes that are gone before /proc can be read: each program's name and path,
+ * written down as it is executed. A ring for each processor, of PERF_PAGES pages and where they are few
+ * PERF_PAGES_FEW, read whenever something is to be taken; PERF_KEPT processes are remembered. Needs
+ * CAP_PERFMON; without it there is nothing to recall.
  */
 #ifndef PROCS_PERF_H
 #define PROCS_PERF_H
@@ -10,12 +11,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PERF_PAGES = 8, PERF_KEPT = 1024, PERF_PROCESSORS = 512, PERF_NAME_MAX = 16, PERF_PATH_MAX = 512 };
+enum {
+	PERF_PAGES = 8,
+	PERF_PAGES_FEW = 32,
+	PERF_FEW = 16,
+	PERF_KEPT = 1024,
+	PERF_PROCESSORS = 512,
+	PERF_NAME_MAX = 16,
+	PERF_PATH_MAX = 512
+};
 
 struct perf;
 
 struct perf_image {
-	uint32_t pid; /* 0: free */
+	uint32_t pid;             /* 0: free */
+	uint64_t time, path_time; /* when the two were written, ns */
 	char name[PERF_NAME_MAX];
 	char path[PERF_PATH_MAX]; /* "": not known; one that is longer is not kept */
 };

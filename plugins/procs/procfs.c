@@ -3,7 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STAT_PARENT = 4, STAT_FLAGS = 9, STAT_START = 22, ENV_NAME_MAX = 128, CONTAINER_DIGITS = 64, CONTAINER_SHOWN = 12 };
+enum {
+	STAT_PARENT = 4,
+	STAT_FLAGS = 9,
+	STAT_START = 22,
+	ENV_NAME_MAX = 128,
+	CONTAINER_DIGITS = 64,
+	CONTAINER_SHOWN = 12
+};
 
 /* Digits at *at, which moves behind them. */
 static bool number(const char **at, const char *end, uint64_t *out)
@@ -149,7 +156,7 @@ static size_t name_length(const char *text, size_t len)
 	size_t n = 0;
 	while (n < len && n <= ENV_NAME_MAX &&
 	       ((text[n] >= 'A' && text[n] <= 'Z') || (text[n] >= 'a' && text[n] <= 'z') || text[n] == '_' ||
-		(n && text[n] >= '0' && text[n] <= '9')))
+	        (n && text[n] >= '0' && text[n] <= '9')))
 		n++;
 	return n && n < len && n <= ENV_NAME_MAX && text[n] == '=' ? n : 0;
 }

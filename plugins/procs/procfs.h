@@ -1,6 +1,7 @@
 /*
- * Texts of /proc (proc(5)), parsed: bytes in, fixed structs out, no system calls. Processes choose much of what
- * stands in them: names with brackets and newlines, environments overwritten by a title, paths of any bytes.
+ * Texts of /proc (proc(5)), parsed: bytes in, fixed structs out, no system calls. Processes choose much of
+ * what stands in them: names with brackets and newlines, environments overwritten by a title, paths of any
+ * bytes.
  */
 #ifndef PROCFS_H
 #define PROCFS_H
@@ -9,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROCFS_NAME_MAX 64 /* the kernel's own threads have more than 15 bytes */
+#define PROCFS_NAME_MAX 64               /* the kernel's own threads have more than 15 bytes */
 #define PROCFS_KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
 struct procfs_stat {
@@ -25,7 +26,8 @@ bool procfs_stat(const char *text, size_t len, struct procfs_stat *out);
 /* /proc/PID/status: the real user id. */
 bool procfs_uid(const char *text, size_t len, uint32_t *uid);
 /*
- * /proc/PID/cgroup: id of the container, as lists of containers show it (12 digits of 64), or the systemd unit; "": none.
+ * /proc/PID/cgroup: id of the container, as lists of containers show it (12 digits of 64), or the systemd
+ * unit; "": none.
  */
 void procfs_container(const char *text, size_t len, char *out, size_t cap);
 /*

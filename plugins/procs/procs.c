@@ -25,11 +25,17 @@ static void sensor_close(void *self)
 	free(sensor);
 }
 
+static bool set_to(const struct sense_host *host, const char *key, const char *value)
+{
+	const char *set = host->setting(key);
+	return set && !strcmp(set, value);
+}
+
 /* Without it ends, and what lives for less than a second, are seen by chance. */
 static void connector_try(struct sensor *sensor)
 {
-	const char *wanted = sensor->host->setting("processes.watch"), *why = "processes.watch = poll";
-	if (!wanted || strcmp(wanted, "poll"))
+	const char *why = "host.connector is false";
+	if (!set_to(sensor->host, "host.connector", "false"))
 		sensor->connector = connector_open(&why);
 	if (sensor->connector < 0)
 		gap_tell(sensor, "process connector", why);
@@ -57,8 +63,9 @@ static enum sense_status sensor_open(const struct sense_host *host, enum sense_s
 	sensor->first_scan = true;
 	sensor->connector = sensor->look.dir = -1;
 	sensor->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	sensor->digests = digests_new();
-	if (!table_init(&sensor->table) || !sensor->digests)
+	bool hashes = !set_to(host, "host.hash", "false");
+	sensor->digests = hashes ? digests_new() : NULL;
+	if (!table_init(&sensor->table) || (hashes && !sensor->digests))
 		status = host->fail(err, SENSE_E_MEMORY, "procs", "no memory");
 	if (!status && sensor->proc < 0)
 		status = host->fail(err, SENSE_E_IO, "procs", "/proc cannot be opened");
@@ -111,7 +118,9 @@ SENSE_PLUGIN_EXPORT = {
     .version = "1.0",
     .summary = "processes of this host: the kernel's process connector, or /proc",
     .sensor = &ops,
-    .platform = "Windows: ETW Microsoft-Windows-Kernel-Process (start, stop, image load) and the tool-help snapshot at "
-                "the beginning; macOS: EndpointSecurity ES_EVENT_TYPE_NOTIFY_FORK, _EXEC, _EXIT and libproc. Both: "
-                "pid, parent, start time, executable, arguments, user, names of variables, exit code.",
+    .platform =
+	"Windows: ETW Microsoft-Windows-Kernel-Process (start, stop, image load) and the tool-help snapshot "
+        "at "
+	"the beginning; macOS: EndpointSecurity ES_EVENT_TYPE_NOTIFY_FORK, _EXEC, _EXIT and libproc. Both: "
+	"pid, parent, start time, executable, arguments, user, names of variables, exit code.",
 };

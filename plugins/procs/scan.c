@@ -36,7 +36,8 @@ static void scan_process(struct sensor *sensor, uint32_t pid)
 		bool other = known->start && known->start != stat.start;
 		if (other)
 			watch_ended(sensor, known, look_time(stat.start), -1);
-		else if (sensor->connector >= 0 || known->flags & KNOWN_KERNEL || name == watch_name_hash(stat.name))
+		else if (sensor->connector >= 0 || known->flags & KNOWN_KERNEL ||
+		         name == watch_name_hash(stat.name))
 			return;
 		if (!other) { /* without the connector a new name is how an executed program is noticed */
 			watch_tell(sensor, known, true);
@@ -142,7 +143,8 @@ static bool refill_slot(struct sensor *sensor, struct known *known)
 }
 
 /* From slot to slot until the deadline. True: that was the last one. */
-static bool table_walk(struct sensor *sensor, bool (*visit)(struct sensor *, struct known *), uint64_t deadline)
+static bool table_walk(struct sensor *sensor, bool (*visit)(struct sensor *, struct known *),
+                       uint64_t deadline)
 {
 	while (sensor->cursor <= sensor->table.mask && now_us() < deadline) {
 		uint32_t mask = sensor->table.mask;
@@ -201,7 +203,7 @@ static bool next_phase(struct sensor *sensor)
 		sensor->cursor = 0;
 		sensor->phase = PHASE_INVENTORY;
 		inventory_begin(sensor);
-	} else if (digests_busy(sensor->digests)) {
+	} else if (sensor->digests && digests_busy(sensor->digests)) {
 		sensor->phase = PHASE_DIGEST;
 	} else if (sensor->undigested) {
 		sensor->undigested = false;
@@ -214,15 +216,16 @@ static bool next_phase(struct sensor *sensor)
 static void gauges_set(struct sensor *sensor)
 {
 	const struct sense_host *host = sensor->host;
-	host->gauge("processes.known", sensor->table.count);
-	host->gauge("processes.events", sensor->counts.events);
-	host->gauge("processes.polled", sensor->connector < 0);
-	host->gauge("processes.overruns", sensor->counts.lost);
-	host->gauge("processes.vanished", sensor->counts.vanished);
-	host->gauge("processes.refused", sensor->counts.refused);
-	host->gauge("processes.dropped", sensor->counts.dropped);
-	host->gauge("processes.hashed", digests_done(sensor->digests));
-	host->gauge("processes.unhashed", sensor->counts.unhashed);
+	host->gauge("procs.known", sensor->table.count);
+	host->gauge("procs.events", sensor->counts.events);
+	host->gauge("procs.polled", sensor->connector < 0);
+	host->gauge("procs.recorded", sensor->perf != NULL);
+	host->gauge("procs.overruns", sensor->counts.lost);
+	host->gauge("procs.vanished", sensor->counts.vanished);
+	host->gauge("procs.refused", sensor->counts.refused);
+	host->gauge("procs.dropped", sensor->counts.dropped);
+	host->gauge("procs.hashed", sensor->digests ? digests_done(sensor->digests) : 0);
+	host->gauge("procs.unhashed", sensor->counts.unhashed);
 }
 
 static void loss_tell(struct sensor *sensor)

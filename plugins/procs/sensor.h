@@ -12,19 +12,27 @@
 
 enum {
 	PENDING_MAX = 8192,
-	PENDING_MS = 50,      /* what did not execute anything by then goes on as what it is */
-	AGAIN_MAX = 4,        /* how often a process is told again for a new name or user */
-	PIECE_US = 3000,      /* of a sweep */
-	POLL_MS = 1000,       /* between two looks through /proc without the connector */
-	RESYNC_MS = 600000,   /* and with it */
+	PENDING_MS = 50,    /* what did not execute anything by then goes on as what it is */
+	AGAIN_MAX = 4,      /* how often a process is told again for a new name or user */
+	PIECE_US = 3000,    /* of a sweep */
+	POLL_MS = 1000,     /* between two looks through /proc without the connector */
+	RESYNC_MS = 600000, /* and with it */
 	INVENTORY_MS = 60000,
-	REST_MS = 1000,       /* at most until the next sweep: forks wait for it */
-	GAP_MS = 10000,       /* between two reports of the same kind */
-	SEEN_MAX = 4096,      /* packages told */
-	PACKAGES_MAX = 256    /* names of the catalogue, of each language */
+	REST_MS = 1000,    /* at most until the next sweep: forks wait for it */
+	GAP_MS = 10000,    /* between two reports of the same kind */
+	SEEN_MAX = 4096,   /* packages told */
+	PACKAGES_MAX = 256 /* names of the catalogue, of each language */
 };
 
-enum phase { PHASE_REST, PHASE_SCAN, PHASE_EXPIRE, PHASE_INVENTORY, PHASE_DIGEST, PHASE_RETELL, PHASE_REFILL };
+enum phase {
+	PHASE_REST,
+	PHASE_SCAN,
+	PHASE_EXPIRE,
+	PHASE_INVENTORY,
+	PHASE_DIGEST,
+	PHASE_RETELL,
+	PHASE_REFILL
+};
 
 struct pending {
 	uint32_t pid;
@@ -50,26 +58,27 @@ struct sensor {
 	struct table table;
 	struct users users;
 	struct look look;
-	struct digests *digests;
+	struct digests *digests; /* NULL: no hashes are wanted */
 	struct counts counts;
 
 	struct pending pending[PENDING_MAX];
 	unsigned pending_first, pending_count;
 
 	enum phase phase;
-	DIR *scan;         /* of /proc; NULL: none is going on */
-	bool first_scan;   /* what it finds was there before */
-	bool resync;       /* something was lost: look through all */
+	DIR *scan;       /* of /proc; NULL: none is going on */
+	bool first_scan; /* what it finds was there before */
+	bool resync;     /* something was lost: look through all */
 	bool loss_untold;
 	uint8_t round;
-	uint32_t cursor;   /* slot of the table, for what goes over all processes */
-	uint32_t hashed;   /* short form of the file whose processes are told again */
+	uint32_t cursor; /* slot of the table, for what goes over all processes */
+	uint32_t hashed; /* short form of the file whose processes are told again */
 	uint64_t scan_began_ms, scan_due_ms, inventory_due_ms, gap_ms;
 	bool refused_told;
 	bool undigested; /* there was no room in the line of files to be hashed */
 
 	struct package_names python, javascript;
-	uint64_t seen[SEEN_MAX]; /* hashes of (executable, package), by themselves; a later one takes its place */
+	uint64_t
+	    seen[SEEN_MAX]; /* hashes of (executable, package), by themselves; a later one takes its place */
 	bool gpus;
 	char maps[64 << 10];
 };
@@ -81,8 +90,9 @@ void gap_tell(struct sensor *sensor, const char *where, const char *why);
 /* watch.c: what the connector tells, and what becomes of a process. */
 void watch_take(struct sensor *sensor, const struct change *change);
 /*
- * Takes what the connector has, until the deadline. Whatever takes longer than a look at one process calls this in
- * between: a program that lives for a millisecond is looked at while it lives, or never. The table may move.
+ * Takes what the connector has, until the deadline. Whatever takes longer than a look at one process calls
+ * this in between: a program that lives for a millisecond is looked at while it lives, or never. The table
+ * may move.
  */
 void watch_drain(struct sensor *sensor, uint64_t deadline_us);
 /* Those whose delay is over; until the deadline. */

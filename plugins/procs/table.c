@@ -74,7 +74,8 @@ void table_remove(struct table *table, struct known *known)
 			if (!table->slots[at].pid)
 				return;
 			/* It stays when its home lies behind the hole. */
-		} while (((at - home_of(table, table->slots[at].pid)) & table->mask) < ((at - hole) & table->mask));
+		} while (((at - home_of(table, table->slots[at].pid)) & table->mask) <
+		         ((at - hole) & table->mask));
 		table->slots[hole] = table->slots[at];
 		hole = at;
 	}

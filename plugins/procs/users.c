@@ -17,8 +17,9 @@ static void passwd_read(struct users *users)
 	long long mtime = 0;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > PASSWD_MAX)
 		goto out;
-	mtime = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
-	if (users->passwd && users->inode == (long long)st.st_ino && users->size == st.st_size && users->mtime == mtime)
+	mtime = st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+	if (users->passwd && users->inode == (long long)st.st_ino && users->size == st.st_size &&
+	    users->mtime == mtime)
 		goto out;
 	char *text = malloc((size_t)st.st_size + 1);
 	if (!text)
@@ -45,7 +46,8 @@ static bool passwd_find(const char *text, uint32_t uid, char *out)
 		const char *second = colon ? memchr(colon + 1, ':', (size_t)(end - colon - 1)) : NULL;
 		if (!second || (size_t)(end - second) < n || memcmp(second, digits, n) || colon == line)
 			continue;
-		size_t len = (size_t)(colon - line) < USER_NAME_MAX - 1 ? (size_t)(colon - line) : USER_NAME_MAX - 1;
+		size_t len =
+		    (size_t)(colon - line) < USER_NAME_MAX - 1 ? (size_t)(colon - line) : USER_NAME_MAX - 1;
 		memcpy(out, line, len);
 		out[len] = '\0';
 		return true;

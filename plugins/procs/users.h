@@ -1,7 +1,7 @@
 /*
  * Names of users by /etc/passwd alone: the system's own look-up may ask the network, which a sensor must not
- * wait for, nor reach. Who stands elsewhere is told by number. Read anew when the file has changed, looked at once a second
- * at most; USERS_MAX names are remembered.
+ * wait for, nor reach. Who stands elsewhere is told by number. Read anew when the file has changed, looked at
+ * once a second at most; USERS_MAX names are remembered.
  */
 #ifndef PROCS_USERS_H
 #define PROCS_USERS_H

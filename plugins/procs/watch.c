@@ -1,5 +1,6 @@
 /* The life of processes: what the connector says of them, and what is told to the host. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -47,6 +48,8 @@ static void digest_ask(struct sensor *sensor, struct known *known)
 {
 	struct look *look = &sensor->look;
 	known->flags &= (uint8_t)~KNOWN_UNHASHED;
+	if (!sensor->digests)
+		return;
 	known->file = look->has_file ? digests_short(&look->file) : 0;
 	switch (digests_ask(sensor->digests, look, &look->process.hash)) {
 	case DIGEST_LATER:
@@ -82,14 +85,17 @@ static void look_take(struct sensor *sensor, struct known *known)
 	struct look *look = &sensor->look;
 	known->start = look->stat.start;
 	known->name = watch_name_hash(look->stat.name);
+	if (!known->start_us)
+		known->start_us = look->process.start_us;
+	look->process.start_us = known->start_us;
 	/* Who forked it is its parent; the system names init once that one has ended. */
 	if (known->parent)
 		look->process.parent = known->parent;
 	known->parent = look->process.parent;
-	/* One that has ended and is not waited for yet has no executable any more, either. */
-	bool ended = look->stat.state == 'Z' && sensor->perf;
+	/* One that is about to end, or is not waited for yet, has no executable any more. */
+	bool ended = !look->process.path && !look->refused && sensor->perf;
 	const struct perf_image *image = ended ? perf_recall(sensor->perf, known->pid) : NULL;
-	if (image && image->path[0] && !look->process.path)
+	if (image && image->path[0])
 		look->process.path = image->path;
 	refused_note(sensor, known);
 	digest_ask(sensor, known);
@@ -100,7 +106,7 @@ bool watch_tell(struct sensor *sensor, struct known *known, bool now)
 {
 	struct look *look = &sensor->look;
 	enum look_result result = look_at(look, sensor->proc, known->pid, &sensor->users);
-	known->flags &= (uint8_t)~(KNOWN_FORKED | KNOWN_PENDING);
+	known->flags &= (uint8_t) ~(KNOWN_FORKED | KNOWN_PENDING);
 	if (result == LOOK_GONE)
 		return false;
 	if (result == LOOK_KERNEL) {
@@ -142,15 +148,18 @@ void watch_ended(struct sensor *sensor, struct known *known, uint64_t ts_us, int
 static void vanished_tell(struct sensor *sensor, struct known *known, const struct change *change)
 {
 	struct sense_process_known parent = {.size = sizeof parent};
-	struct sense_process process = {.size = sizeof process,
-	                                .pid = known->pid,
-	                                .parent = known->parent,
-	                                .start_us = look_time_monotonic(change->time_ns)};
+	char user[USER_NAME_MAX];
+	if (!known->start_us)
+		known->start_us = look_time_monotonic(change->time_ns);
+	struct sense_process process = {
+	    .size = sizeof process, .pid = known->pid, .parent = known->parent, .start_us = known->start_us};
 	const struct perf_image *image = sensor->perf ? perf_recall(sensor->perf, known->pid) : NULL;
 	sensor->counts.vanished++;
 	if (known->parent && sensor->host->process_find(known->parent, &parent)) {
 		process.uid = parent.uid; /* the real one: executing a program does not change it */
-		process.user = parent.user;
+		snprintf(user, sizeof user, "%s",
+		         parent.user ? parent.user : ""); /* the host moves its own */
+		process.user = user;
 	}
 	if (image) {
 		process.name = image->name;
@@ -190,7 +199,8 @@ void watch_pending(struct sensor *sensor, uint64_t deadline_us)
 			continue;
 		bool begins = known->flags & KNOWN_FORKED;
 		if (!watch_tell(sensor, known, begins) && begins)
-			table_remove(&sensor->table, known); /* its end is still to come, and nobody waits for it */
+			table_remove(&sensor->table,
+			             known); /* its end is still to come, and nobody waits for it */
 	}
 }
 
@@ -218,6 +228,7 @@ static void forked(struct sensor *sensor, const struct change *change)
 		return;
 	}
 	known->parent = change->parent;
+	known->start_us = look_time_monotonic(change->time_ns);
 	known->round = sensor->round;
 	known->flags = KNOWN_FORKED;
 	pending_add(sensor, known);

@@ -1,4 +1,5 @@
-/* Which program a process is: those of the shipped catalogue as they are run, and what only looks like one. */
+/* Which program a process is: those of the shipped catalogue as they are run, and what only looks like one.
+ */
 #include "core/catalogue/programs.h"
 
 #include <stdlib.h>
@@ -6,21 +7,23 @@
 
 #include "t/tap.h"
 
-#define RUNTIMES                                                                                            \
-	"id\tname\tclass\trisk_tier\tprocess_names\targv_patterns\tdefault_ports\tconfig_paths\t"           \
+#define RUNTIMES                                                                                  \
+	"id\tname\tclass\trisk_tier\tprocess_names\targv_patterns\tdefault_ports\tconfig_paths\t" \
 	"model_or_data_paths\tunattended_flags\tgrade\tsources\n"
 #define SDK "ecosystem\tname\tclass\tgrade\tsources\n"
 
 static sense_programs *programs;
 
 /* Arguments are written with '|' between them. */
-static struct sense_program_facts facts_of(const char *name, const char *path, const char *arguments, char *argv)
+static struct sense_program_facts facts_of(const char *name, const char *path, const char *arguments,
+                                           char *argv)
 {
 	size_t n = strlen(arguments);
 	memcpy(argv, arguments, n + 1);
 	for (char *at = argv; (at = strchr(at, '|'));)
 		*at++ = '\0';
-	return (struct sense_program_facts){.name = name, .path = path, .argv = argv, .argv_len = n ? n + 1 : 0};
+	return (struct sense_program_facts){
+	    .name = name, .path = path, .argv = argv, .argv_len = n ? n + 1 : 0};
 }
 
 static const char *find(const char *name, const char *path, const char *arguments)
@@ -50,25 +53,29 @@ static const struct example known[] = {
     {"vllm", "VLLM::EngineCor", "/venv/bin/python3", "VLLM::EngineCore"},
     {"sglang", "python", "/usr/bin/python", "python|-u|-W|ignore|-m|sglang.launch_server"},
     {"tgi", "text-generation", NULL, ""},
-    {"nim", "docker", "/usr/bin/docker", "docker|run|--rm|-e|NGC_API_KEY|--gpus|all|nvcr.io/nim/meta/llama3:1"},
+    {"nim", "docker", "/usr/bin/docker",
+     "docker|run|--rm|-e|NGC_API_KEY|--gpus|all|nvcr.io/nim/meta/llama3:1"},
     {"textgen", "python", "/usr/bin/python3", "python|/opt/text-generation-webui/server.py"},
     {"textgen", "python", "/usr/bin/python3", "python|server.py|--api"},
     {"rayserve", "ray::Replica", "/venv/bin/python3", "ray::Replica"},
-    {"openwebui", "uvicorn", "/venv/bin/python3", "/venv/bin/python3|/venv/bin/uvicorn|--port|8080|open_webui.main:app"},
+    {"openwebui", "uvicorn", "/venv/bin/python3",
+     "/venv/bin/python3|/venv/bin/uvicorn|--port|8080|open_webui.main:app"},
     {"sillytavern", "node", "/usr/bin/node", "node|/opt/SillyTavern/server.js"},
     {"dify", "docker", "/usr/bin/docker", "docker|run|-d|langgenius/dify-api:0.6"},
     {"jupyter", "jupyter-lab", "/usr/bin/python3", "/usr/bin/python3|/usr/bin/jupyter-lab|--no-browser"},
     {"comfyui", "python", "/usr/bin/python3", "python|/srv/ComfyUI/main.py|--listen"},
     {"litellm", "litellm", "/venv/bin/python3", "/venv/bin/python3|/venv/bin/litellm|--config|c.yaml"},
     {"cliproxy", "cli-proxy-api", "/usr/local/bin/cli-proxy-api", "cli-proxy-api"},
-    {"ccr", "node", "/usr/bin/node", "node|/usr/lib/node_modules/@musistudio/claude-code-router/dist/cli.js|start"},
+    {"ccr", "node", "/usr/bin/node",
+     "node|/usr/lib/node_modules/@musistudio/claude-code-router/dist/cli.js|start"},
     {"chroma", "chroma", "/venv/bin/chroma", "chroma|run|--path|/db"},
     {"qdrant", "qdrant", "/qdrant/qdrant", "./qdrant"},
     {"claude-code", "node", "/usr/bin/node", "node|/usr/lib/node_modules/@anthropic-ai/claude-code/cli.js"},
     {"claude-code", "node", "/usr/bin/node", "node|--no-warnings|-r|x.js|/usr/local/bin/claude|-p|hello"},
     {"claude-code", "claude", "/usr/bin/node", "claude"},
     {"claude-code", "2.0.76", "/home/u/.local/share/claude/versions/2.0.76", "claude|--resume"},
-    {"claude-code", "MainThread", "/usr/bin/node22", "node|/home/u/.npm/_npx/1/node_modules/@anthropic-ai/claude-code/cli.js"},
+    {"claude-code", "MainThread", "/usr/bin/node22",
+     "node|/home/u/.npm/_npx/1/node_modules/@anthropic-ai/claude-code/cli.js"},
     {"claude-code", "npm exec @anthr", "/usr/bin/node", "npm exec @anthropic-ai/claude-code@latest -p x"},
     {"claude-code", "npx", "/usr/bin/node", "node|/usr/bin/npx|-y|@anthropic-ai/claude-code@1.0"},
     {"claude-desktop", "claude-desktop", "/usr/bin/claude-desktop", "claude-desktop"},
@@ -81,7 +88,8 @@ static const struct example known[] = {
     {"windsurf", "language_server", NULL, ""},
     {"copilot-cli", "node", "/usr/bin/node", "node|/usr/lib/node_modules/@github/copilot/index.js"},
     {"copilot-cli", "node", "/usr/bin/node", "node|/usr/local/bin/copilot"},
-    {"copilot-ls", "node", "/usr/bin/node", "node|/home/u/.vscode/extensions/github.copilot-1.250.0/dist/language-server.js"},
+    {"copilot-ls", "node", "/usr/bin/node",
+     "node|/home/u/.vscode/extensions/github.copilot-1.250.0/dist/language-server.js"},
     {"aider", "aider", "/usr/bin/python3", "/usr/bin/python3|/home/u/.local/bin/aider|--yes-always"},
     {"aider", "uvx", "/home/u/.local/bin/uv", "uv|tool|run|--from|aider-chat|aider-chat@latest"},
     {"goose", "goose", "/usr/local/bin/goose", "goose|session"},
@@ -100,14 +108,17 @@ static const struct example known[] = {
     {"continue", "node", "/usr/bin/node", "node|/usr/local/bin/cn"},
     {"cody", "node", "/usr/bin/node", "node|/usr/lib/node_modules/@sourcegraph/amp/dist/main.js"},
     {"cody", "node", "/usr/bin/node", "node|/usr/local/bin/amp"},
-    {"zed", "zed-editor", "/home/u/.local/zed.app/libexec/zed-editor", "/home/u/.local/zed.app/libexec/zed-editor"},
+    {"zed", "zed-editor", "/home/u/.local/zed.app/libexec/zed-editor",
+     "/home/u/.local/zed.app/libexec/zed-editor"},
     {"zed", "zed", "/usr/lib/zed/zed", "zed"},
     {"llm-cli", "llm", "/usr/bin/python3", "/usr/bin/python3|/home/u/.local/bin/llm|-m|x|hi"},
     {"llm-cli", "uvx", "/usr/bin/uvx", "uvx|llm|hi"},
     {"docker-models", "docker", "/usr/bin/docker", "docker|model|run|ai/smollm2"},
-    {"mcp-stdio", "npm exec @model", "/usr/bin/node", "npm exec @modelcontextprotocol/server-filesystem /tmp"},
+    {"mcp-stdio", "npm exec @model", "/usr/bin/node",
+     "npm exec @modelcontextprotocol/server-filesystem /tmp"},
     {"mcp-stdio", "node", "/usr/bin/node", "node|/usr/bin/npx|-y|@modelcontextprotocol/server-github"},
-    {"mcp-stdio", "node", "/usr/bin/node", "node|/x/node_modules/@modelcontextprotocol/server-memory/dist/index.js"},
+    {"mcp-stdio", "node", "/usr/bin/node",
+     "node|/x/node_modules/@modelcontextprotocol/server-memory/dist/index.js"},
     {"mcp-stdio", "node", "/usr/bin/node", "node|/x/node_modules/.bin/mcp-server-filesystem|/tmp"},
     {"mcp-stdio", "uvx", "/usr/bin/uvx", "uvx|mcp-server-git|--repository|."},
     {"mcp-stdio", "python", "/usr/bin/python3", "python|-m|mcp_server_fetch"},
@@ -128,7 +139,8 @@ static const struct example unknown[] = {
     {"a message of a commit", "git", "/usr/bin/git", "git|commit|-m|codex exec"},
     {"a script's source in a pager", "less", "/usr/bin/less", "less|/opt/text-generation-webui/server.py"},
     {"a user called ollama", "bash", "/usr/bin/bash", "-bash"},
-    {"what lies in the home of a user called ollama", "tool", "/home/ollama/bin/tool", "/home/ollama/bin/tool"},
+    {"what lies in the home of a user called ollama", "tool", "/home/ollama/bin/tool",
+     "/home/ollama/bin/tool"},
     {"a script of a user called jupyter", "python3", "/usr/bin/python3", "python3|/home/jupyter/work.py"},
     {"a script of a user called langchain", "node", "/usr/bin/node", "node|/home/langchain/app.js"},
     {"a script of root's", "python3", "/usr/bin/python3", "python3|/root/work.py"},
@@ -148,9 +160,11 @@ static const struct example unknown[] = {
     {"a developer's chat.py as a module", "python", "/usr/bin/python3", "python|-m|chat"},
     {"code on the command line", "node", "/usr/bin/node", "node|-e|require('claude')|claude"},
     {"a shell's command", "sh", "/usr/bin/dash", "sh|-c|ollama run llama3"},
-    {"a package that only begins alike", "node", "/usr/bin/node", "node|/x/node_modules/@openai/codexx/index.js"},
+    {"a package that only begins alike", "node", "/usr/bin/node",
+     "node|/x/node_modules/@openai/codexx/index.js"},
     {"a scope that only ends alike", "node", "/usr/bin/node", "node|/x/my@github/copilot/index.js"},
-    {"a container that is only called so", "docker", "/usr/bin/docker", "docker|run|--name|ollama|-v|/a:/ollama/ollama|debian"},
+    {"a container that is only called so", "docker", "/usr/bin/docker",
+     "docker|run|--name|ollama|-v|/a:/ollama/ollama|debian"},
     {"docker ps", "docker", "/usr/bin/docker", "docker|ps"},
     {"npm install", "npm", "/usr/bin/node", "node|/usr/bin/npm|install|@anthropic-ai/claude-code"},
     {"pip install", "pip", "/usr/bin/python3", "python3|/usr/bin/pip|install|litellm"},
@@ -162,7 +176,8 @@ static const struct example unknown[] = {
     {"nothing known", NULL, NULL, ""},
     {"empty arguments", "x", "/x", "|||"},
     {"a name longer than any", NULL, NULL,
-     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaa"},
 };
 
 static const char *unattended(const char *path, const char *arguments)
@@ -183,11 +198,13 @@ static void options(void)
 	       "--permission-mode bypassPermissions", "the same in one argument");
 	is_str(unattended("/usr/bin/claude", "claude|--permission-mode|plan"), NULL, "another value");
 	is_str(unattended("/usr/bin/claude", "claude|--permission-mode"), NULL, "no value");
-	is_str(unattended("/usr/bin/claude", "claude|-p|use --dangerously-skip-permissions"), NULL, "said in a prompt");
+	is_str(unattended("/usr/bin/claude", "claude|-p|use --dangerously-skip-permissions"), NULL,
+	       "said in a prompt");
 	is_str(unattended("/usr/bin/codex", "codex|exec|--|--yolo"), NULL, "behind the options' end");
 	is_str(unattended("/usr/bin/codex", "codex|--yolo=false"), NULL, "turned off");
 	is_str(unattended("/usr/bin/node", "node|/usr/bin/npx|-y|@google/gemini-cli"), NULL, "npx's own -y");
-	is_str(unattended("/usr/bin/node", "node|/usr/bin/npx|-y|@google/gemini-cli|-y"), "-y", "that of what it runs");
+	is_str(unattended("/usr/bin/node", "node|/usr/bin/npx|-y|@google/gemini-cli|-y"), "-y",
+	       "that of what it runs");
 	is_str(unattended("/usr/bin/ollama", "ollama|--yolo"), NULL, "a program without such options");
 }
 
@@ -195,9 +212,11 @@ static void variables(void)
 {
 	char out[64];
 	const char names[] = "PATH\0OPENAI_API_KEY\0HOME\0\0CLAUDECODE\0XOPENAI_API_KEY\0OPENAI_API_KEYS";
-	is_num(sense_programs_markers(programs, names, sizeof names, out, sizeof out), 2, "two variables are AI's");
+	is_num(sense_programs_markers(programs, names, sizeof names, out, sizeof out), 2,
+	       "two variables are AI's");
 	is_str(out, "OPENAI_API_KEY,CLAUDECODE", "in their order");
-	is_num(sense_programs_markers(programs, names, sizeof names, out, 20), 2, "counted though there is no room");
+	is_num(sense_programs_markers(programs, names, sizeof names, out, 20), 2,
+	       "counted though there is no room");
 	is_str(out, "OPENAI_API_KEY", "none is cut");
 	is_num(sense_programs_markers(programs, names, sizeof names, out, 0), 2, "no room at all");
 	is_num(sense_programs_markers(programs, NULL, 0, out, sizeof out), 0, "nothing known");
@@ -229,7 +248,8 @@ static void cost(void)
 	static const struct example usual[] = {
 	    {NULL, "bash", "/usr/bin/bash", "bash|-c|ls -l /tmp"},
 	    {NULL, "git", "/usr/bin/git", "git|status|--porcelain=v2|--branch"},
-	    {NULL, "cc1", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "cc1|-quiet|-I.|-D_GNU_SOURCE|x.c|-o|/tmp/x.s"},
+	    {NULL, "cc1", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
+	     "cc1|-quiet|-I.|-D_GNU_SOURCE|x.c|-o|/tmp/x.s"},
 	    {NULL, "node", "/usr/bin/node", "node|/home/u/src/app/node_modules/.bin/tsc|--watch"},
 	    {NULL, "sed", "/usr/bin/sed", "sed|-n|1,2p"},
 	};

@@ -59,7 +59,8 @@ static void secrets(void)
 	same("x|https://h.example/p#access_token=abc", "x https://h.example/p#~redacted~");
 	same("sh|-c|curl -H \"Authorization: Bearer abc\" https://h.example/?k=v && jq .",
 	     "sh -c 'curl -H \"Authorization: Bearer ~redacted~\" https://h.example/?~redacted~ && jq .'");
-	same("sh|-c|export API_TOKEN=abc; x --password abc y", "sh -c 'export API_TOKEN=~redacted~; x --password ~redacted~ y'");
+	same("sh|-c|export API_TOKEN=abc; x --password abc y",
+	     "sh -c 'export API_TOKEN=~redacted~; x --password ~redacted~ y'");
 	same("x|{\"apiKey\":\"abc\", \"model\": \"m\"}", "x '{\"apiKey\":\"~redacted~\", \"model\": \"m\"}'");
 	same("x|{\"apiKey\" : \"abc\"}", "x '{\"apiKey\" : \"~redacted~\"}'");
 	same("x|sk-ant-api03-abcdef", "x ~redacted~");
@@ -97,7 +98,8 @@ static void characters(void)
 	is_num(sense_command_line("a\0b", 3, line, sizeof line), 3, "the last one need not end with NUL");
 	is_str(line_of("abcdef|ghijkl", 12), "abcdef g...", "cut with dots");
 	is_str(line_of("abcdef|ghij", 12), "abcdef ghij", "what just fits is whole");
-	is_str(line_of("abcd|\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", 12), "abcd \xe2\x82\xac...", "between characters");
+	is_str(line_of("abcd|\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", 12), "abcd \xe2\x82\xac...",
+	       "between characters");
 	is_str(line_of("x|--token|hunter2hunter2", 16), "x --token ...", "not within a secret");
 	is_str(line_of("abcdef", 3), "..", "hardly any room");
 	is_str(line_of("abcdef", 1), "", "none but for the end");
@@ -109,10 +111,11 @@ int main(void)
 	secrets();
 	harmless();
 	characters();
-	ok(sense_secret_name("Authorization", 13) && sense_secret_name("PGPASSWORD", 10) && sense_secret_name("KEY", 3),
+	ok(sense_secret_name("Authorization", 13) && sense_secret_name("PGPASSWORD", 10) &&
+	       sense_secret_name("KEY", 3),
 	   "names of secrets");
-	ok(!sense_secret_name("keyboard", 8) && !sense_secret_name("tokens", 6) && !sense_secret_name("", 0) &&
-	       !sense_secret_name("AWS_ACCESS_KEY_ID", 17),
+	ok(!sense_secret_name("keyboard", 8) && !sense_secret_name("tokens", 6) &&
+	       !sense_secret_name("", 0) && !sense_secret_name("AWS_ACCESS_KEY_ID", 17),
 	   "names of other things");
 	return tap_done();
 }

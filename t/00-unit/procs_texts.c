@@ -1,4 +1,5 @@
-/* Texts of /proc as the process sensor reads them, the source compiled in: made to be misread, cut, of other kinds. */
+/* Texts of /proc as the process sensor reads them, the source compiled in: made to be misread, cut, of other
+ * kinds. */
 #include "plugins/procs/procfs.c"
 
 #include <stdlib.h>
@@ -29,11 +30,13 @@ static void stats(void)
 	ok(stat_of("7 (a) R 1 () Z" REST, &s), "a name with a bracket");
 	is_str(s.name, "a) R 1 (", "it is whole");
 	is_num(s.state, 'Z', "and what follows is right");
-	ok(stat_of("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 29 0 0", &s), "a thread of the kernel");
+	ok(stat_of("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 29 0 0", &s),
+	   "a thread of the kernel");
 	ok(s.flags & PROCFS_KERNEL_THREAD, "is known by its flags");
 	ok(stat_of("7 () S" REST, &s) && !s.name[0], "no name");
-	ok(!stat_of("", &s) && !stat_of("7 (cat", &s) && !stat_of("7 (cat)", &s) && !stat_of("7 (cat) S", &s) &&
-	       !stat_of("7 (cat) S 1 2 3", &s) && !stat_of("7 (cat) S x" REST, &s),
+	ok(!stat_of("", &s) && !stat_of("7 (cat", &s) && !stat_of("7 (cat)", &s) &&
+	       !stat_of("7 (cat) S", &s) && !stat_of("7 (cat) S 1 2 3", &s) &&
+	       !stat_of("7 (cat) S x" REST, &s),
 	   "cut ones and others are refused");
 }
 
@@ -48,10 +51,13 @@ static void containers(void)
 {
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	is_str(container("0::/system.slice/docker-" ID ".scope\n"), "0123456789ab", "docker, version 2");
-	is_str(container("12:pids:/docker/" ID "\n1:name=systemd:/docker/" ID "\n"), "0123456789ab", "docker, version 1");
-	is_str(container("0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/cri-containerd-" ID
-	                 ".scope"), "0123456789ab", "kubernetes");
-	is_str(container("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container\n"),
+	is_str(container("12:pids:/docker/" ID "\n1:name=systemd:/docker/" ID "\n"), "0123456789ab",
+	       "docker, version 1");
+	is_str(container("0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/"
+	                 "cri-containerd-" ID ".scope"),
+	       "0123456789ab", "kubernetes");
+	is_str(container("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+	                 ".scope/container\n"),
 	       "0123456789ab", "podman without root");
 	is_str(container("0::/machine.slice/lxc.payload.web\n"), "web", "LXC");
 	is_str(container("3:cpu:/lxc/web/init.scope\n0::/\n"), "web", "LXC, version 1");
@@ -65,7 +71,8 @@ static void containers(void)
 
 static void environments(void)
 {
-	char text[] = "PATH=/bin\0no value\0=x\0_A1=\0SECRET=hunter2\0lower=1\0" "1A=x\0with-hyphen=x\0LAST";
+	char text[] = "PATH=/bin\0no value\0=x\0_A1=\0SECRET=hunter2\0lower=1\0"
+		      "1A=x\0with-hyphen=x\0LAST";
 	size_t n = procfs_environment(text, sizeof text);
 	static const char wanted[] = "PATH\0_A1\0SECRET\0lower";
 	is_num(n, sizeof wanted, "names are kept");
@@ -79,7 +86,8 @@ static void environments(void)
 static void maps(void)
 {
 	struct procfs_package p;
-	static const char line[] = "7f00-7f01 r-xp 00000000 08:01 42  /v/lib/python3/site-packages/torch/lib/x.so";
+	static const char line[] =
+	    "7f00-7f01 r-xp 00000000 08:01 42  /v/lib/python3/site-packages/torch/lib/x.so";
 	ok(procfs_maps_package(line, strlen(line), &p), "a package's file");
 	ok(p.name_len == 5 && !memcmp(p.name, "torch", 5), "its name");
 	ok(p.path_len == strlen("/v/lib/python3/site-packages/torch") && *p.path == '/', "its folder");
@@ -96,16 +104,19 @@ int main(void)
 {
 	char type[8];
 	uint32_t uid = 9;
-	static const char mounts[] = "22 1 8:1 / / rw - ext4 /dev/x rw\n36 22 0:31 / /m rw shared:1 - fuse.sshfs x rw\n37 1 bad";
+	static const char mounts[] =
+	    "22 1 8:1 / / rw - ext4 /dev/x rw\n36 22 0:31 / /m rw shared:1 - fuse.sshfs x rw\n37 1 bad";
 	stats();
 	containers();
 	environments();
 	maps();
 	ok(procfs_uid("Name:\tx\nUid:\t1000\t0\t0\t0\n", 24, &uid) && uid == 1000, "the real user");
-	ok(!procfs_uid("Name:\tUid:\t1\n", 13, &uid) && !procfs_uid("a\nUid:\t\n", 8, &uid), "a name is none");
+	ok(!procfs_uid("Name:\tUid:\t1\n", 13, &uid) && !procfs_uid("a\nUid:\t\n", 8, &uid),
+	   "a name is none");
 	ok(procfs_mount_type(mounts, strlen(mounts), 36, type, sizeof type), "a mount");
 	is_str(type, "fuse.ss", "its type, cut");
 	ok(!procfs_mount_type(mounts, strlen(mounts), 37, type, sizeof type) &&
-	       !procfs_mount_type(mounts, strlen(mounts), 3, type, sizeof type), "others");
+	       !procfs_mount_type(mounts, strlen(mounts), 3, type, sizeof type),
+	   "others");
 	return tap_done();
 }

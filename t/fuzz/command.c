@@ -1,6 +1,6 @@
 /*
- * Command lines: the result is bounded, printable UTF-8 on one line, the same when made again, and what is handed
- * over by --api-key behind any arguments is not in it. First byte: how much room there is.
+ * Command lines: the result is bounded, printable UTF-8 on one line, the same when made again, and what is
+ * handed over by --api-key behind any arguments is not in it. First byte: how much room there is.
  */
 #include <stdint.h>
 #include <stdlib.h>

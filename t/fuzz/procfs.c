@@ -1,6 +1,6 @@
 /*
- * Texts of /proc as the process sensor reads them, the source compiled in. First byte: which text. What comes out
- * stays within its bounds, and of an environment nothing comes out that is not a name.
+ * Texts of /proc as the process sensor reads them, the source compiled in. First byte: which text. What comes
+ * out stays within its bounds, and of an environment nothing comes out that is not a name.
  */
 #include <stdlib.h>
 
@@ -19,7 +19,8 @@ static void environment_take(char *text, size_t len)
 	size_t n = procfs_environment(text, len);
 	check(n <= len && (!n || !text[n - 1]));
 	for (size_t i = 0; i < n; i++)
-		check(!text[i] || text[i] == '_' || (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'A' && text[i] <= 'z'));
+		check(!text[i] || text[i] == '_' || (text[i] >= '0' && text[i] <= '9') ||
+		      (text[i] >= 'A' && text[i] <= 'z'));
 	for (size_t i = n; i < len; i++)
 		check(!text[i]);
 }
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 5:
 		if (procfs_maps_package(text, len, &package))
-			check(package.name_len && package.name >= package.path && package.path + package.path_len <= text + len &&
+			check(package.name_len && package.name >= package.path &&
+			      package.path + package.path_len <= text + len &&
 			      package.name + package.name_len <= text + len);
 		break;
 	}
