@@ -12,7 +12,10 @@ use Sense;
 our @EXPORT = qw(need_namespaces wire inside serve live live_status live_stop live_findings tls_server
     http_server listens);
 
+# What `run` is started through, in place of by itself.
+our $through = [];
 my (@made, @started);
+my $wires = 0;
 my $owner = $$;
 
 sub need_namespaces {
@@ -25,8 +28,9 @@ sub need_namespaces {
 # Another host, in a network namespace, at the other end of a wire: 10.99.0.2 and fd99::2. This end is 10.99.0.1
 # and lies here, since the kernel tells of processes in its first network namespace alone.
 sub wire {
-	my $there = "sense-$$";
-	my $iface = "sense$$";
+	my $there = "sense-$$-" . ++$wires;
+	my $iface = "sn$$-$wires";
+	system 'ip addr show to 10.99.0.1 | grep -q . && sleep 1'; # the wire before this one is going
 	system("ip netns add $there && ip -n $there link set lo up") == 0 or BAIL_OUT("ip netns add $there failed");
 	push @made, $there;
 	system("ip link add $iface type veth peer name wire netns $there") == 0 or BAIL_OUT('no veth');
@@ -89,7 +93,7 @@ sub live {
 	my (@options) = @_;
 	my $dir = temp_dir();
 	mkdir "$dir/home";
-	my $handle = start([ agent(), 'run', '--json', '--set', "agent.dir=$dir/agent",
+	my $handle = start([ @$through, agent(), 'run', '--json', '--set', "agent.dir=$dir/agent",
 		'--set', "control.socket=$dir/socket", '--set', "host.homes=$dir/home",
 		'--set', 'catalogue.dir=policies/catalogue', @options ]);
 	$handle->{where} = $dir;
