@@ -10,15 +10,11 @@
 
 #include "core/base/buf.h"
 #include "core/base/status.h"
+#include "core/cli/grid.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 
 typedef struct sense_table sense_table;
-
-struct sense_table_style {
-	unsigned width; /* columns of the terminal; 0: as wide as needed */
-	bool color;
-};
 
 struct sense_table_totals {
 	uint64_t flows;
@@ -42,7 +38,8 @@ void sense_table_finding(sense_table *table, const struct sense_finding *finding
  */
 void sense_table_flow(sense_table *table, const struct sense_flowrecord *record);
 
-/* Renders rows and the closing line. Rows added later start from what is there. */
+/* Renders rows and the closing line; totals NULL: findings that came from no run. Rows added later start from
+ * what is there. */
 void sense_table_print(sense_table *table, const struct sense_table_style *style,
                        const struct sense_table_totals *totals, struct sense_buf *out);
 

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
+
 #define CLIENT_S 10.0  /* to send its request, and to take the answer */
 #define RELOAD_S 60.0  /* to wait for the end of a reload */
 #define TAKE_OVER_TRIES 10u
@@ -42,26 +44,71 @@ static bool word_is(const char *word, size_t len, const char *wanted)
 	return strlen(wanted) == len && !memcmp(word, wanted, len);
 }
 
+/* Decimal digits alone, within 64 bits. */
+static bool number_is(const char *word, size_t len, uint64_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < len; i++) {
+		unsigned digit = (unsigned)(unsigned char)word[i] - '0';
+		if (digit > 9 || __builtin_mul_overflow(*out, 10u, out) || __builtin_add_overflow(*out, digit, out))
+			return false;
+	}
+	return len > 0;
+}
+
+static bool what_take(struct sense_control_request *out, const char *word, size_t len)
+{
+	static const char *const names[] = {
+	    [SENSE_CONTROL_STATUS] = "status",
+	    [SENSE_CONTROL_RELOAD] = "reload",
+	    [SENSE_CONTROL_FINDINGS] = "findings",
+	    [SENSE_CONTROL_ACK] = "ack",
+	};
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (word_is(word, len, names[i])) {
+			out->what = (enum sense_control_what)i;
+			return true;
+		}
+	return false;
+}
+
+static bool flag_take(bool *flag, const char *name, const char *word, size_t len)
+{
+	if (*flag || !word_is(word, len, name))
+		return false;
+	return *flag = true;
+}
+
+/* The word at this place behind the first, from 1. */
+static bool word_take(struct sense_control_request *out, unsigned at, const char *word, size_t len)
+{
+	switch (out->what) {
+	case SENSE_CONTROL_STATUS:
+		return flag_take(&out->text, "text", word, len) || flag_take(&out->rules, "rules", word, len);
+	case SENSE_CONTROL_RELOAD:
+		return flag_take(&out->text, "text", word, len);
+	case SENSE_CONTROL_FINDINGS:
+		if (at > 2)
+			return flag_take(&out->packed, "packed", word, len);
+		return number_is(word, len, at == 1 ? &out->sequence : &out->max);
+	case SENSE_CONTROL_ACK:
+		return at == 1 && number_is(word, len, &out->sequence);
+	}
+	return false;
+}
+
 bool sense_control_parse(const char *line, size_t len, struct sense_control_request *out)
 {
+	static const unsigned needed[] = {[SENSE_CONTROL_FINDINGS] = 2, [SENSE_CONTROL_ACK] = 1};
 	const char *end = line + len;
 	*out = (struct sense_control_request){0};
 	for (unsigned i = 0;; i++) {
 		const char *space = memchr(line, ' ', (size_t)(end - line));
 		size_t n = (size_t)((space ? space : end) - line);
-		bool status = out->what == SENSE_CONTROL_STATUS;
-		if (!i && word_is(line, n, "reload"))
-			out->what = SENSE_CONTROL_RELOAD;
-		else if (!i && !word_is(line, n, "status"))
-			return false;
-		else if (i && word_is(line, n, "text") && !out->text)
-			out->text = true;
-		else if (i && status && word_is(line, n, "rules") && !out->rules)
-			out->rules = true;
-		else if (i)
+		if (!(i ? word_take(out, i, line, n) : what_take(out, line, n)))
 			return false;
 		if (!space)
-			return true;
+			return i >= needed[out->what];
 		line = space + 1;
 	}
 }
@@ -131,7 +178,8 @@ static void client_take(struct client *client, size_t len)
 	const struct sense_control_ops *ops = &client->control->ops;
 	if (!sense_control_parse(client->line, len, &client->request)) {
 		client_say(client, "failed\n"
-		                   "unknown request; known are: status [rules] [text], reload [text]\n");
+		                   "unknown request; known are: status [rules] [text], reload [text], "
+		                   "findings AFTER MAX [packed], ack SEQUENCE\n");
 		return;
 	}
 	if (client->request.what == SENSE_CONTROL_RELOAD)
@@ -192,9 +240,8 @@ static void client_begin(sense_control *control, struct client *client, int fd)
 
 static bool may_ask(int fd)
 {
-	struct ucred peer;
-	socklen_t size = sizeof peer;
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && (!peer.uid || peer.uid == geteuid());
+	uid_t peer;
+	return sense_platform_peer_uid(fd, &peer) && (!peer || peer == geteuid());
 }
 
 static void on_accept(struct ev_loop *loop, ev_io *watcher, int events)

@@ -5,9 +5,10 @@
  * one line, gets a line `ok` or `failed` and then the answer (JSON, or text when it asked for that), and
  * the connection is closed:
  *
- *   status [rules] [text]     reload [text]
+ *   status [rules] [text]     reload [text]     findings AFTER MAX [packed]     ack SEQUENCE
  *
- * A `reload` is answered when it is over. Clients, their bytes and their time are bounded.
+ * A `reload` is answered when it is over. `findings` and `ack` are about the spool (core/cli/findings.h).
+ * Clients, their bytes and their time are bounded.
  */
 #ifndef SENSE_PROC_CONTROL_H
 #define SENSE_PROC_CONTROL_H
@@ -22,11 +23,19 @@
 #define SENSE_CONTROL_CLIENTS_MAX 16u
 #define SENSE_CONTROL_REPLY_MAX ((size_t)32 << 20)
 
-enum sense_control_what { SENSE_CONTROL_STATUS, SENSE_CONTROL_RELOAD };
+enum sense_control_what {
+	SENSE_CONTROL_STATUS,
+	SENSE_CONTROL_RELOAD,
+	SENSE_CONTROL_FINDINGS,
+	SENSE_CONTROL_ACK
+};
 
 struct sense_control_request {
 	enum sense_control_what what;
-	bool rules, text;
+	bool rules, text;  /* status, reload */
+	bool packed;       /* findings: as MessagePack */
+	uint64_t sequence; /* findings: those behind it; ack: those up to it */
+	uint64_t max;      /* findings: so many at most */
 };
 
 /* A line without its newline. False: not a request. */
