@@ -98,9 +98,10 @@ static void add_plain(struct places *places, struct place place, const char *pat
 		place.system = true;
 		path++;
 	} else {
-		const char *rest = *path == '<' ? strchr(path, '/') : NULL;
-		if (!strncmp(path, "<project>/", 10) || !strncmp(path, "<repo>/", 7))
-			path = rest + 1;
+		if (!strncmp(path, "<project>/", 10))
+			path += 10;
+		else if (!strncmp(path, "<repo>/", 7))
+			path += 7;
 		else if (*path == '<')
 			return;
 		if (!add_step(places, &place, STEP_PROJECT, "", 0))

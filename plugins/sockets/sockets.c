@@ -21,6 +21,7 @@ enum {
 };
 
 #define PIECE_US UINT64_C(3000)
+#define BETWEEN_US UINT64_C(5000) /* pieces of a sweep that `ready` began */
 #define LISTENERS_EVERY_US UINT64_C(5000000)
 #define BOUND_AFTER_US UINT64_C(100000) /* what is bound listens soon */
 #define LATE_AFTER_US UINT64_C(50000)
@@ -180,21 +181,25 @@ static void swept(struct sensor *self, unsigned classes, uint64_t now)
 	}
 }
 
-/* Tables that cannot be read are told once, and tried again at leisure. */
-static void tables_fail(struct sensor *self)
+/* With the programs there is something left to tell: then it is told once, and tried again at leisure. */
+static enum sense_status tables_fail(struct sensor *self, enum sense_status status)
 {
-	self->sockets_due_us = now_us() + LISTENERS_EVERY_US;
-	if (self->tables_failed)
-		return;
+	if (!self->programs)
+		return status;
+	self->sockets_due_us = now_us() + SOCKETS_EVERY_US;
+	if (!self->tables_failed) {
+		self->host->log(SENSE_LOG_WARN, "sockets", "the system's socket tables cannot be read");
+		gap(self->host, "the system's socket tables cannot be read", 0);
+	}
 	self->tables_failed = true;
-	gap(self->host, "the system's socket tables cannot be read", 0);
+	return SENSE_OK;
 }
 
 static enum sense_status piece(struct sensor *self, sense_error *err)
 {
 	enum sense_status status = sweep_piece(self->sweep, PIECE_US, err);
 	if (status)
-		tables_fail(self);
+		status = tables_fail(self, status);
 	if (sweep_running(self->sweep))
 		return status;
 	if (self->sockets_swept)
@@ -204,14 +209,15 @@ static enum sense_status piece(struct sensor *self, sense_error *err)
 	return status;
 }
 
-static enum sense_status work(struct sensor *self, unsigned classes, sense_error *err)
+/* go_on: with the sweep that is under way. */
+static enum sense_status work(struct sensor *self, unsigned classes, bool go_on, sense_error *err)
 {
 	enum sense_status status = SENSE_OK;
 	if (classes && !sweep_running(self->sweep)) {
 		sweep_begin(self->sweep, classes);
 		swept(self, classes, now_us());
 	}
-	if (sweep_running(self->sweep))
+	if (go_on && sweep_running(self->sweep))
 		status = piece(self, err);
 	if (self->asks)
 		probes_tick(self->asks);
@@ -220,14 +226,26 @@ static enum sense_status work(struct sensor *self, unsigned classes, sense_error
 
 /* ---- the one descriptor ---------------------------------------------------------------------- */
 
+/*
+ * A sweep that the host began is the host's to pace. Without the programs it would hold up what they are
+ * there for, so `ready` goes on with it as well.
+ */
+static bool ready_sweeps(const struct sensor *self)
+{
+	return self->mode == SENSE_SENSOR_WATCH && (!self->sweeping || !self->programs);
+}
+
 /* When `ready` has something to do; what is due later than that is for `sweep`. */
 static uint64_t due_soon(const struct sensor *self)
 {
 	uint64_t due = self->asks ? probes_due(self->asks) : UINT64_MAX;
 	if (self->mode == SENSE_SENSOR_ONCE)
 		return due;
-	if (sweep_running(self->sweep))
-		return 0;
+	if (sweep_running(self->sweep)) {
+		if (ready_sweeps(self))
+			sooner(&due, now_us() + BETWEEN_US);
+		return due;
+	}
 	sooner(&due, self->listeners_due_us);
 	sooner(&due, self->sockets_due_us);
 	return due;
@@ -238,8 +256,7 @@ static void timer_set(struct sensor *self)
 	uint64_t due = due_soon(self), now = now_us();
 	struct itimerspec at = {0};
 	if (due != UINT64_MAX) {
-		/* Not at once: a sweep in pieces leaves the processor between them. */
-		uint64_t left = due > now + 1000 ? due - now : 1000;
+		uint64_t left = due > now ? due - now : 1;
 		at.it_value.tv_sec = (time_t)(left / 1000000);
 		at.it_value.tv_nsec = (long)(left % 1000000 * 1000);
 	}
@@ -279,7 +296,8 @@ static enum sense_status sensor_ready(void *context, sense_error *err)
 	struct sensor *self = context;
 	enum sense_status status = dispatch(self, 0, err);
 	if (!status)
-		status = work(self, self->mode == SENSE_SENSOR_WATCH ? classes_due(self, now_us()) : 0, err);
+		status =
+		    work(self, ready_sweeps(self) ? classes_due(self, now_us()) : 0, ready_sweeps(self), err);
 	(void)listeners_tell(self->listeners);
 	timer_set(self);
 	return status;
@@ -299,7 +317,7 @@ static enum sense_status sensor_sweep(void *context, uint32_t *wait_ms, sense_er
 		self->sweeping = true;
 	}
 	if (!status)
-		status = work(self, classes, err);
+		status = work(self, classes, true, err);
 	bool waits = listeners_tell(self->listeners) && once;
 	bool more = !status && (sweep_running(self->sweep) || !self->sweeping || waits);
 	self->sweeping = more && self->sweeping;

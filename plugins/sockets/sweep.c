@@ -228,6 +228,15 @@ static void socket_take(void *context, const struct diag_socket *socket)
 		look_for(self, entry, socket);
 }
 
+static enum sense_status tables_fail(sweep *self, int error, sense_error *err)
+{
+	/* The rest of an answer would be in the way of the next. */
+	diag_fini(&self->diag);
+	(void)diag_init(&self->diag);
+	self->phase = PHASE_IDLE;
+	return self->host->fail(err, SENSE_E_IO, "sockets", "socket tables (sock_diag): %s", strerror(error));
+}
+
 static enum sense_status tables_read(sweep *self, uint64_t until_us, sense_error *err)
 {
 	while (self->table < TABLES && now_us() < until_us) {
@@ -246,11 +255,8 @@ static enum sense_status tables_read(sweep *self, uint64_t until_us, sense_error
 		bool ip6 = tables[self->table].request.family == AF_INET6;
 		if (result == DIAG_FAILED && errno == ENOENT && ip6)
 			result = DIAG_DONE; /* a system without IPv6 */
-		if (result == DIAG_FAILED) {
-			self->phase = PHASE_IDLE;
-			return self->host->fail(err, SENSE_E_IO, "sockets", "socket tables (sock_diag): %s",
-			                        strerror(errno));
-		}
+		if (result == DIAG_FAILED)
+			return tables_fail(self, errno, err);
 		if (result == DIAG_DONE) {
 			self->asked = false;
 			self->table++;
