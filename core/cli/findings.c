@@ -90,6 +90,8 @@ struct session {
 	sense_table *table;
 	struct sense_buf out;    /* for stdout */
 	uint64_t last;           /* sequence of the latest finding shown */
+	uint64_t acknowledged;   /* and of the latest acknowledged */
+	bool answered;           /* there was an answer at least once */
 	bool reader_gone, write_failed;
 };
 
@@ -134,6 +136,7 @@ static enum sense_status ask(struct session *session, const char *request, struc
 	const char *text = sense_buf_str(&session->answer), *newline = strchr(text, '\n');
 	size_t head = newline ? (size_t)(newline + 1 - text) : session->answer.len;
 	*rest = (struct sense_buf){.data = session->answer.data + head, .len = session->answer.len - head};
+	session->answered |= ok;
 	if (ok)
 		return SENSE_OK;
 	return sense_fail(err, SENSE_E_IO, "findings", "%.*s", (int)strcspn(text + head, "\n"), text + head);
@@ -204,10 +207,13 @@ static enum sense_status acknowledge(struct session *session, sense_error *err)
 {
 	char request[SENSE_CONTROL_LINE_MAX];
 	struct sense_buf rest;
-	if (!session->cli->ack || !session->last)
+	if (!session->cli->ack || session->last == session->acknowledged)
 		return SENSE_OK;
 	snprintf(request, sizeof request, "ack %llu", (ull)session->last);
-	return ask(session, request, &rest, err);
+	enum sense_status status = ask(session, request, &rest, err);
+	if (!status)
+		session->acknowledged = session->last;
+	return status;
 }
 
 /* Writes what was shown and acknowledges it. */
@@ -225,7 +231,7 @@ static enum sense_status round_show(struct session *session, sense_error *err)
 {
 	char request[SENSE_CONTROL_LINE_MAX];
 	struct sense_buf rest;
-	enum sense_status status = SENSE_OK;
+	enum sense_status status = acknowledge(session, err); /* the agent may have gone before it could be told */
 	while (!status && !session->reader_gone) {
 		snprintf(request, sizeof request, "findings %llu %u packed", (ull)session->last, BATCH);
 		status = ask(session, request, &rest, err);
@@ -267,21 +273,18 @@ static bool wait_more(void)
 static enum sense_status follow(struct session *session, sense_error *err)
 {
 	bool said = false;
-	enum sense_status status = round_show(session, err);
-	while (!status && !session->reader_gone) {
+	do {
+		enum sense_status status = round_show(session, err);
+		if (status && (session->write_failed || !session->answered))
+			return status;
+		if (status && !said)
+			fprintf(stderr, "sense-agent: %s; waiting\n", err->message);
+		said = status != SENSE_OK;
 		sense_spool_close(session->spool);
 		session->spool = NULL;
 		session->agent = false;
-		if (!wait_more())
-			break;
-		bool failed = round_show(session, err) != SENSE_OK;
-		if (session->write_failed)
-			return err->status;
-		if (failed && !said)
-			fprintf(stderr, "sense-agent: %s; waiting\n", err->message);
-		said = failed;
-	}
-	return status;
+	} while (!session->reader_gone && wait_more());
+	return SENSE_OK;
 }
 
 int sense_findings_run(const struct sense_cli *cli, const struct sense_conf *conf)

@@ -12,6 +12,8 @@
 
 #include "core/platform/platform.h"
 
+#define LOCK_TRIES 20u
+#define LOCK_WAIT_US 100000
 #define NAMES_TRIED 1000u /* of one second */
 
 /* ---- the directory ---------------------------------------------------------------------------------- */
@@ -64,17 +66,11 @@ static enum sense_status directory_open(struct sense_place *place, bool make, se
 	return SENSE_OK;
 }
 
-static enum sense_status lock_take(struct sense_place *place, sense_error *err)
+static enum sense_status lock_refused(const struct sense_place *place, bool held, sense_error *err)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	place->lock = openat(place->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (place->lock < 0)
-		return sense_fail_errno(err, "spool", "%s/lock", place->dir);
-	if (!fcntl(place->lock, F_SETLK, &whole))
-		return SENSE_OK;
-	if (errno != EACCES && errno != EAGAIN)
-		return sense_fail_errno(err, "spool", "cannot lock %s/lock", place->dir);
 	struct flock holder = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	if (!held)
+		return sense_fail_errno(err, "spool", "cannot lock %s/lock", place->dir);
 	if (fcntl(place->lock, F_GETLK, &holder) || holder.l_type == F_UNLCK)
 		holder.l_pid = 0;
 	if (holder.l_pid > 0)
@@ -84,6 +80,24 @@ static enum sense_status lock_take(struct sense_place *place, sense_error *err)
 	return sense_fail(err, SENSE_E_LIMIT, "spool", "%s is in use by another process", place->dir);
 }
 
+/*
+ * Who only looks takes what he gets. An agent waits a little: `sense-agent findings` has the lock for moments,
+ * and an agent that is ending may have it for one more.
+ */
+static enum sense_status lock_take(struct sense_place *place, bool wait, sense_error *err)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	place->lock = openat(place->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (place->lock < 0)
+		return sense_fail_errno(err, "spool", "%s/lock", place->dir);
+	for (unsigned i = 0; fcntl(place->lock, F_SETLK, &whole); i++) {
+		bool held = errno == EACCES || errno == EAGAIN;
+		if (!held || !wait || i == LOCK_TRIES)
+			return lock_refused(place, held, err);
+		usleep(LOCK_WAIT_US);
+	}
+	return SENSE_OK;
+}
 enum sense_status sense_place_open(struct sense_place *place, const char *dir, bool make, sense_error *err)
 {
 	*place = (struct sense_place){.fd = -1, .lock = -1};
@@ -93,7 +107,7 @@ enum sense_status sense_place_open(struct sense_place *place, const char *dir, b
 	strcpy(place->dir, dir);
 	enum sense_status status = directory_open(place, make, err);
 	if (!status)
-		status = lock_take(place, err);
+		status = lock_take(place, make, err);
 	if (status)
 		sense_place_close(place);
 	return status;

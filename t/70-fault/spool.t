@@ -34,6 +34,9 @@ sub numbers {
 	return join ' ', map { hex((split /-/, $_->{id})[4]) } objects($run);
 }
 
+# What a started process has printed so far.
+sub out_of { my ($run) = @_; return -e "$run->{dir}/out" ? slurp("$run->{dir}/out") : '' }
+
 # A process that holds a spool: pid, in, out.
 sub holder {
 	my (@args) = @_;
@@ -144,23 +147,27 @@ is(findings('', ['--json'], socket => $socket)->{out}, '', 'for all of them');
 
 # ---- following -----------------------------------------------------------------------------------------
 
+syswrite $holder->{in}, "699\n";
+my $lines = start([agent(), 'findings', '--follow', '--set', "control.socket=$socket"]);
+ok(wait_until(sub { out_of($lines) =~ /^2023-11-14T22:13:20Z  critical  test\.rule  x+$/m }, 60), 'a line each');
 my $follow = start([agent(), 'findings', '--follow', '--json', '--ack', '--set', "control.socket=$socket",
 	'--set', "spool.dir=$dir"]);
-my $lines = start([agent(), 'findings', '--follow', '--set', "control.socket=$socket"]);
-my $seen = sub { my ($n) = @_; slurp("$follow->{dir}/out") =~ /-0*\Q@{[sprintf '%x', $n]}\E"/ };
-my $put = sub { my ($to, $n) = @_; syswrite $to->{in}, "$n\n"; wait_until(sub { $seen->($n) }, 20) };
+my $seen = sub { my ($n) = @_; out_of($follow) =~ /-0*\Q@{[sprintf '%x', $n]}\E"/ };
+ok(wait_until(sub { $seen->(699) }, 60), 'or as JSON');
+my $put = sub { my ($to, $n) = @_; syswrite $to->{in}, "$n\n"; wait_until(sub { $seen->($n) }, 60) };
 ok($put->($holder, 700), 'what comes is printed');
 ok($put->($holder, 701), 'again and again');
 release($holder);
 fill($dir, 702, 702);
-ok(wait_until(sub { $seen->(702) }, 20), 'also when the agent has gone');
+ok(wait_until(sub { $seen->(702) }, 60), 'also when the agent has gone');
 $holder = holder('serve', $dir, $socket);
 ok($put->($holder, 703), 'and when one is there again: the spool was free for it');
+ok(wait_until(sub { findings('', ['--json'], socket => $socket)->{out} eq '' }, 60), 'they are acknowledged');
 kill 'TERM', $_->{pid} for $follow, $lines;
 my $followed = finish($follow);
-is(numbers($followed), '700 701 702 703', 'each once');
-is(finish($lines)->{code}, 128 + POSIX::SIGTERM(), 'who follows is ended by a signal');
-is(findings('', ['--json'], socket => $socket)->{out}, '', 'they were acknowledged');
+is(numbers($followed), '699 700 701 702 703', 'each once') or diag($followed->{code}, ' ', $followed->{err});
+my $ended = finish($lines);
+is($ended->{code}, 128 + POSIX::SIGTERM(), "who follows is ended by a signal") or diag($ended->{err});
 release($holder);
 
 # ---- an agent without a spool --------------------------------------------------------------------------
