@@ -16,6 +16,7 @@
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 #include "core/cli/findings.h"
+#include "core/cli/pass.h"
 #include "core/cli/replay.h"
 #include "core/cli/run.h"
 #include "core/cli/status.h"
@@ -142,12 +143,10 @@ static int replay(struct assembly *a, const struct sense_conf *conf, const struc
 	return sense_replay_run(&(struct sense_replay){.cli = cli, .job = job_of(a, conf)});
 }
 
-static int run(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli)
+static int on_host(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli,
+                   int (*go)(const struct sense_run *run))
 {
 	char plugins[PATH_MAX], catalogue[PATH_MAX];
-	a->shift.capture = cli->no_capture ? NULL : SENSE_CAPTURE_PLUGIN;
-	a->shift.live = true;
-	service_defaults(a, conf);
 	const struct sense_run run = {
 	    .conf = conf,
 	    .cli = cli,
@@ -155,7 +154,24 @@ static int run(struct assembly *a, const struct sense_conf *conf, const struct s
 	    .catalogue_dir = sense_station_catalogue_dir(conf, catalogue),
 	    .job = job_of(a, conf),
 	};
-	return sense_run_run(&run);
+	return go(&run);
+}
+
+static int run(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	a->shift.capture = cli->no_capture ? NULL : SENSE_CAPTURE_PLUGIN;
+	a->shift.live = true;
+	service_defaults(a, conf);
+	return on_host(a, conf, cli, sense_run_run);
+}
+
+/* It changes nothing: it keeps no policies, and the socket is that of an agent that runs. */
+static int scan(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	a->shift.host_events = true;
+	a->policies.last_good = a->policies.socket = "";
+	a->policies.watch = false;
+	return on_host(a, conf, cli, sense_pass_run);
 }
 
 static int with_worker(const struct sense_conf *conf, const struct sense_cli *cli,
@@ -198,7 +214,8 @@ static int command(const struct sense_cli *cli)
 		break;
 	case SENSE_CLI_SCAN:
 	case SENSE_CLI_INVENTORY:
-		break; /* wired with the pass over the host (core/cli/scan.h) */
+		code = with_worker(&conf, cli, scan);
+		break;
 	case SENSE_CLI_STATUS:
 	case SENSE_CLI_RELOAD:
 		code = sense_status_ask(cli, sense_conf_text(&conf, SENSE_CONF_CONTROL_SOCKET));

@@ -47,6 +47,7 @@ void sense_programs_free(sense_programs *programs); /* NULL is fine */
 /* NULL: none that is known. */
 const struct sense_program *sense_programs_find(const sense_programs *programs,
                                                 const struct sense_program_facts *facts);
+const struct sense_program *sense_programs_by_id(const sense_programs *programs, const char *id); /* or NULL */
 /*
  * The option, as the table has it, by which the program acts without asking; NULL: there is none among its
  * own arguments. Those of a launcher before it do not count, nor those behind "--".

@@ -527,3 +527,11 @@ size_t sense_programs_markers(const sense_programs *programs, const char *enviro
 	}
 	return count;
 }
+
+const struct sense_program *sense_programs_by_id(const sense_programs *programs, const char *id)
+{
+	for (unsigned i = 0; i < programs->row_count; i++)
+		if (!strcmp(programs->rows[i].program.id, id))
+			return &programs->rows[i].program;
+	return NULL;
+}

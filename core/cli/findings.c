@@ -268,10 +268,12 @@ static enum sense_status follow(struct session *session, sense_error *err)
 {
 	bool said = false;
 	enum sense_status status = round_show(session, err);
-	while (!status && !session->reader_gone && wait_more()) {
+	while (!status && !session->reader_gone) {
 		sense_spool_close(session->spool);
 		session->spool = NULL;
 		session->agent = false;
+		if (!wait_more())
+			break;
 		bool failed = round_show(session, err) != SENSE_OK;
 		if (session->write_failed)
 			return err->status;

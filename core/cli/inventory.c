@@ -415,7 +415,7 @@ static void model_take(sense_inventory *inventory, const struct sense_event *eve
 		size_t before = (size_t)(part - path);
 		memcpy(offer.path, path, before);
 		offer.path[before] = '*';
-		strcpy(offer.path + before + 1, part + 5);
+		memcpy(offer.path + before + 1, part + 5, strlen(part + 5) + 1); /* shorter than it was */
 		offer_text(&offer, 0, offer.path);
 	}
 	struct sense_inventory_row *row = row_take(inventory, &offer);

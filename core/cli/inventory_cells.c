@@ -79,9 +79,8 @@ static const char *risk_cell(const void *self, unsigned line, unsigned column, c
 	case RISK_WHAT:
 		return clean(row, SENSE_CELL_SUMMARY, scratch);
 	case RISK_TIMES:
-		snprintf(scratch, SENSE_GRID_CELL_MAX, row->count > 1 ? "x%llu" : "",
-		         (unsigned long long)row->count);
-		return scratch;
+		snprintf(scratch, SENSE_GRID_CELL_MAX, "x%llu", (unsigned long long)row->count);
+		return row->count > 1 ? scratch : "";
 	default:
 		return clean(row, SENSE_CELL_RULE, scratch);
 	}
@@ -330,9 +329,8 @@ static const char *model_cell(const void *self, unsigned line, unsigned column, 
 	case MODEL_USER:
 		return clean(row, SENSE_FIELD_USER, scratch);
 	case MODEL_FILES:
-		snprintf(scratch, SENSE_GRID_CELL_MAX, row->count > 1 ? "%llu" : "",
-		         (unsigned long long)row->count);
-		return scratch;
+		snprintf(scratch, SENSE_GRID_CELL_MAX, "%llu", (unsigned long long)row->count);
+		return row->count > 1 ? scratch : "";
 	default:
 		slash = strstr(scratch, "/models--") ? strstr(scratch, "/models--") : slash;
 		if (slash && slash != scratch)

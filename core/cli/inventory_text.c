@@ -353,7 +353,7 @@ void sense_inventory_print(const sense_inventory *inventory, const struct sense_
 void sense_inventory_gaps_log(const sense_inventory *inventory, const char *subsystem)
 {
 	unsigned count;
-	uint64_t unknown;
+	uint64_t unknown = 0;
 	const struct sense_inventory_row **rows =
 	    sense_inventory_order(inventory, SENSE_SECTION_GAPS, &count);
 	struct sense_line *lines = calloc(count + 1u, sizeof *lines);

@@ -25,7 +25,7 @@ struct session {
 	sense_spool *spool;     /* NULL: findings are not kept */
 	struct sense_notify notify;
 	struct sense_output out; /* with --json */
-	bool ready, put, spool_failing;
+	bool ready, stopping, put, spool_failing;
 	unsigned alive_left_ms, status_left_ms;
 	uint64_t findings;
 };
@@ -104,10 +104,14 @@ static void notify_tick(struct session *session, const struct sense_shared *shar
 {
 	char text[SENSE_NOTIFY_TEXT_MAX];
 	uint64_t alive_us = sense_notify_alive_every_us(&session->notify);
+	if (atomic_load_explicit(&shared->page->stop, memory_order_relaxed) && !session->stopping) {
+		session->stopping = true;
+		sense_notify_stopping(&session->notify, "stopping");
+	}
 	bool running = atomic_load_explicit(&shared->page->phase, memory_order_relaxed) >= SENSE_PHASE_RUN;
 	if (alive_us && elapsed(&session->alive_left_ms, (unsigned)(alive_us / 1000)))
 		sense_notify_alive(&session->notify);
-	if (!running || !elapsed(&session->status_left_ms, STATUS_MS))
+	if (!running || session->stopping || !elapsed(&session->status_left_ms, STATUS_MS))
 		return;
 	snprintf(text, sizeof text, "%llu packets, %llu events, %llu findings",
 	         (unsigned long long)sense_shared_count(shared, SENSE_COUNT_PACKETS),
@@ -220,7 +224,6 @@ int sense_run_run(const struct sense_run *run)
 	enum sense_status status = sense_supervisor_run(&job, &outcome, &err);
 	if (status)
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
-	sense_notify_stopping(&session.notify, "stopping");
 	spool_commit(&session);
 	code = exit_code(status, &outcome);
 out:

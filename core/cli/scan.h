@@ -25,10 +25,10 @@ sense_scan *sense_scan_new(enum sense_scan_form form, enum sense_cli_color color
 void sense_scan_free(sense_scan *scan);
 
 /* A host event of the pass. */
-void sense_scan_event(void *scan, enum sense_event_kind kind, const struct sense_given *given,
+void sense_scan_event(void *self, enum sense_event_kind kind, const struct sense_given *given,
                       uint64_t ts_us);
 /* False: nobody reads any more. */
-bool sense_scan_finding(void *scan, const struct sense_finding *finding);
+bool sense_scan_finding(void *self, const struct sense_finding *finding);
 /*
  * Shows what there is to be shown; the name of this machine and the time are filled in where they are not
  * known. What a scan as JSON could not see is said on stderr, once for each kind. False: the output could not

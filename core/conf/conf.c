@@ -344,13 +344,14 @@ void sense_conf_print_example(FILE *out)
 {
 	struct sense_conf defaults;
 	const char *open = NULL;
-	fputs("-- Configuration of sense-agent. Each setting is shown with its default: take out the \"-- \" before\n"
-	      "-- the name of one that you change.\n"
+	fputs("-- Configuration of sense-agent. Each setting is shown with its default: take out the \"-- \"\n"
+	      "-- before the name of one that you change.\n"
 	      "--\n"
 	      "-- Read as /etc/sense/agent.lua, and after it, each over the one before, the files of\n"
-	      "-- /etc/sense/agent.d/*.lua in the order of their names; then SENSE_FLOW_MAX=... of the environment\n"
-	      "-- for flow.max, and --set of the command line. `sense-agent config` shows what came of it, and where\n"
-	      "-- each value is from.\n\n", out);
+	      "-- /etc/sense/agent.d/*.lua in the order of their names; then SENSE_FLOW_MAX=... of the\n"
+	      "-- environment for flow.max, and --set of the command line. `sense-agent config` shows what came\n"
+	      "-- of it, and where each value is from.\n\n",
+	      out);
 	if (sense_conf_init(&defaults, NULL))
 		goto out;
 	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {

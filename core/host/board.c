@@ -44,16 +44,19 @@ static void write_end(_Atomic uint32_t *sequence)
 void sense_board_clear(struct sense_board *board)
 {
 	struct sense_board_page *page = board->views.write;
+	/* Nobody wrote yet: to look at pages would be to have them. */
+	if (!load(page->beat))
+		return;
 	/* Numbers go on where the process before this one may have been. */
 	for (unsigned i = 0; i < SENSE_BOARD_ACTORS; i++) {
 		uint32_t number = load(page->number[i]);
 		board->numbers = number > board->numbers ? number : board->numbers;
-		if (number)
-			store(page->number[i], 0);
-	}
-	for (unsigned i = 0; i < SENSE_BOARD_ACTORS; i++)
+		if (!number)
+			continue;
+		store(page->number[i], 0);
 		if (load(page->actors[i].sequence) & 1)
 			write_end(&page->actors[i].sequence);
+	}
 	for (unsigned i = 0; i < SENSE_BOARD_ENDPOINTS; i++)
 		if (load(page->endpoints[i].sequence) & 1)
 			write_end(&page->endpoints[i].sequence);

@@ -183,7 +183,7 @@ static void ancestry(sense_roster *roster, const struct sense_roster_process *pr
 	size_t used = 0;
 	uint32_t pid = process->parent;
 	*text = '\0';
-	for (unsigned i = 0; i < SENSE_ROSTER_DEPTH && pid; i++) {
+	for (unsigned i = 0; i < SENSE_ROSTER_DEPTH && pid && pid != process->pid; i++) {
 		const struct entry *entry = entry_find(roster, pid);
 		if (!entry || entry->process.start_us > process->start_us + 1000000)
 			break; /* the pid is another's by now */

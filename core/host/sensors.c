@@ -133,6 +133,9 @@ static unsigned sweeps(struct process *process)
 		struct sensor *sensor = &process->sensors[i];
 		if (!sensor->ops || (once && sensor->swept) || (sensor->state && !sensor->ops->sweep))
 			continue;
+		/* In a scan one after the other: who listens is asked when it is known who runs. */
+		if (once && i && !process->sensors[i - 1].swept)
+			break;
 		if (sensor->due_ms > now) {
 			uint64_t left = sensor->due_ms - now;
 			wait = left < wait ? (unsigned)left : wait;

@@ -58,8 +58,9 @@ enum sense_status sense_privilege_isolate(sense_error *err)
 	if (unshare(spaces) == 0)
 		return SENSE_OK;
 	/*
-	 * A user namespace of its own gives the right to the others. In there nobody but its maker is known, so
-	 * the user is changed before: else a worker of a service without CAP_SYS_ADMIN would stay root outside.
+	 * A user namespace of its own gives the right to the others. In there nobody but its maker is known,
+	 * so the user is changed before: else the worker of a service without CAP_SYS_ADMIN would stay root
+	 * outside.
 	 */
 	bounding_set_empty();
 	if (user_change(err))

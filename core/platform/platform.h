@@ -40,9 +40,9 @@ struct sense_platform_lockdown {
 enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *what, sense_error *err);
 
 /*
- * The same for a process that looks at the host: it keeps what it takes to read the files and processes of all
- * users and to be told of processes and sockets, where it has that; it loses other privileges for good, and
- * every descriptor but stderr and `keep`. name: what lists of processes call it.
+ * The same for a process that looks at the host: it keeps what it takes to read the files and processes of
+ * all users and to be told of processes and sockets, where it has that; it loses other privileges for good,
+ * and every descriptor but stderr and `keep`. name: what lists of processes call it.
  */
 enum sense_status sense_platform_lookout(const char *name, const int *keep, unsigned keep_count,
                                          sense_error *err);
@@ -71,8 +71,8 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 /* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
 void *sense_platform_reserve(size_t bytes);
 /*
- * Zeroes for keys, that no child inherits, no core dump holds and no swap space takes; as far as the system grants
- * it. NULL: see errno.
+ * Zeroes for keys, that no child inherits, no core dump holds and no swap space takes; as far as the system
+ * grants it. NULL: see errno.
  */
 void *sense_platform_secret(size_t bytes);
 /*
@@ -83,7 +83,10 @@ bool sense_platform_views(size_t bytes, void **writable, const void **readable);
 
 /* ---- files ---- */
 
-/* Disk space for a file up to this length, which it does not get by that. False: see errno; EOPNOTSUPP: cannot be. */
+/*
+ * Disk space for a file up to this length, which it does not get by that. False: see errno, EOPNOTSUPP where it
+ * cannot be.
+ */
 bool sense_platform_allocate(int fd, uint64_t length);
 /* Within a directory; never over a file that is there. False: see errno. */
 bool sense_platform_rename_new(int dir, const char *name, const char *as);

@@ -18,9 +18,9 @@ static uint64_t duration_ms(const char *text)
 		const char *unit;
 		double ms;
 	} units[] = {{"us", 0.001}, {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
-	char *end;
+	char *end = NULL;
 	double number = text ? strtod(text, &end) : 0, ms = number * 1e3;
-	if (!(number > 0))
+	if (!end || !(number > 0))
 		return SWEEP_DEFAULT_MS;
 	end += strspn(end, " ");
 	for (unsigned i = 0; i < sizeof units / sizeof *units; i++)

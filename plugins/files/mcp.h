@@ -80,11 +80,11 @@ bool mcp_is_secret(const char *name, const char *value);
 bool mcp_looks_secret(const char *text);
 /* Appends the name to a comma-separated list unless it is there. */
 void mcp_add_name(char *list, size_t room, const char *name);
-/* Command and arguments in one line, without what looks like a secret; its names are added to the list. */
-void mcp_command_line(const char *const *argv, unsigned count, char *line, size_t room, char *names,
-                      size_t names_room);
+/* Command and arguments in one line, without what looks like a secret; found: a list that gets its names. */
+void mcp_command_line(const char *const *argv, unsigned count, char *line, size_t room, char *found,
+                      size_t found_room);
 /* The same for a URL: no user, password, query, fragment; host in lower case, "" when there is none. */
-void mcp_clean_url(const char *url, char *clean, size_t room, char *host, size_t host_room, char *names,
-                   size_t names_room);
+void mcp_clean_url(const char *url, char *clean, size_t room, char *host, size_t host_room, char *found,
+                   size_t found_room);
 
 #endif

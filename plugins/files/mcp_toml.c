@@ -245,7 +245,7 @@ static void keep_value(struct toml *r, json_t *into, unsigned keys, json_t *valu
 /* A string or a bare word. */
 static json_t *take_scalar(struct toml *r)
 {
-	char text[STRING_MAX];
+	char text[STRING_MAX] = "";
 	size_t used = 0;
 	int c = peek(r);
 	if (c == '"' || c == '\'') {

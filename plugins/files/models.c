@@ -6,11 +6,18 @@
 #include "files.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define FIXED_STRONG 4u                     /* bytes; fewer say something only together with the name */
 #define SAFETENSORS_HEADER_MAX (100u << 20) /* as its own readers bound it */
+
+static unsigned nibble(char c)
+{
+	return isdigit((unsigned char)c) ? (unsigned)(c - '0')
+	                                 : (unsigned)(tolower((unsigned char)c) - 'a' + 10);
+}
 
 /* Hex bytes, ".." for any, up to what is something else. */
 static void take_bytes(struct magic *magic, const char **text)
@@ -25,7 +32,7 @@ static void take_bytes(struct magic *magic, const char **text)
 			break;
 		unsigned value = 0;
 		if (hex)
-			sscanf(at, "%2x", &value);
+			value = nibble(at[0]) << 4 | nibble(at[1]);
 		magic->bytes[magic->len] = (uint8_t)value;
 		magic->mask[magic->len++] = hex ? 0xff : 0;
 		magic->fixed = (uint8_t)(magic->fixed + hex);
@@ -36,8 +43,10 @@ static void take_bytes(struct magic *magic, const char **text)
 
 bool models_magic(const char *pattern, const char *where, struct places *places)
 {
-	unsigned offset = 0, before = places->magic_count;
-	if (sscanf(where, "offset-%u", &offset) != 1 || offset > 64)
+	const char *number = strncmp(where, "offset-", 7) ? "" : where + 7;
+	unsigned long offset = strtoul(number, NULL, 10);
+	unsigned before = places->magic_count;
+	if (!isdigit((unsigned char)*number) || offset > 64)
 		return false;
 	while (*pattern && places->magic_count < sizeof places->magics / sizeof *places->magics) {
 		struct magic magic = {.offset = (uint8_t)offset};

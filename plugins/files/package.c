@@ -268,16 +268,12 @@ bool mcp_package(const char *const *argv, unsigned count, char *package, size_t 
 	char line[2048];
 	const char *words[MCP_ARGS_MAX];
 	unsigned skip = prefix_words(argv, count), n;
-	const char *whole = NULL;
 	*pinned = false;
 	package[0] = '\0';
-	if (skip < count && is_shell(argv + skip, count - skip))
-		whole = argv[skip + 2];
-	else if (count == 1 && strchr(argv[0], ' '))
-		whole = argv[0];
-	if (!whole)
+	bool shell = skip < count && is_shell(argv + skip, count - skip);
+	if (!shell && (count != 1 || !strchr(argv[0], ' ')))
 		return package_of(argv, count, package, room, pinned);
-	snprintf(line, sizeof line, "%s", whole);
+	snprintf(line, sizeof line, "%s", shell ? argv[skip + 2] : argv[0]);
 	n = mcp_words(line, words, MCP_ARGS_MAX);
 	bool found = package_of(words, n, package, room, pinned);
 	explicit_bzero(line, sizeof line);

@@ -66,10 +66,10 @@ static bool add_steps(struct places *places, struct place *place, const char *pa
 	size_t used = 0;
 	for (;; path++) {
 		if (*path && *path != '/') {
-			bool any = *path == '<' && strchr(path, '>');
+			const char *any = *path == '<' ? strchr(path, '>') : NULL;
 			if (used < sizeof part - 1)
 				part[used++] = any ? '*' : *path;
-			path = any ? strchr(path, '>') : path;
+			path = any ? any : path;
 			continue;
 		}
 		part[used] = '\0';

@@ -28,8 +28,10 @@ struct sweep_stats {
 	uint64_t cost_us;    /* CPU time of the latest complete sweep */
 };
 
-/* NULL and *error (errno) on failure. programs may be NULL; they, and the
- * listeners that are told, belong to the caller. */
+/*
+ * NULL and *error (errno) on failure. programs may be NULL; they, and the listeners that are told, belong to
+ * the caller.
+ */
 sweep *sweep_new(const struct sense_host *host, ebpf *programs, listeners *told, int *error);
 void sweep_free(sweep *self);
 

@@ -86,6 +86,7 @@ static void places(void)
 		put(&place, 4, (uint16_t)i, 8, (uint16_t)(i >> 16));
 	}
 	is_str(holder(4, 0xffff, 8, 2, false), "x", "the latest are there however many there were");
+	sense_board_beat(&board); /* somebody was at work */
 	sense_board_clear(&board);
 	ok(!holder(4, 0xffff, 8, 2, false), "a new sensor process begins with nothing");
 	struct sense_board_place again = process("again");

@@ -90,7 +90,7 @@ static void mailbox(void)
 	pid_t pid = fork();
 	if (!pid) {
 		sense_mailbox_inherit(&box);
-		int changed = mprotect((void *)(uintptr_t)box.read, 4096, PROT_READ | PROT_WRITE);
+		int changed = mprotect((void *)(uintptr_t)box.views.read, 4096, PROT_READ | PROT_WRITE);
 		_exit(changed ? 7 : 8);
 	}
 	waitpid(pid, &status, 0);
@@ -99,7 +99,7 @@ static void mailbox(void)
 	if (!pid) {
 		signal(SIGSEGV, SIG_DFL);
 		signal(SIGBUS, SIG_DFL);
-		volatile uint64_t *len = &box.post->len;
+		volatile uint64_t *len = &((struct sense_letter *)box.views.write)->len;
 		sense_mailbox_inherit(&box);
 		*len = 1;
 		_exit(0);

@@ -214,6 +214,8 @@ static void test_strange_files(void)
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", in_home(".qwen/settings.json"));
 	mistakes += bind(s, (struct sockaddr *)&address, sizeof address) != 0;
 	mistakes += mkfifo(in_home("AGENTS.md"), 0600) != 0;
+	make_parents(in_home(".lmstudio/x"));
+	mistakes += symlink("../AGENTS.md", in_home(".lmstudio/mcp.json")) != 0;
 	mistakes += mkfifo(in_home("models/fifo.gguf"), 0600) != 0;
 	forget_told();
 	sweep_once();
@@ -314,7 +316,13 @@ static void test_changes(void)
 	unsigned from = told_count;
 	sweep(sensor, &wait_ms);
 	is_num(told_count - from, 0, "the second has nothing to say");
+	unlink(in_home("src/app/AGENTS.md"));
+	sweep(sensor, &wait_ms);
+	ok(find_told(from, "file", (const char *const[]){"src/app/AGENTS.md|", "|file.op=removed|", NULL}),
+	   "a sweep sees what is gone");
+	put("src/app/AGENTS.md", "xy");
 
+	from = told_count;
 	put(".cursor/mcp.json", "{\"mcpServers\": {\"fresh\": {\"command\": \"f\"}}}");
 	ok(AWAIT("mcp", "|mcp.server=fresh|") && AWAIT("file", ".cursor/mcp.json|", "|file.op=created|"),
 	   "a file is made");

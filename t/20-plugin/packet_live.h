@@ -27,6 +27,7 @@
 enum {
 	PORT = 4242,
 	HEADERS = 14 + 20 + 8, /* Ethernet, IPv4, UDP */
+	EXIT_ENDED = 4,        /* of a reader to which `read` gave no packets */
 	HOLDING = 0x7fffffff,  /* in place of an id: a reader has read what it was to, and keeps it */
 	PATIENCE_S = 20,       /* keeps a failing test from hanging; nothing is measured by it */
 	RING_BYTES = 16 << 20
@@ -43,11 +44,24 @@ __attribute__((format(printf, 3, 4))) static void quiet(enum sense_log_level lev
 	(void)fmt;
 }
 
+static volatile sig_atomic_t ended;
+
+static void on_end(int sig)
+{
+	(void)sig;
+	ended = 1;
+}
+
+static bool is_ending(void)
+{
+	return ended;
+}
+
 /* As the agent waits: until there is something, and doing other things now and then. */
 static void wait_readable(int fd)
 {
 	int ready = 0;
-	while (ready == 0) {
+	while (ready == 0 && !ended) {
 		struct timeval wait = {.tv_usec = 100000};
 		fd_set set;
 		FD_ZERO(&set);
@@ -57,7 +71,7 @@ static void wait_readable(int fd)
 }
 
 static const struct sense_host host = {
-    .size = sizeof host, .log = quiet, .fail = sense_fail, .wait = wait_readable};
+    .size = sizeof host, .log = quiet, .fail = sense_fail, .wait = wait_readable, .ending = is_ending};
 
 /* ---- the network ----------------------------------------------------------------------------- */
 
@@ -221,7 +235,8 @@ static uint32_t id_of(const struct sense_packet *packet)
 	return ntohl(id);
 }
 
-/* Ends when it is killed. Once it told of `hold` packets (0: never) it keeps those in hand. */
+/* Ends when it is killed, or by SIGTERM as an agent that is stopped. Once it told of `hold` packets (0:
+ * never) it keeps those in hand. */
 static void reader_main(int fd, int out, unsigned hold)
 {
 	const struct sense_capture_ops *ops = plugin->capture;
@@ -230,6 +245,7 @@ static void reader_main(int fd, int out, unsigned hold)
 	unsigned count = 1, told = 0;
 	void *capture = NULL;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGTERM, on_end);
 	if (sense_platform_lockdown(&lockdown, &error) || ops->open(&host, "live", fd, 0, &capture, &error) ||
 	    ops->position(capture) || send(out, &(struct seen){0}, sizeof(struct seen), 0) < 0)
 		_exit(1);
@@ -253,7 +269,7 @@ static void reader_main(int fd, int out, unsigned hold)
 		for (;;)
 			wait_readable(out);
 	}
-	_exit(3);
+	_exit(count ? 3 : EXIT_ENDED);
 }
 
 struct reader {

@@ -1,6 +1,6 @@
 /*
- * Runs a program as the unit would: `confine CALL... -- PROGRAM...` lets these system calls pass and refuses others
- * with EPERM, as SystemCallFilter= does; and restricts address families and namespaces to those of
+ * Runs a program as the unit would: `confine CALL... -- PROGRAM...` lets these system calls pass and refuses
+ * others with EPERM, as SystemCallFilter= does; and restricts address families and namespaces to those of
  * SERVICE_FAMILIES and SERVICE_NAMESPACES, lists of numbers between spaces.
  */
 #define _GNU_SOURCE
@@ -59,7 +59,8 @@ int main(int argc, char **argv)
 		if (call >= 0)
 			failed |= seccomp_rule_add(calls, SCMP_ACT_ALLOW, call, 0);
 	}
-	if (!others || at + 1 >= argc || load(others, families(others) | namespaces(others)) || load(calls, failed))
+	if (!others || at + 1 >= argc || load(others, families(others) | namespaces(others)) ||
+	    load(calls, failed))
 		return 99;
 	execv(argv[at + 1], argv + at + 1);
 	return 98;

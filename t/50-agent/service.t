@@ -7,23 +7,15 @@ use lib 't/lib';
 use Cwd qw(abs_path);
 use POSIX ();
 use Sense;
+use Sense::Unit;
 use Test::More;
 
 need_agent();
-my $file = 'contrib/systemd/sense-agent.service';
-my $text = slurp($file);
-
-# Section -> key -> values, in order; a line that is neither is a mistake.
-my (%unit, $section, @odd);
-for (split /\n/, $text) {
-	next if /^(?:#.*)?$/;
-	if (/^\[(\w+)\]$/) { $section = $1 }
-	elsif (/^(\w+)=(.*)$/ && $section) { push @{ $unit{$section}{$1} }, $2 }
-	else { push @odd, $_ }
-}
-is_deeply(\@odd, [], 'the unit is a unit');
-my %service = %{ $unit{Service} };
-sub words { return map { split ' ' } @{ $service{ $_[0] } // [] } }
+my $text = slurp(Sense::Unit::FILE);
+my $unit = unit_read();
+is_deeply($unit->{odd} // [], [], 'the unit is a unit');
+my %service = %{ $unit->{Service} };
+sub words { return unit_words($unit, $_[0]) }
 
 # ---- what it starts ----
 

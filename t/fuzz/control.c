@@ -15,8 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(line, data, size);
 	if (sense_control_parse(line, size, &request)) {
-		bool strange = request.what == SENSE_CONTROL_RELOAD && request.rules;
-		if (size < 6 || size >= SENSE_CONTROL_LINE_MAX || strange)
+		bool spool = request.what == SENSE_CONTROL_FINDINGS || request.what == SENSE_CONTROL_ACK;
+		bool strange = (request.what != SENSE_CONTROL_STATUS && request.rules) ||
+		               (request.packed && request.what != SENSE_CONTROL_FINDINGS) ||
+		               (spool ? request.text : request.sequence || request.max);
+		if (size < 5 || strange)
 			abort();
 	}
 	free(line);
