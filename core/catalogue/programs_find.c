@@ -334,7 +334,8 @@ static void script_try(struct search *search)
 	struct sense_word base = sense_word_base(search->path);
 	const char *dot = base.len ? memrchr(base.text, '.', base.len) : NULL;
 	whole_try(search, base, dot ? FROM_FILE : FROM_PROGRAM);
-	if (dot && (!strncmp(dot, ".jar", 4) || !strncmp(dot, ".pyz", 4)))
+	struct sense_word end = {dot, dot ? base.len - (size_t)(dot - base.text) : 0};
+	if (sense_word_is(end, ".jar") || sense_word_is(end, ".pyz"))
 		whole_try(search, (struct sense_word){base.text, (size_t)(dot - base.text)}, FROM_PROGRAM);
 	file_end_try(search, base);
 	path_try(search, true);
@@ -349,12 +350,22 @@ static struct sense_word package_name(struct sense_word word)
 	return word;
 }
 
-static void package_try(struct search *search, struct sense_word word)
+static void package_try(struct search *search, struct sense_word name)
 {
-	search->path = package_name(word);
+	search->path = name;
 	whole_try(search, search->path.text[0] == '@' ? search->path : sense_word_base(search->path),
 	          FROM_PACKAGE);
 	path_try(search, true);
+}
+
+/* registry:5000/owner/name:tag, name@sha256:... */
+static struct sense_word image_name(struct sense_word word)
+{
+	struct sense_word base = sense_word_base(word);
+	for (size_t n = 0; n < base.len; n++)
+		if (base.text[n] == ':' || base.text[n] == '@')
+			return (struct sense_word){word.text, word.len - base.len + n};
+	return word;
 }
 
 /* Images are told from values of options by their '/', and by what stands before them. */
@@ -370,7 +381,7 @@ static void image_try(struct search *search)
 			value = !sense_word_is(before, alone[k]);
 		if (value || !word.len || !memchr(word.text, '/', word.len) || memchr("-/.", word.text[0], 3))
 			continue;
-		package_try(search, word);
+		package_try(search, image_name(word));
 		return;
 	}
 }
@@ -388,13 +399,18 @@ static void subject_try(struct search *search)
 		break;
 	}
 	case SENSE_LAUNCH_SCRIPT:
-		script_try(search);
+		if (launch->subject.len > 4 &&
+		    !memcmp(launch->subject.text, "npm:", 4)) /* as Deno names packages */
+			package_try(search, package_name((struct sense_word){launch->subject.text + 4,
+			                                                     launch->subject.len - 4}));
+		else
+			script_try(search);
 		break;
 	case SENSE_LAUNCH_MODULE:
 		whole_try(search, package_name(launch->subject), FROM_MODULE);
 		break;
 	case SENSE_LAUNCH_PACKAGE:
-		package_try(search, launch->subject);
+		package_try(search, package_name(launch->subject));
 		break;
 	case SENSE_LAUNCH_IMAGE:
 		image_try(search);

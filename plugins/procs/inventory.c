@@ -17,7 +17,7 @@
 
 #include "sensor.h"
 
-enum { SEARCHES = 3, DESCRIPTORS_MAX = 4096, MAPS_MAX = 4 << 20, FOLDERS_MAX = 16, NAME_MAX_LEN = 96 };
+enum { SEARCHES = 3, DESCRIPTORS_MAX = 4096, MAPS_MAX = 1 << 20, FOLDERS_MAX = 16, NAME_MAX_LEN = 96 };
 
 /* ---- names of the catalogue ------------------------------------------------------------------------ */
 

@@ -31,6 +31,16 @@ static const char *find(const char *name, const char *path, const char *argument
 	char argv[4096];
 	struct sense_program_facts facts = facts_of(name, path, arguments, argv);
 	const struct sense_program *program = sense_programs_find(programs, &facts);
+	/* The last argument need not end with NUL. */
+	char *exact = malloc(facts.argv_len + 1);
+	if (facts.argv_len) {
+		facts.argv = memcpy(exact, argv, --facts.argv_len);
+		exact = realloc(exact, facts.argv_len + !facts.argv_len);
+		facts.argv = exact;
+		if (sense_programs_find(programs, &facts) != program)
+			program = NULL;
+	}
+	free(exact);
 	return program ? program->id : NULL;
 }
 
@@ -83,6 +93,10 @@ static const struct example known[] = {
     {"codex", "node", "/usr/bin/node", "node|/usr/lib/node_modules/@openai/codex/bin/codex.js"},
     {"gemini-cli", "node", "/usr/bin/node", "node|/usr/local/bin/gemini"},
     {"gemini-cli", "node", "/usr/bin/node", "node|/usr/lib/node_modules/@google/gemini-cli/dist/index.js"},
+    {"codex", "deno", "/usr/bin/deno", "deno|run|-A|npm:@openai/codex@1.2|hello"},
+    {"openwebui", "docker", "/usr/bin/docker",
+     "docker|run|-d|-p|3000:8080|--name|x|localhost:5000/open-webui/open-webui:main"},
+    {"ollama", "podman", "/usr/bin/podman", "podman|run|--rm|-it|docker.io/ollama/ollama@sha256:00"},
     {"cursor", "cursor", "/usr/share/cursor/cursor", "/usr/share/cursor/cursor|."},
     {"cursor-agent", "node", "/home/u/.local/share/cursor-agent/versions/1/node", "cursor-agent|index.js"},
     {"windsurf", "language_server", NULL, ""},
