@@ -173,7 +173,8 @@ static bool capture_open(struct session *session, struct sense_job *job, sense_e
 	                                      run->cli->interface_count, err);
 	if (!session->capture)
 		return false;
-	job->sources = sense_capture_sources(session->capture, &job->source_count);
+	job->sources = sense_capture_source(session->capture);
+	job->source_count = 1;
 	return true;
 }
 

@@ -69,13 +69,11 @@
 	X(CAPTURE_INTERFACES, "capture.interfaces", LIST, "", 0, 0, "",                                   \
 	  "network interfaces to listen on; empty: all, loopback too")                                    \
 	X(CAPTURE_RING, "capture.ring", BYTES, "64MiB", 1048576, 1073741824, "",                          \
-	  "memory for packets that wait to be looked at, of all workers together")                        \
+	  "memory for packets that wait to be looked at")                        \
 	X(CAPTURE_SNAPLEN, "capture.snaplen", BYTES, "20KiB", 1536, 262144, "",                           \
 	  "bytes kept of a frame; heads and ClientHellos are looked at up to 16 KiB")                     \
 	X(CAPTURE_FILTER, "capture.filter", TEXT, "", 0, 0, "",                                           \
 	  "packets to listen to, in the words of pcap-filter(7); empty: all")                             \
-	X(CAPTURE_WORKERS, "capture.workers", NUMBER, "1", 1, 16, "",                                     \
-	  "processes that share the packets")                                                             \
 	X(HOST_SENSORS, "host.sensors", LIST, "procs:sockets:files", 0, 0, "",                            \
 	  "plugins that look at this host; empty: none")                                                  \
 	X(HOST_CPU, "host.cpu", NUMBER, "3", 1, 100, "",                                                  \

@@ -121,18 +121,21 @@ static bool has_ports(const struct sense_flow *flow)
 	return flow->key.l4 == 6 || flow->key.l4 == 17;
 }
 
-void sense_actor_find(sense_engine *engine, struct sense_flow *flow)
+void sense_actor_find(sense_engine *engine, struct sense_flow *flow, bool late)
 {
 	const struct sense_board *board = engine->config.board;
 	struct sense_board_place place;
 	bool found = false;
 	if (!board || !has_ports(flow) || (flow->meta && flow->meta->actor))
 		return;
-	/* Between two programs of this host the first sender is the one that wanted something. */
-	for (unsigned side = 0; side < 2 && !found; side++)
+	const bool local[2] = {sense_board_is_local(board, sense_flow_addr(flow, 0)),
+	                       sense_board_is_local(board, sense_flow_addr(flow, 1))};
+	/* What the other end is known by comes sooner than what tells of the first, at times. */
+	unsigned sides = local[0] && local[1] && !late ? 1 : 2;
+	for (unsigned side = 0; side < sides && !found; side++)
 		found = endpoint_find(engine, flow, side, false, &place);
-	for (unsigned side = 0; side < 2 && !found; side++)
-		if (sense_board_is_local(board, sense_flow_addr(flow, side)))
+	for (unsigned side = 0; side < sides && !found; side++)
+		if (local[side])
 			found = endpoint_find(engine, flow, side, true, &place);
 	struct sense_actor *actor = found ? actor_of(engine, &place) : NULL;
 	struct sense_flow_meta *meta = actor ? sense_meta_of(engine, flow) : NULL;

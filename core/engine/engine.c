@@ -35,7 +35,7 @@ static void flow_classified(sense_engine *engine, struct sense_flow *flow)
 	engine->stats.classified += flow->class_app != 0;
 	if (flow->key.l4 == 6 || flow->key.l4 == 17)
 		sense_meta_infer_host(engine, flow);
-	sense_actor_find(engine, flow);
+	sense_actor_find(engine, flow, false);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_CLASSIFIED, flow);
 }
 
@@ -92,7 +92,7 @@ static void flow_begin(sense_engine *engine, struct sense_flow *flow, bool from_
 		flow->flags |= SENSE_FLOW_NAMES_DONE | SENSE_FLOW_CLASS_DONE;
 	else if (!flow->work->class_state)
 		flow->flags |= SENSE_FLOW_CLASS_DONE;
-	sense_actor_find(engine, flow);
+	sense_actor_find(engine, flow, false);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_NEW, flow);
 }
 
@@ -101,7 +101,7 @@ static void flow_update(sense_engine *engine, struct sense_flow *flow)
 	flow->update_s = (uint32_t)((engine->now + engine->config.update_every_us) / 1000000);
 	uint64_t kib = (flow->bytes[0] + flow->bytes[1]) / 1024 + engine->config.update_every_kib;
 	flow->update_kib = kib > UINT32_MAX ? UINT32_MAX : (uint32_t)kib;
-	sense_actor_find(engine, flow);
+	sense_actor_find(engine, flow, true);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_UPDATE, flow);
 }
 
@@ -120,6 +120,7 @@ static void flow_leave(void *context, struct sense_flow *flow)
 	flow->flags |= SENSE_FLOW_CLASS_DONE;
 	if (!(flow->flags & SENSE_FLOW_CLASSIFIED))
 		flow_classified(engine, flow);
+	sense_actor_find(engine, flow, true);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_END, flow);
 	sense_actor_count(engine, flow);
 	if (engine->config.sink.flow &&

@@ -112,8 +112,11 @@ void sense_meta_infer_host(sense_engine *engine, struct sense_flow *flow);
 void sense_meta_free(sense_engine *engine, struct sense_flow *flow);
 
 /* ---- actor.c: the process at this host's end ---- */
-/* Looks for it, if it is not known yet. */
-void sense_actor_find(sense_engine *engine, struct sense_flow *flow);
+/*
+ * Looks for it, if it is not known yet. Between two programs of this host it is the one that began; `late`: the
+ * other serves when that one never became known.
+ */
+void sense_actor_find(sense_engine *engine, struct sense_flow *flow, bool late);
 void sense_actor_unref(sense_engine *engine, struct sense_actor *actor); /* NULL is fine */
 /* The flow leaves: whether its process became known is counted. */
 void sense_actor_count(sense_engine *engine, const struct sense_flow *flow);

@@ -1,6 +1,5 @@
 #include "core/host/capture.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +12,7 @@
 struct sense_capture {
 	const struct sense_live_ops *ops;
 	void *live;
-	int fds[SENSE_CAPTURE_WORKERS_MAX];
-	struct sense_source sources[SENSE_CAPTURE_WORKERS_MAX];
-	char names[SENSE_CAPTURE_WORKERS_MAX][16];
-	unsigned count;
+	struct sense_source source;
 	struct sense_live_stats stats;
 	uint64_t told; /* drops */
 	unsigned look_left_ms, quiet_left_ms;
@@ -34,18 +30,13 @@ static enum sense_status begin(sense_capture *capture, const struct sense_conf *
 	    .size = sizeof want,
 	    .interfaces = interfaces,
 	    .interface_count = interface_count,
-	    .workers = capture->count,
+	    .workers = 1,
 	    .ring_bytes = sense_conf_number(conf, SENSE_CONF_CAPTURE_RING),
 	    .snaplen = (uint32_t)sense_conf_number(conf, SENSE_CONF_CAPTURE_SNAPLEN),
 	    .filter = sense_conf_text(conf, SENSE_CONF_CAPTURE_FILTER),
 	};
-	enum sense_status status =
-	    capture->ops->begin(sense_plugin_host(), &want, &capture->live, capture->fds, err);
-	for (unsigned i = 0; !status && i < capture->count; i++) {
-		snprintf(capture->names[i], sizeof capture->names[i], "live/%u", i);
-		capture->sources[i] = (struct sense_source){.name = capture->names[i], .fd = capture->fds[i]};
-	}
-	return status;
+	capture->source.name = "live";
+	return capture->ops->begin(sense_plugin_host(), &want, &capture->live, &capture->source.fd, err);
 }
 
 sense_capture *sense_capture_open(const struct sense_conf *conf, const char *plugins_dir,
@@ -67,7 +58,6 @@ sense_capture *sense_capture_open(const struct sense_conf *conf, const char *plu
 		free(capture);
 		return NULL;
 	}
-	capture->count = 1;
 	if (begin(capture, conf, interfaces, interface_count, err)) {
 		free(capture);
 		return NULL;
@@ -85,10 +75,9 @@ void sense_capture_close(sense_capture *capture)
 	free(capture);
 }
 
-const struct sense_source *sense_capture_sources(const sense_capture *capture, unsigned *count)
+const struct sense_source *sense_capture_source(const sense_capture *capture)
 {
-	*count = capture->count;
-	return capture->sources;
+	return &capture->source;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------- */

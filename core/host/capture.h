@@ -10,7 +10,6 @@
 #include "core/proc/worker.h"
 
 #define SENSE_CAPTURE_PLUGIN "packet"
-#define SENSE_CAPTURE_WORKERS_MAX 16u
 #define SENSE_CAPTURE_INTERFACES_MAX 64u
 
 typedef struct sense_capture sense_capture;
@@ -19,8 +18,8 @@ typedef struct sense_capture sense_capture;
 sense_capture *sense_capture_open(const struct sense_conf *conf, const char *plugins_dir,
                                   const char *const *interfaces, unsigned interface_count, sense_error *err);
 void sense_capture_close(sense_capture *capture); /* NULL is fine */
-/* One for each worker. The descriptors are the capture's. */
-const struct sense_source *sense_capture_sources(const sense_capture *capture, unsigned *count);
+/* What the worker reads. The descriptor is the capture's. */
+const struct sense_source *sense_capture_source(const sense_capture *capture);
 /* elapsed_ms: since the last call. keeper: where gaps are told; NULL: they are only logged. */
 void sense_capture_look(sense_capture *capture, unsigned elapsed_ms, sense_keeper *keeper);
 
