@@ -16,6 +16,9 @@
 #define INTAKE_BATCHES 8u /* events of the host are looked for at each such batch of packets ... */
 #define INTAKE_EVENTS 64u /* ... and so many of them taken */
 #define CLOCK_BATCHES 256u
+/* Findings of two workers, or of one before and after its restart, never count alike. */
+#define WORKER_BITS 56
+#define RESTART_BITS 40
 #define WORKER_MEMORY_BYTES ((uint64_t)4 << 30)
 
 struct shift {
@@ -129,6 +132,7 @@ static void on_budget(void *self, unsigned number, double share, uint64_t span_u
 	const char *id = sense_ruleset_get(shift->station.rules, number)->id;
 	char window[64], span[64];
 	if (!span_us) {
+		shift->reloader.isolated = 0;
 		sense_worker_log(shift->worker, SENSE_LOG_INFO, "rules", "rule %s goes on after its suspension",
 		                 id);
 		return;
@@ -147,6 +151,12 @@ static void on_budget(void *self, unsigned number, double share, uint64_t span_u
 }
 
 /* ---- between events -------------------------------------------------------------------------- */
+
+static void isolate(struct shift *shift)
+{
+	if (sense_reloader_isolate_due(&shift->reloader))
+		sense_reloader_isolate(&shift->reloader);
+}
 
 /* One step of loading new policies. They go to work between two events. */
 static void reload_step(struct shift *shift)
@@ -177,6 +187,7 @@ static int on_idle(void *self)
 {
 	struct shift *shift = self;
 	bool due = sense_reloader_due(&shift->reloader);
+	isolate(shift);
 	bool all = !shift->station.engine || intake_take(shift);
 	if (due)
 		reload_step(shift);
@@ -202,6 +213,7 @@ static bool on_batch(void *self, const struct sense_engine_stats *stats)
 	sense_worker_count(worker, SENSE_COUNT_FINDINGS, stats->findings);
 	sense_worker_flows_live(worker, stats->flows_live);
 	sense_lua_budget(shift->station.lua, shift->reloader.quarantine, on_budget, shift);
+	isolate(shift);
 	bool failed = stats->script_errors != shift->errors_told &&
 	              stats->packets / ERROR_PACKETS != shift->errors_at;
 	if (failed || stats->packets / PUBLISH_PACKETS != shift->published) {
@@ -227,6 +239,8 @@ static enum sense_status engine_start(struct shift *shift, sense_error *err)
 	const struct sense_shift_config *wanted = shift->config;
 	const struct sense_engine_config how = {
 	    .quarantine = shift->reloader.quarantine,
+	    .sequence = (uint64_t)shift->worker->number << WORKER_BITS |
+	                (uint64_t)(uint16_t)shift->worker->restart << RESTART_BITS,
 	    .sink = {.self = shift,
 	             .finding = on_finding,
 	             .flow = wanted->flows ? on_flow : NULL,

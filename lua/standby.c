@@ -172,6 +172,7 @@ static void take_over(struct sense_reloader *reloader, struct sense_standby *sta
 	reloader->station->lua = standby->station.lua;
 	reloader->station->rules = standby->station.rules;
 	reloader->quarantine = standby->quarantine;
+	reloader->isolated = 0;
 	standby->station.lua = NULL;
 	standby->station.rules = NULL;
 	standby->quarantine = NULL;
@@ -211,6 +212,16 @@ enum sense_status sense_reloader_first(struct sense_reloader *reloader, sense_er
 	tell(reloader, standby, worker->ticket, status, err);
 	standby_free(standby);
 	return status;
+}
+
+void sense_reloader_isolate(struct sense_reloader *reloader)
+{
+	const struct sense_shared *shared = reloader->worker->shared;
+	unsigned count = sense_ruleset_count(reloader->station->rules);
+	reloader->isolated = sense_quarantine_count(shared->quarantine);
+	for (unsigned i = 0; i < count && reloader->quarantine; i++)
+		if (sense_shared_quarantined(shared, i))
+			reloader->quarantine[i / 64] |= UINT64_C(1) << i % 64;
 }
 
 bool sense_reloader_step(struct sense_reloader *reloader)

@@ -18,6 +18,7 @@ struct sense_reloader {
 	struct sense_worker *worker;
 	uint64_t *quarantine; /* bit per rule number; the engine's while they are at work */
 	uint64_t seen;        /* ticket of the latest bundle that was looked at */
+	uint32_t isolated;    /* rules of the run's quarantine that were looked at */
 	struct sense_standby *standby;
 };
 
@@ -33,6 +34,15 @@ static inline bool sense_reloader_due(const struct sense_reloader *reloader)
 	uint64_t ticket = sense_mailbox_ticket(&reloader->worker->shared->mailbox);
 	return reloader->standby || (ticket && ticket != reloader->seen);
 }
+/*
+ * Rules that came into the run's quarantine, since they killed another worker, stop here as well: between two
+ * batches. One load when there is none. Where others clear bits of `quarantine`, zero `isolated` first.
+ */
+static inline bool sense_reloader_isolate_due(const struct sense_reloader *reloader)
+{
+	return sense_quarantine_count(reloader->worker->shared->quarantine) != reloader->isolated;
+}
+void sense_reloader_isolate(struct sense_reloader *reloader);
 bool sense_reloader_step(struct sense_reloader *reloader);
 void sense_reloader_swap(struct sense_reloader *reloader);
 void sense_reloader_close(struct sense_reloader *reloader); /* before the station; its rules stay with it */

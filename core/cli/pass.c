@@ -32,9 +32,9 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 	sense_log(level, subsystem, "%s", text);
 }
 
-static bool on_tick(void *self, const struct sense_shared *shared)
+static bool on_tick(void *self, const struct sense_crew *crew)
 {
-	(void)shared;
+	(void)crew;
 	sense_keeper_look(((struct session *)self)->keeper, TICK_MS);
 	return true;
 }

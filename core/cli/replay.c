@@ -58,10 +58,10 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 	sense_log(level, subsystem, "%s", text);
 }
 
-static bool on_tick(void *self, const struct sense_shared *shared)
+static bool on_tick(void *self, const struct sense_crew *crew)
 {
 	struct session *session = self;
-	const struct sense_shared_page *page = shared->page;
+	const struct sense_shared_page *page = crew->member[0].page; /* a replay has one worker */
 	sense_progress_update(&session->progress,
 	                      atomic_load_explicit(&page->progress_done, memory_order_relaxed),
 	                      session->total_bytes,
@@ -151,17 +151,17 @@ static void sources_close(struct session *session)
 
 /* ---- the end --------------------------------------------------------------------------------------- */
 
-static void table_show(struct session *session, const struct sense_shared *shared)
+static void table_show(struct session *session, const struct sense_crew *crew)
 {
 	struct sense_table_style style = {
 	    .width = sense_terminal_width(),
 	    .color = sense_terminal_color(session->cli->color),
 	};
 	struct sense_table_totals totals = {
-	    .flows = sense_shared_count(shared, SENSE_COUNT_FLOWS),
-	    .packets = sense_shared_count(shared, SENSE_COUNT_PACKETS),
+	    .flows = sense_crew_count(crew, SENSE_COUNT_FLOWS),
+	    .packets = sense_crew_count(crew, SENSE_COUNT_PACKETS),
 	    .files = session->source_count,
-	    .observed = session->cli->observed ? 0 : sense_shared_count(shared, SENSE_COUNT_OBSERVED),
+	    .observed = session->cli->observed ? 0 : sense_crew_count(crew, SENSE_COUNT_OBSERVED),
 	};
 	sense_table_print(session->table, &style, &totals, &session->out.buf);
 }
@@ -173,14 +173,14 @@ static double seconds_since(const struct timespec *begun)
 	return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
 }
 
-static void stats_show(const struct session *session, const struct sense_shared *shared,
+static void stats_show(const struct session *session, const struct sense_crew *crew,
                        const struct sense_outcome *outcome, const struct timespec *begun)
 {
 	struct rusage own = {0};
 	struct sense_buf text;
 	getrusage(RUSAGE_SELF, &own);
 	struct sense_stats_run run = {
-	    .shared = shared,
+	    .crew = crew,
 	    .outcome = outcome,
 	    .files = session->source_count,
 	    .files_failed = session->open_failures,
@@ -195,14 +195,14 @@ static void stats_show(const struct session *session, const struct sense_shared 
 }
 
 static int exit_code(const struct session *session, enum sense_status status,
-                     const struct sense_outcome *outcome, const struct sense_shared *shared)
+                     const struct sense_outcome *outcome, const struct sense_crew *crew)
 {
 	if (outcome->signal)
 		return 128 + outcome->signal;
 	/* A restart lost flows, a quarantined or suspended rule did not see all: the answer is not whole. */
 	bool failed = status || session->open_failures || session->out.failed || outcome->failures ||
 	              outcome->restarts || outcome->malformed ||
-	              sense_shared_count(shared, SENSE_COUNT_RULES_SUSPENDED);
+	              sense_crew_count(crew, SENSE_COUNT_RULES_SUSPENDED);
 	return failed ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;
 }
 
@@ -247,12 +247,12 @@ int sense_replay_run(const struct sense_replay *replay)
 	sense_progress_init(&session.progress, !replay->cli->no_progress);
 	enum sense_status status = supervise(&session, replay, &outcome);
 	/* When nothing could even be loaded, a count of zero findings would read like an answer. */
-	if (session.table && atomic_load(&replay->job.shared->page->phase) >= SENSE_PHASE_RUN)
-		table_show(&session, replay->job.shared);
+	if (session.table && sense_crew_phase(replay->job.crew) >= SENSE_PHASE_RUN)
+		table_show(&session, replay->job.crew);
 	sense_output_flush(&session.out);
 	if (replay->cli->stats)
-		stats_show(&session, replay->job.shared, &outcome, &begun);
-	code = exit_code(&session, status, &outcome, replay->job.shared);
+		stats_show(&session, replay->job.crew, &outcome, &begun);
+	code = exit_code(&session, status, &outcome, replay->job.crew);
 out:
 	sense_table_free(session.table);
 	sources_close(&session);

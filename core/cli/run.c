@@ -100,22 +100,22 @@ static void spool_commit(struct session *session)
 	session->put = failed; /* it is tried again */
 }
 
-static void notify_tick(struct session *session, const struct sense_shared *shared)
+static void notify_tick(struct session *session, const struct sense_crew *crew)
 {
 	char text[SENSE_NOTIFY_TEXT_MAX];
 	uint64_t alive_us = sense_notify_alive_every_us(&session->notify);
-	if (atomic_load_explicit(&shared->page->stop, memory_order_relaxed) && !session->stopping) {
+	if (atomic_load_explicit(&crew->member[0].page->stop, memory_order_relaxed) && !session->stopping) {
 		session->stopping = true;
 		sense_notify_stopping(&session->notify, "stopping");
 	}
-	bool running = atomic_load_explicit(&shared->page->phase, memory_order_relaxed) >= SENSE_PHASE_RUN;
+	bool running = sense_crew_phase(crew) >= SENSE_PHASE_RUN;
 	if (alive_us && elapsed(&session->alive_left_ms, (unsigned)(alive_us / 1000)))
 		sense_notify_alive(&session->notify);
 	if (!running || session->stopping || !elapsed(&session->status_left_ms, STATUS_MS))
 		return;
 	snprintf(text, sizeof text, "%llu packets, %llu events, %llu findings",
-	         (unsigned long long)sense_shared_count(shared, SENSE_COUNT_PACKETS),
-	         (unsigned long long)sense_shared_count(shared, SENSE_COUNT_EVENTS),
+	         (unsigned long long)sense_crew_count(crew, SENSE_COUNT_PACKETS),
+	         (unsigned long long)sense_crew_count(crew, SENSE_COUNT_EVENTS),
 	         (unsigned long long)session->findings);
 	if (session->ready)
 		sense_notify_status(&session->notify, text);
@@ -126,7 +126,7 @@ static void notify_tick(struct session *session, const struct sense_shared *shar
 	session->ready = true;
 }
 
-static bool on_tick(void *self, const struct sense_shared *shared)
+static bool on_tick(void *self, const struct sense_crew *crew)
 {
 	struct session *session = self;
 	if (session->keeper)
@@ -134,7 +134,7 @@ static bool on_tick(void *self, const struct sense_shared *shared)
 	if (session->capture)
 		sense_capture_look(session->capture, TICK_MS, session->keeper);
 	spool_commit(session);
-	notify_tick(session, shared);
+	notify_tick(session, crew);
 	if (session->run->cli->json)
 		sense_output_flush(&session->out);
 	return true;
@@ -170,11 +170,11 @@ static bool capture_open(struct session *session, struct sense_job *job, sense_e
 	if (run->cli->no_capture)
 		return true;
 	session->capture = sense_capture_open(run->conf, run->plugins_dir, run->cli->interfaces,
-	                                      run->cli->interface_count, err);
+	                                      run->cli->interface_count, job->crew->count, err);
 	if (!session->capture)
 		return false;
-	job->sources = sense_capture_source(session->capture);
-	job->source_count = 1;
+	job->sources = sense_capture_sources(session->capture);
+	job->source_count = job->crew->count;
 	return true;
 }
 

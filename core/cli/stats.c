@@ -16,7 +16,7 @@ static void rule_line(struct sense_buf *out, const char *key, const char *id, ui
 }
 
 /* The dearest rules: their CPU time in whole milliseconds. */
-static void dearest_write(const struct sense_shared *shared, unsigned count, struct sense_buf *out)
+static void dearest_write(const struct sense_crew *crew, unsigned count, struct sense_buf *out)
 {
 	struct {
 		uint64_t ms;
@@ -26,7 +26,7 @@ static void dearest_write(const struct sense_shared *shared, unsigned count, str
 	char id[SENSE_SHARED_RULE_ID_MAX];
 	struct sense_rule_counts counts;
 	for (unsigned i = 0; i < count; i++) {
-		sense_shared_rule_counts(shared, i, &counts);
+		sense_crew_rule_counts(crew, i, &counts);
 		uint64_t ms = counts.cpu_us / 1000;
 		if (!ms || (used == DEAREST_MAX && ms <= top[used - 1].ms))
 			continue;
@@ -37,27 +37,26 @@ static void dearest_write(const struct sense_shared *shared, unsigned count, str
 		top[at].rule = i;
 	}
 	for (unsigned i = 0; i < used; i++) {
-		sense_shared_rule_id(shared, top[i].rule, id);
+		sense_shared_rule_id(&crew->member[0], top[i].rule, id);
 		rule_line(out, "cpu_ms", id, top[i].ms);
 	}
 }
 
 /* Rules that failed, or did not see all; all others are not worth a line. */
-static void rules_write(const struct sense_shared *shared, struct sense_buf *out)
+static void rules_write(const struct sense_crew *crew, struct sense_buf *out)
 {
 	char id[SENSE_SHARED_RULE_ID_MAX];
 	struct sense_rule_counts counts;
-	unsigned count = atomic_load_explicit(&shared->page->rule_count, memory_order_relaxed);
-	count = count < shared->rule_max ? count : shared->rule_max;
+	unsigned count = sense_crew_rules(crew);
 	for (unsigned i = 0; i < count; i++) {
-		sense_shared_rule_counts(shared, i, &counts);
-		sense_shared_rule_id(shared, i, id);
+		sense_crew_rule_counts(crew, i, &counts);
+		sense_shared_rule_id(&crew->member[0], i, id);
 		rule_line(out, "errors", id, counts.errors);
 		rule_line(out, "suspended", id, counts.suspended);
 		rule_line(out, "skipped", id, counts.skipped);
-		rule_line(out, "quarantined", id, sense_shared_quarantined(shared, i));
+		rule_line(out, "quarantined", id, sense_crew_quarantined(crew, i));
 	}
-	dearest_write(shared, count, out);
+	dearest_write(crew, count, out);
 }
 
 void sense_stats_write(const struct sense_stats_run *run, struct sense_buf *out)
@@ -67,15 +66,15 @@ void sense_stats_write(const struct sense_stats_run *run, struct sense_buf *out)
 	line(out, "files_failed", run->files_failed);
 	for (unsigned i = 0; i < SENSE_COUNTER_COUNT; i++)
 		line(out, sense_counter_name((enum sense_counter)i),
-		     sense_shared_count(run->shared, (enum sense_counter)i));
+		     sense_crew_count(run->crew, (enum sense_counter)i));
 	line(out, "failures", outcome->failures);
 	line(out, "restarts", outcome->restarts);
 	line(out, "flows_lost", outcome->flows_lost);
 	line(out, "packets_lost", outcome->packets_lost);
 	line(out, "messages_malformed", outcome->malformed);
 	line(out, "rules_quarantined", outcome->quarantined);
-	rules_write(run->shared, out);
-	double packets = (double)sense_shared_count(run->shared, SENSE_COUNT_PACKETS);
+	rules_write(run->crew, out);
+	double packets = (double)sense_crew_count(run->crew, SENSE_COUNT_PACKETS);
 	sense_buf_printf(out, "cpu_seconds: %.3f\n", run->cpu_s);
 	sense_buf_printf(out, "elapsed_seconds: %.3f\n", run->elapsed_s);
 	sense_buf_printf(out, "packets_per_second: %.0f\n",

@@ -6,7 +6,7 @@
 #include "core/proc/supervisor.h"
 
 struct sense_stats_run {
-	const struct sense_shared *shared;
+	const struct sense_crew *crew;
 	const struct sense_outcome *outcome;
 	unsigned files;        /* that were opened */
 	unsigned files_failed; /* that were not */

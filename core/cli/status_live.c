@@ -41,16 +41,16 @@ static unsigned gauge_get(const sense_keeper *keeper, unsigned number, char name
 	return 1;
 }
 
-static void host_json(const sense_keeper *keeper, const struct sense_shared *shared, struct sense_json *json)
+static void host_json(const sense_keeper *keeper, const struct sense_crew *crew, struct sense_json *json)
 {
 	char name[SENSE_BOARD_GAUGE_NAME + 1];
 	uint64_t value;
 	sense_json_open(json, '{');
 	sense_json_member_uint(json, "pid", (uint64_t)sense_keeper_pid(keeper));
 	sense_json_member_uint(json, "restarts", sense_keeper_restarts(keeper));
-	sense_json_member_uint(json, "events", sense_shared_count(shared, SENSE_COUNT_HOST_EVENTS));
-	sense_json_member_uint(json, "flows_attributed", sense_shared_count(shared, SENSE_COUNT_ATTRIBUTED));
-	sense_json_member_uint(json, "flows_unattributed", sense_shared_count(shared, SENSE_COUNT_UNATTRIBUTED));
+	sense_json_member_uint(json, "events", sense_crew_count(crew, SENSE_COUNT_HOST_EVENTS));
+	sense_json_member_uint(json, "flows_attributed", sense_crew_count(crew, SENSE_COUNT_ATTRIBUTED));
+	sense_json_member_uint(json, "flows_unattributed", sense_crew_count(crew, SENSE_COUNT_UNATTRIBUTED));
 	sense_json_key(json, "gauges");
 	sense_json_open(json, '{');
 	for (unsigned i = 0; gauge_get(keeper, i, name, &value); i++)
@@ -84,7 +84,7 @@ static void spool_json(const sense_spool *spool, struct sense_json *json)
 	sense_json_close(json, '}');
 }
 
-void sense_status_live_json(const struct sense_status_live *live, const struct sense_shared *shared,
+void sense_status_live_json(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_json *json)
 {
 	sense_json_key(json, "capture");
@@ -94,7 +94,7 @@ void sense_status_live_json(const struct sense_status_live *live, const struct s
 		sense_json_string(json, NULL);
 	sense_json_key(json, "host");
 	if (live->keeper)
-		host_json(live->keeper, shared, json);
+		host_json(live->keeper, crew, json);
 	else
 		sense_json_string(json, NULL);
 	sense_json_key(json, "spool");
@@ -123,14 +123,14 @@ static void capture_text(const sense_capture *capture, struct sense_buf *out)
 	                 stats.dropped);
 }
 
-static void host_text(const sense_keeper *keeper, const struct sense_shared *shared, struct sense_buf *out)
+static void host_text(const sense_keeper *keeper, const struct sense_crew *crew, struct sense_buf *out)
 {
 	char name[SENSE_BOARD_GAUGE_NAME + 1];
-	uint64_t value, known = sense_shared_count(shared, SENSE_COUNT_ATTRIBUTED);
-	uint64_t all = known + sense_shared_count(shared, SENSE_COUNT_UNATTRIBUTED);
+	uint64_t value, known = sense_crew_count(crew, SENSE_COUNT_ATTRIBUTED);
+	uint64_t all = known + sense_crew_count(crew, SENSE_COUNT_UNATTRIBUTED);
 	sense_buf_printf(out, "host         pid %d, %u restart%s, %" PRIu64 " events\n", (int)sense_keeper_pid(keeper),
 	                 sense_keeper_restarts(keeper), sense_keeper_restarts(keeper) == 1 ? "" : "s",
-	                 sense_shared_count(shared, SENSE_COUNT_HOST_EVENTS));
+	                 sense_crew_count(crew, SENSE_COUNT_HOST_EVENTS));
 	if (all)
 		sense_buf_printf(out, "attribution  %.1f %% of %" PRIu64 " flows that ended\n",
 		                 100.0 * (double)known / (double)all, all);
@@ -147,13 +147,13 @@ static void spool_text(const sense_spool *spool, struct sense_buf *out)
 	                 dropped_of(&stats), stats.failing ? "; it cannot be written, findings wait in memory" : "");
 }
 
-void sense_status_live_text(const struct sense_status_live *live, const struct sense_shared *shared,
+void sense_status_live_text(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_buf *out)
 {
 	if (live->capture)
 		capture_text(live->capture, out);
 	if (live->keeper)
-		host_text(live->keeper, shared, out);
+		host_text(live->keeper, crew, out);
 	if (live->spool)
 		spool_text(live->spool, out);
 }

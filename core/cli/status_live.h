@@ -7,7 +7,7 @@
 
 #include "core/cli/json.h"
 #include "core/host/capture.h"
-#include "core/proc/shared.h"
+#include "core/proc/crew.h"
 #include "core/spool/spool.h"
 
 /* NULL: the agent has none of it. */
@@ -18,9 +18,9 @@ struct sense_status_live {
 };
 
 /* Members "capture", "host" and "spool", each an object or null. */
-void sense_status_live_json(const struct sense_status_live *live, const struct sense_shared *shared,
+void sense_status_live_json(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_json *json);
-void sense_status_live_text(const struct sense_status_live *live, const struct sense_shared *shared,
+void sense_status_live_text(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_buf *out);
 
 #endif

@@ -60,6 +60,7 @@ struct sense_engine_config {
 	struct sense_mutant mutant; /* for tests of tests */
 	bool observed_too; /* tell findings of rules that only observe */
 	bool hit_flows_only; /* sink.flow is told of flows that some rule held for, and no others */
+	uint64_t sequence; /* that findings begin to count with, for their ids: no two engines of a run the same */
 	uint32_t max_flows;
 	uint32_t max_names;        /* entries of the DNS name cache */
 	uint64_t idle_timeout_us;  /* 0: flows leave at the end or when room is needed */

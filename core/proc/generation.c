@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#define PILOT 0u
+
 const char *sense_attempt_name(enum sense_attempt_result result)
 {
 	static const char *const names[] = {"none", "pending", "loaded", "refused", "crashed"};
@@ -92,8 +94,9 @@ static void attempt_end(struct sense_generations *all, enum sense_attempt_result
 	all->last.result = result;
 	if (all->has_candidate)
 		drop(&all->candidate);
-	all->has_candidate = false;
-	sense_mailbox_clear(&all->shared->mailbox);
+	all->has_candidate = all->following = false;
+	for (unsigned i = 0; i < all->crew->count; i++)
+		sense_mailbox_clear(&all->crew->member[i].mailbox);
 }
 
 static void attempt_take(struct sense_generations *all)
@@ -113,7 +116,7 @@ void sense_generations_problem(struct sense_generations *all, const char *text)
 {
 	struct sense_attempt *last = &all->last;
 	size_t before = last->text.len;
-	if (!sense_generations_pending(all))
+	if (!sense_generations_pending(all) || all->following)
 		return;
 	last->problems++;
 	if (last->problems_kept >= SENSE_ATTEMPT_PROBLEMS_MAX || last->text.failed)
@@ -139,7 +142,7 @@ bool sense_generations_reload(struct sense_generations *all)
 	attempt_take(all);
 	all->candidate_saved_us = 0;
 	/* A worker that is only starting finds it there when it begins to work. */
-	sense_mailbox_post(&all->shared->mailbox, all->last.ticket, &all->candidate);
+	sense_mailbox_post(&all->crew->member[PILOT].mailbox, all->last.ticket, &all->candidate);
 	return true;
 }
 
@@ -175,31 +178,79 @@ static void adopt(struct sense_generations *all, const struct sense_ipc_loaded *
 		    (double)all->now.took_us / 1000);
 }
 
-bool sense_generations_loaded(struct sense_generations *all, const struct sense_ipc_loaded *loaded)
+unsigned sense_generations_behind(const struct sense_generations *all)
+{
+	unsigned behind = 0;
+	for (unsigned i = 0; i < all->crew->count; i++)
+		behind += all->has[i] != all->now.ticket;
+	return behind;
+}
+
+static enum sense_generations_step follow_look(struct sense_generations *all)
+{
+	if (!all->following || sense_generations_behind(all))
+		return SENSE_GENERATIONS_WAIT;
+	attempt_end(all, all->now.saved_us ? SENSE_ATTEMPT_REFUSED : SENSE_ATTEMPT_LOADED);
+	return SENSE_GENERATIONS_OVER;
+}
+
+/* Those that have not begun yet begin with it, and find nothing new in their mailbox. */
+static void follow_begin(struct sense_generations *all)
+{
+	all->following = true;
+	for (unsigned i = PILOT + 1; i < all->crew->count; i++)
+		sense_mailbox_post(&all->crew->member[i].mailbox, all->now.ticket, &all->good);
+}
+
+static enum sense_generations_step follower_loaded(struct sense_generations *all, unsigned worker,
+                                                   const struct sense_ipc_loaded *loaded)
+{
+	/* One that is only starting ends by itself then. */
+	if (loaded->status)
+		return all->following && worker != PILOT && all->has[worker] ? SENSE_GENERATIONS_ANEW
+		                                                             : SENSE_GENERATIONS_WAIT;
+	all->has[worker] = loaded->ticket;
+	return follow_look(all);
+}
+
+static enum sense_generations_step pilot_loaded(struct sense_generations *all,
+                                                const struct sense_ipc_loaded *loaded)
 {
 	char why[64];
-	if (!sense_generations_pending(all) || loaded->ticket != all->last.ticket)
-		return false; /* a new worker has begun with the set at work */
 	if (loaded->problems > all->last.problems)
 		all->last.problems = loaded->problems;
 	if (!loaded->status) {
 		adopt(all, loaded);
-		attempt_end(all, all->now.saved_us ? SENSE_ATTEMPT_REFUSED : SENSE_ATTEMPT_LOADED);
-		return true;
+		all->has[PILOT] = loaded->ticket;
+		follow_begin(all);
+		return follow_look(all);
 	}
 	if (!all->now.number)
-		return false; /* the worker ends now, and what comes then is decided there */
+		return SENSE_GENERATIONS_WAIT; /* the worker ends now, and what comes then is decided there */
 	attempt_end(all, SENSE_ATTEMPT_REFUSED);
 	snprintf(why, sizeof why, "%u problem%s in the policies", all->last.problems,
 	         all->last.problems == 1 ? "" : "s");
 	goes_on(all, why);
-	return true;
+	return SENSE_GENERATIONS_OVER;
 }
 
-bool sense_generations_died(struct sense_generations *all, const char *how)
+enum sense_generations_step sense_generations_loaded(struct sense_generations *all, unsigned worker,
+                                                     const struct sense_ipc_loaded *loaded)
 {
-	if (!sense_generations_pending(all) || !all->now.number ||
-	    atomic_load(&all->shared->page->loading) != all->last.ticket)
+	bool candidate = sense_generations_pending(all) && !all->following && loaded->ticket == all->last.ticket;
+	if (worker == PILOT && candidate)
+		return pilot_loaded(all, loaded);
+	/* Nobody has what the pilot has not; a new worker begins with the set at work. */
+	if (loaded->ticket > all->now.ticket)
+		return SENSE_GENERATIONS_WAIT;
+	return follower_loaded(all, worker, loaded);
+}
+
+bool sense_generations_died(struct sense_generations *all, unsigned worker, const char *how)
+{
+	all->has[worker] = 0;
+	if (worker != PILOT || !sense_generations_pending(all) || all->following || !all->now.number ||
+	    atomic_load(&all->crew->member[PILOT].page->loading) != all->last.ticket)
 		return false;
 	char text[SENSE_IPC_TEXT_MAX];
 	snprintf(text, sizeof text, "while the policies were loaded: %s", how);

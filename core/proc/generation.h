@@ -5,12 +5,16 @@
  * Texts are read here and run by the worker. Its word on whether they load is taken, since it runs them;
  * which texts are good is kept here, in memory that no worker can write. A set that does not load, or
  * that a worker dies of, changes nothing but the latest attempt.
+ *
+ * Of several workers the first is the pilot: it loads a set before all others, and what it has at work is good.
+ * The rest follow, each in its own time; an attempt is over when all have the set. One that cannot load what
+ * the pilot could has to begin anew, with that set.
  */
 #ifndef SENSE_PROC_GENERATION_H
 #define SENSE_PROC_GENERATION_H
 
 #include "core/proc/ipc.h"
-#include "core/proc/shared.h"
+#include "core/proc/crew.h"
 
 #define SENSE_ATTEMPT_PROBLEMS_MAX 200u
 #define SENSE_ATTEMPT_TEXT_MAX ((size_t)128 << 10)
@@ -62,7 +66,9 @@ const char *sense_generation_text(const struct sense_generation *generation,
 
 struct sense_generations {
 	const struct sense_policies *policies;
-	struct sense_shared *shared;
+	struct sense_crew *crew;
+	uint64_t has[SENSE_WORKERS_MAX]; /* ticket of what each worker has at work; 0: it is only starting */
+	bool following; /* the pilot has the set of the attempt at work, not all others have */
 	struct sense_bundle good, candidate; /* sealed; count and hash are theirs */
 	struct sense_generation now;
 	struct sense_attempt last; /* of a reload, or of the start */
@@ -75,7 +81,7 @@ struct sense_generations {
 
 /*
  * Reads the configured policies as the first candidate; where they cannot be read, the last good set.
- * The caller set policies, shared, self and say, all else zero.
+ * The caller set policies, crew, self and say, all else zero.
  */
 enum sense_status sense_generations_begin(struct sense_generations *all, sense_error *err);
 void sense_generations_end(struct sense_generations *all);
@@ -93,13 +99,21 @@ static inline bool sense_generations_pending(const struct sense_generations *all
 	return all->last.result == SENSE_ATTEMPT_PENDING;
 }
 
-/* What the worker said. The second is true when an attempt came to its end. */
+/* What the pilot finds wrong. */
 void sense_generations_problem(struct sense_generations *all, const char *text);
-bool sense_generations_loaded(struct sense_generations *all, const struct sense_ipc_loaded *loaded);
+enum sense_generations_step {
+	SENSE_GENERATIONS_WAIT, /* nothing came to an end */
+	SENSE_GENERATIONS_OVER, /* the attempt did */
+	SENSE_GENERATIONS_ANEW  /* this worker must begin anew */
+};
+enum sense_generations_step sense_generations_loaded(struct sense_generations *all, unsigned worker,
+                                                     const struct sense_ipc_loaded *loaded);
 /*
- * The worker died: `how` in words. True when it was loading the candidate, which is then given up.
+ * A worker died: `how` in words. True when it was the pilot, loading the candidate, which is then given up.
  */
-bool sense_generations_died(struct sense_generations *all, const char *how);
+bool sense_generations_died(struct sense_generations *all, unsigned worker, const char *how);
+/* Workers that have not the set at work, which is 0 but for the time that they take to follow. */
+unsigned sense_generations_behind(const struct sense_generations *all);
 /*
  * The policies to begin with are of no use. True when there is a last good set, which the next worker
  * then takes.

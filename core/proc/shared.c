@@ -1,7 +1,6 @@
 #include "core/proc/shared.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -23,49 +22,107 @@ static size_t line_up(size_t size)
 	return (size + 63) & ~(size_t)63;
 }
 
+/* Untouched pages cost nothing, so the bounds may be generous. */
+static void *memory_new(size_t size, sense_error *err)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED) {
+		sense_fail_errno(err, "proc", "shared memory of %zu bytes", size);
+		return NULL;
+	}
+	return memory;
+}
+
+static enum sense_status own_new(struct sense_shared *shared, unsigned rule_max, sense_error *err)
+{
+	size_t rules_at = line_up(sizeof(struct sense_shared_page));
+	shared->rule_max = rule_max;
+	shared->mapped = rules_at + rule_max * sizeof(struct sense_shared_rule);
+	char *memory = memory_new(shared->mapped, err);
+	if (!memory)
+		return err->status;
+	shared->page = (struct sense_shared_page *)(void *)memory;
+	shared->rules = (struct sense_shared_rule *)(void *)(memory + rules_at);
+	return sense_mailbox_new(&shared->mailbox, err);
+}
+
+static enum sense_status common_new(struct sense_shared *shared, size_t extra_bytes, sense_error *err)
+{
+	enum sense_status status = sense_views_new(&shared->quarantine_views, sizeof(struct sense_quarantine),
+	                                           "the quarantine", err);
+	if (status)
+		return status;
+	shared->quarantine = shared->quarantine_views.read;
+	if (extra_bytes && !(shared->extra = memory_new(extra_bytes, err)))
+		return err->status;
+	shared->extra_bytes = extra_bytes;
+	return SENSE_OK;
+}
+
 enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_max,
                                    size_t extra_bytes, sense_error *err)
 {
+	sense_error why;
 	*shared = (struct sense_shared){0};
 	if (rule_max > RULES_MAX || extra_bytes > EXTRA_MAX)
 		return sense_fail(err, SENSE_E_LIMIT, "proc", "shared memory: at most %u rules", RULES_MAX);
-	size_t rules_at = line_up(sizeof(struct sense_shared_page));
-	size_t extra_at = line_up(rules_at + rule_max * sizeof(struct sense_shared_rule));
-	size_t size = extra_at + extra_bytes;
-	/* Untouched pages cost nothing, so the bounds may be generous. */
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
-	                    -1, 0);
-	if (memory == MAP_FAILED)
-		return sense_fail_errno(err, "proc", "shared memory of %zu bytes", size);
-	*shared = (struct sense_shared){
-	    .page = (struct sense_shared_page *)(void *)memory,
-	    .rules = (struct sense_shared_rule *)(void *)(memory + rules_at),
-	    .quarantine = calloc(1, sizeof *shared->quarantine),
-	    .extra = extra_bytes ? memory + extra_at : NULL,
-	    .extra_bytes = extra_bytes,
-	    .rule_max = rule_max,
-	    .mapped = size,
-	};
-	enum sense_status status =
-	    shared->quarantine ? sense_mailbox_new(&shared->mailbox, err)
-	                       : sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the quarantine");
-	if (status)
-		sense_shared_free(shared);
-	return status;
+	enum sense_status status = own_new(shared, rule_max, &why);
+	if (!status)
+		status = common_new(shared, extra_bytes, &why);
+	if (!status)
+		return SENSE_OK;
+	sense_shared_free(shared);
+	return sense_fail(err, status, why.subsystem, "%s", why.message);
 }
 
-void sense_shared_free(struct sense_shared *shared)
+enum sense_status sense_shared_beside(struct sense_shared *shared, const struct sense_shared *first,
+                                      sense_error *err)
+{
+	sense_error why;
+	*shared = (struct sense_shared){
+	    .quarantine = first->quarantine,
+	    .quarantine_views = first->quarantine_views,
+	    .extra = first->extra,
+	    .extra_bytes = first->extra_bytes,
+	    .beside = true,
+	};
+	enum sense_status status = own_new(shared, first->rule_max, &why);
+	if (!status)
+		return SENSE_OK;
+	sense_shared_free(shared);
+	return sense_fail(err, status, why.subsystem, "%s", why.message);
+}
+
+void sense_shared_leave(struct sense_shared *shared)
 {
 	if (shared->page)
 		munmap(shared->page, shared->mapped);
 	sense_mailbox_free(&shared->mailbox);
-	free(shared->quarantine);
+	shared->page = NULL;
+	shared->rules = NULL;
+}
+
+void sense_shared_free(struct sense_shared *shared)
+{
+	sense_shared_leave(shared);
+	if (!shared->beside) {
+		sense_views_free(&shared->quarantine_views);
+		if (shared->extra)
+			munmap(shared->extra, shared->extra_bytes);
+	}
 	*shared = (struct sense_shared){0};
+}
+
+void sense_shared_inherit(struct sense_shared *shared)
+{
+	sense_mailbox_inherit(&shared->mailbox);
+	sense_views_read_only(&shared->quarantine_views);
 }
 
 bool sense_quarantine_holds(const struct sense_quarantine *quarantine, uint64_t key)
 {
-	for (unsigned i = 0; i < quarantine->count; i++)
+	uint32_t count = sense_quarantine_count(quarantine);
+	for (uint32_t i = 0; i < count && i < SENSE_QUARANTINE_MAX; i++)
 		if (quarantine->keys[i] == key)
 			return true;
 	return false;
@@ -78,10 +135,12 @@ static uint64_t key_of(const struct sense_shared *shared, unsigned rule)
 
 bool sense_shared_quarantine(struct sense_shared *shared, unsigned rule)
 {
-	struct sense_quarantine *list = shared->quarantine;
-	if (rule >= shared->rule_max || list->count >= SENSE_QUARANTINE_MAX)
+	struct sense_quarantine *list = shared->quarantine_views.write;
+	uint32_t count = sense_quarantine_count(list);
+	if (rule >= shared->rule_max || count >= SENSE_QUARANTINE_MAX)
 		return false;
-	list->keys[list->count++] = key_of(shared, rule);
+	list->keys[count] = key_of(shared, rule);
+	atomic_store_explicit(&list->count, count + 1, memory_order_release);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /*
- * The memory that a supervisor and its worker share: what the worker is doing now, its counters,
- * the rules it runs, the batch it is about to send, and the throttle table.
+ * The memory that a supervisor and one worker share: what the worker is doing now, its counters,
+ * the rules it runs and the batch it is about to send. Common to all workers of a run (core/proc/crew.h)
+ * are the quarantine, which they can only read, and the memory of rules.
  *
  * Policies go the other way, from the supervisor to the worker: core/proc/mailbox.h.
  *
@@ -146,26 +147,38 @@ struct sense_shared_rule {
  */
 #define SENSE_QUARANTINE_MAX 1024u
 struct sense_quarantine {
-	unsigned count;
+	_Atomic uint32_t count; /* grows, behind the key that it is about */
 	uint64_t keys[SENSE_QUARANTINE_MAX];
 };
+static inline uint32_t sense_quarantine_count(const struct sense_quarantine *quarantine)
+{
+	return atomic_load_explicit(&quarantine->count, memory_order_acquire);
+}
 bool sense_quarantine_holds(const struct sense_quarantine *quarantine, uint64_t key);
 
 /* Each process has its own; what it points to is shared. */
 struct sense_shared {
 	struct sense_shared_page *page;
 	struct sense_shared_rule *rules; /* rule_max entries */
-	struct sense_quarantine *quarantine; /* this process's own: a worker has the state at its fork */
+	const struct sense_quarantine *quarantine; /* only the supervisor can write it */
 	struct sense_mailbox mailbox;
-	void *extra;                     /* the caller's, zeroed: the throttle table; NULL: none */
+	void *extra;                     /* the caller's, zeroed: what rules remember; NULL: none */
 	size_t extra_bytes;
 	unsigned rule_max;
 	size_t mapped;
+	struct sense_views quarantine_views;
+	bool beside;                     /* quarantine and extra are those of another one */
 };
 
 enum sense_status sense_shared_new(struct sense_shared *shared, unsigned rule_max,
                                    size_t extra_bytes, sense_error *err);
+/* For one more worker of the same run, which `first` outlives. */
+enum sense_status sense_shared_beside(struct sense_shared *shared, const struct sense_shared *first,
+                                      sense_error *err);
 void sense_shared_free(struct sense_shared *shared);
+/* A worker's first acts: it writes its own and nothing of the supervisor's; and nothing of another worker. */
+void sense_shared_inherit(struct sense_shared *shared);
+void sense_shared_leave(struct sense_shared *shared);
 
 /* The rule of this number as the worker last declared it. False: there is no room for one more. */
 bool sense_shared_quarantine(struct sense_shared *shared, unsigned rule);

@@ -54,15 +54,17 @@ static uint64_t reload(void *self)
 	return 0;
 }
 
-void sense_steer_loaded(sense_steer *steer, const struct sense_ipc_loaded *loaded)
+bool sense_steer_loaded(sense_steer *steer, unsigned worker, const struct sense_ipc_loaded *loaded)
 {
-	if (sense_generations_loaded(&steer->all, loaded))
+	enum sense_generations_step step = sense_generations_loaded(&steer->all, worker, loaded);
+	if (step == SENSE_GENERATIONS_OVER)
 		ended(steer);
+	return step != SENSE_GENERATIONS_ANEW;
 }
 
-bool sense_steer_died(sense_steer *steer, const char *how)
+bool sense_steer_died(sense_steer *steer, unsigned worker, const char *how)
 {
-	bool loading = sense_generations_died(&steer->all, how);
+	bool loading = sense_generations_died(&steer->all, worker, how);
 	if (loading)
 		ended(steer);
 	return loading;
@@ -137,7 +139,7 @@ sense_steer *sense_steer_begin(struct ev_loop *loop, const struct sense_job *job
 	steer->job = job;
 	steer->view = view;
 	steer->all.policies = job->policies;
-	steer->all.shared = job->shared;
+	steer->all.crew = job->crew;
 	steer->all.self = steer;
 	steer->all.say = on_say;
 	view->generations = &steer->all;

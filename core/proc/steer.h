@@ -21,8 +21,9 @@ sense_steer *sense_steer_begin(struct ev_loop *loop, const struct sense_job *job
 void sense_steer_end(sense_steer *steer); /* NULL is fine */
 
 struct sense_generations *sense_steer_generations(sense_steer *steer);
-void sense_steer_loaded(sense_steer *steer, const struct sense_ipc_loaded *loaded);
-/* The worker died. True when it was loading a candidate: the policies at work are not to blame. */
-bool sense_steer_died(sense_steer *steer, const char *how);
+/* False: this worker has to begin anew, it could not load what another one has at work. */
+bool sense_steer_loaded(sense_steer *steer, unsigned worker, const struct sense_ipc_loaded *loaded);
+/* A worker died. True when it was loading a candidate: the policies at work are not to blame. */
+bool sense_steer_died(sense_steer *steer, unsigned worker, const char *how);
 
 #endif

@@ -1,5 +1,7 @@
 /*
- * The supervisor: forks a worker, takes its results, watches it, and starts it again.
+ * The supervisor: forks workers, takes their results, watches them, and starts them again. Of each it holds a
+ * hand (core/proc/hand.h); what happens to one touches no other, but for what is common to all: a rule that
+ * killed one worker is stopped in all.
  *
  * - A scripted call that burns more CPU time than its hard limit cannot be stopped from inside
  *   (compiled loops and long C functions ignore hooks): the worker is killed, the rule named and
@@ -21,6 +23,7 @@
 
 #include "core/host/keeper.h"
 #include "core/proc/control.h"
+#include "core/proc/crew.h"
 #include "core/proc/generation.h"
 #include "core/proc/worker.h"
 
@@ -38,10 +41,13 @@ struct sense_outcome;
 
 /* A run in progress, for those who ask about it. */
 struct sense_supervisor_view {
-	const struct sense_shared *shared;
+	const struct sense_crew *crew;
 	const struct sense_outcome *outcome;
 	const struct sense_generations *generations;
-	pid_t worker; /* 0: none at this moment */
+	struct sense_worker_view {
+		pid_t pid; /* 0: none at this moment */
+		unsigned restarts;
+	} worker[SENSE_WORKERS_MAX]; /* of the crew */
 };
 
 /*
@@ -55,16 +61,21 @@ struct sense_supervisor_sink {
 	bool (*flow)(void *self, const struct sense_flowrecord *record);
 	void (*host_event)(void *self, const struct sense_host_event *event);
 	void (*message)(void *self, enum sense_log_level level, const char *subsystem, const char *text);
-	bool (*tick)(void *self, const struct sense_shared *shared); /* each 100 ms or so */
+	bool (*tick)(void *self, const struct sense_crew *crew); /* each 100 ms or so */
 	/* Writes the answer to a request of the control socket: `ok` or `failed`, a newline, the rest. */
 	void (*control)(void *self, const struct sense_supervisor_view *view,
 	                const struct sense_control_request *request, struct sense_buf *out);
 };
 
+/*
+ * One worker reads all sources, one after the other. Of several each reads the source of its own number alone,
+ * so that there must be as many, or none; they are started once the first has policies at work. Events of this
+ * host go to the first worker, whose flow is whose is known to all.
+ */
 struct sense_job {
 	const struct sense_source *sources; /* owned by the caller; none is closed here */
 	unsigned source_count;
-	struct sense_shared *shared; /* new: sense_shared_new */
+	struct sense_crew *crew; /* new: sense_crew_new */
 	sense_worker_main *worker_main;
 	void *worker_context;
 	const struct sense_policies *policies; /* NULL: the worker needs none */
@@ -75,13 +86,13 @@ struct sense_job {
 };
 
 struct sense_outcome {
-	bool complete;        /* all sources were read to their end or their fault */
+	bool complete;        /* all sources were read to their end or their fault, or one of several workers was */
 	bool closed;          /* a sink callback ended the run */
 	int signal;           /* SIGINT or SIGTERM that ended the run; 0: none */
-	unsigned failures;    /* failures that the worker reported */
-	unsigned restarts;
+	unsigned failures;    /* failures that workers reported */
+	unsigned restarts;    /* of all workers */
 	unsigned quarantined; /* rules */
-	unsigned malformed;   /* messages of the worker that did not decode */
+	unsigned malformed;   /* messages of workers that did not decode */
 	uint64_t flows_lost;
 	uint64_t packets_lost;
 	double worker_cpu_s; /* of all workers */

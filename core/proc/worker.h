@@ -24,7 +24,8 @@ struct sense_worker {
 	unsigned source_count;
 	unsigned first_source;    /* a restarted worker begins here ... */
 	uint64_t first_position;  /* ... at this position of the capture plugin; 0: its start */
-	unsigned restart;         /* 0 for the first worker */
+	unsigned number;          /* of several: from 0 */
+	unsigned restart;         /* how often it was started anew */
 	unsigned source;          /* being read */
 	const struct sense_bundle *bundle; /* the policies to begin with; NULL: the job has none */
 	uint64_t ticket;          /* of it */
