@@ -188,7 +188,7 @@ static void exact(void)
 	sense_spool_close(spool);
 	/* Room for three, and not a byte less is enough. "medium" is three letters longer. */
 	for (unsigned less = 0; less < 2; less++) {
-		begin();
+		sense_spool_close(begin());
 		spool = open_with(3 * one + 3 - less, 0);
 		put_number(spool, 1, "low", 5000, NULL);
 		put_number(spool, 2, "medium", 5000, NULL);
