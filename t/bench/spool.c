@@ -1,7 +1,7 @@
 /*
  * What a finding costs in the spool: put, and one commit for each hundred; beside the floor, which is a plain
- * write and fdatasync of the same bytes to a file in the same directory. Then giving out and acknowledging, and
- * opening a spool that is full.
+ * write and fdatasync of the same bytes to a file in the same directory. Then giving out and acknowledging,
+ * and opening a spool that is full.
  *
  *   spool [DIR]     a directory on the disk in question; /var/tmp
  */
@@ -39,7 +39,8 @@ static void report(const char *what, struct cost cost, struct cost floor, unsign
 {
 	printf("%-28s %9.0f findings/s  %7.2f us CPU each", what, count / cost.wall, cost.cpu / count * 1e6);
 	if (floor.wall > 0)
-		printf("   %5.2f of the floor's time, %5.2f of its CPU", cost.wall / floor.wall, cost.cpu / floor.cpu);
+		printf("   %5.2f of the floor's time, %5.2f of its CPU", cost.wall / floor.wall,
+		       cost.cpu / floor.cpu);
 	putchar('\n');
 }
 
@@ -83,7 +84,8 @@ static struct cost give_cost(sense_spool *spool, bool ack)
 static sense_spool *open_spool(const char *dir)
 {
 	sense_error err;
-	struct sense_spool_config config = {.dir = dir, .max_bytes = (uint64_t)256 << 20, .machine = "/dev/null"};
+	struct sense_spool_config config = {
+	    .dir = dir, .max_bytes = (uint64_t)256 << 20, .machine = "/dev/null"};
 	sense_spool *spool = sense_spool_open(&config, &err);
 	if (!spool)
 		fprintf(stderr, "%s\n", err.message);
@@ -108,8 +110,8 @@ static void full(sense_spool *spool, const char *dir)
 	spool = open_spool(dir);
 	struct cost cost = since(begun);
 	printf("%-28s %9.1f ms, %.1f ms CPU: %llu findings, %.0f MiB in a file of %.0f MiB\n", "open, full",
-	       cost.wall * 1e3, cost.cpu * 1e3, (unsigned long long)stats.findings, (double)stats.bytes / 1048576,
-	       (double)st.st_size / 1048576);
+	       cost.wall * 1e3, cost.cpu * 1e3, (unsigned long long)stats.findings,
+	       (double)stats.bytes / 1048576, (double)st.st_size / 1048576);
 	sense_spool_close(spool);
 }
 
