@@ -50,7 +50,8 @@ static bool number_is(const char *word, size_t len, uint64_t *out)
 	*out = 0;
 	for (size_t i = 0; i < len; i++) {
 		unsigned digit = (unsigned)(unsigned char)word[i] - '0';
-		if (digit > 9 || __builtin_mul_overflow(*out, 10u, out) || __builtin_add_overflow(*out, digit, out))
+		if (digit > 9 || __builtin_mul_overflow(*out, 10u, out) ||
+		    __builtin_add_overflow(*out, digit, out))
 			return false;
 	}
 	return len > 0;
