@@ -41,8 +41,8 @@ __attribute__((unused)) static uint64_t number_of(const struct sense_spool_item 
 	return n;
 }
 
-__attribute__((unused)) static enum sense_status put_number(sense_spool *spool, uint64_t n, const char *severity,
-                                                            size_t size, bool *known)
+__attribute__((unused)) static enum sense_status put_number(sense_spool *spool, uint64_t n,
+                                                            const char *severity, size_t size, bool *known)
 {
 	bool before;
 	struct sense_finding finding = numbered(n, severity, size);
@@ -56,7 +56,8 @@ __attribute__((unused)) static const char *kept(sense_spool *spool)
 	size_t at = 0;
 	struct sense_spool_item item;
 	text[0] = '\0';
-	for (uint64_t after = 0; sense_spool_next(spool, after, &item) && at < sizeof text - 32; after = item.sequence)
+	for (uint64_t after = 0; sense_spool_next(spool, after, &item) && at < sizeof text - 32;
+	     after = item.sequence)
 		at += (size_t)snprintf(text + at, sizeof text - at, "%s%llu", at ? " " : "",
 		                       (unsigned long long)number_of(&item));
 	return text;

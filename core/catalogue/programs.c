@@ -332,7 +332,7 @@ sense_programs *sense_programs_load(const char *dir, sense_error *err)
 			status = sense_fail(err, SENSE_E_IO, "catalogue", "path too long: %s", dir);
 		else
 			status = sense_catalogue_file(&programs->arena, path, &text, &len, err);
-		if (!status)
+		if (!status && text)
 			status = parts[i].add(programs, path, text, len, err);
 	}
 	if (!status)

@@ -47,7 +47,8 @@ static void item_json(struct sense_buf *out, const struct sense_spool_item *item
 	sense_buf_adds(out, "}\n");
 }
 
-static void findings_answer(sense_spool *spool, const struct sense_control_request *request, struct sense_buf *out)
+static void findings_answer(sense_spool *spool, const struct sense_control_request *request,
+                            struct sense_buf *out)
 {
 	struct sense_spool_item item;
 	uint64_t after = request->sequence, most = request->max < BATCH ? request->max : BATCH;
@@ -63,7 +64,8 @@ static void findings_answer(sense_spool *spool, const struct sense_control_reque
 	}
 }
 
-bool sense_spool_answer(sense_spool *spool, const struct sense_control_request *request, struct sense_buf *out)
+bool sense_spool_answer(sense_spool *spool, const struct sense_control_request *request,
+                        struct sense_buf *out)
 {
 	sense_error err;
 	if (request->what != SENSE_CONTROL_FINDINGS && request->what != SENSE_CONTROL_ACK)
@@ -88,10 +90,10 @@ struct session {
 	bool agent;              /* one answered */
 	struct sense_buf answer; /* of the latest request */
 	sense_table *table;
-	struct sense_buf out;    /* for stdout */
-	uint64_t last;           /* sequence of the latest finding shown */
-	uint64_t acknowledged;   /* and of the latest acknowledged */
-	bool answered;           /* there was an answer at least once */
+	struct sense_buf out;  /* for stdout */
+	uint64_t last;         /* sequence of the latest finding shown */
+	uint64_t acknowledged; /* and of the latest acknowledged */
+	bool answered;         /* there was an answer at least once */
 	bool reader_gone, write_failed;
 };
 
@@ -101,8 +103,8 @@ static enum sense_status spool_open(struct session *session, sense_error *err)
 	sense_error why;
 	const char *dir = sense_conf_text(session->conf, SENSE_CONF_SPOOL_DIR);
 	if (!*dir)
-		return sense_fail(err, SENSE_E_NOTFOUND, "findings", "%s, and no spool.dir is set to read instead",
-		                  err->message);
+		return sense_fail(err, SENSE_E_NOTFOUND, "findings",
+		                  "%s, and no spool.dir is set to read instead", err->message);
 	struct sense_spool_config config = {
 	    .dir = dir,
 	    .max_bytes = sense_conf_number(session->conf, SENSE_CONF_SPOOL_MAX_BYTES),
@@ -115,7 +117,8 @@ static enum sense_status spool_open(struct session *session, sense_error *err)
 }
 
 /* The answer of the agent, or of the spool itself, without its first line. */
-static enum sense_status ask(struct session *session, const char *request, struct sense_buf *rest, sense_error *err)
+static enum sense_status ask(struct session *session, const char *request, struct sense_buf *rest,
+                             sense_error *err)
 {
 	bool ok = false;
 	struct sense_control_request parsed;
@@ -123,7 +126,8 @@ static enum sense_status ask(struct session *session, const char *request, struc
 	enum sense_status status = SENSE_OK;
 	sense_buf_clear(&session->answer);
 	if (!session->spool) {
-		status = sense_control_ask(*socket ? socket : SENSE_CONTROL_DEFAULT, request, &session->answer, &ok, err);
+		status = sense_control_ask(*socket ? socket : SENSE_CONTROL_DEFAULT, request,
+		                           &session->answer, &ok, err);
 		if (status && (session->agent || spool_open(session, err)))
 			return err->status;
 		session->agent = !status;
@@ -145,7 +149,8 @@ static enum sense_status ask(struct session *session, const char *request, struc
 /* True when all has arrived; what a file took is on its disk before anything is acknowledged. */
 static bool flush(struct session *session)
 {
-	bool good = fwrite(session->out.data, 1, session->out.len, stdout) == session->out.len && !fflush(stdout);
+	bool good =
+	    fwrite(session->out.data, 1, session->out.len, stdout) == session->out.len && !fflush(stdout);
 	session->reader_gone = !good && errno == EPIPE;
 	sense_buf_clear(&session->out);
 	if (good && session->cli->ack && fdatasync(STDOUT_FILENO) && errno != EINVAL && errno != EROFS)
@@ -231,7 +236,8 @@ static enum sense_status round_show(struct session *session, sense_error *err)
 {
 	char request[SENSE_CONTROL_LINE_MAX];
 	struct sense_buf rest;
-	enum sense_status status = acknowledge(session, err); /* the agent may have gone before it could be told */
+	enum sense_status status =
+	    acknowledge(session, err); /* the agent may have gone before it could be told */
 	while (!status && !session->reader_gone) {
 		snprintf(request, sizeof request, "findings %llu %u packed", (ull)session->last, BATCH);
 		status = ask(session, request, &rest, err);

@@ -23,7 +23,8 @@
  * Answers a request that is about findings: for struct sense_supervisor_sink.control. False: it is about
  * something else, nothing was written. spool NULL: there is none, and the answer says so.
  */
-bool sense_spool_answer(sense_spool *spool, const struct sense_control_request *request, struct sense_buf *out);
+bool sense_spool_answer(sense_spool *spool, const struct sense_control_request *request,
+                        struct sense_buf *out);
 
 /* The command; gives the exit code. What --ack acknowledges was written to stdout before, and synced. */
 int sense_findings_run(const struct sense_cli *cli, const struct sense_conf *conf);

@@ -206,7 +206,15 @@ static void ancestry(sense_roster *roster, const struct sense_roster_process *pr
 
 /* ---- what others call ---------------------------------------------------------------------------- */
 
-struct sense_roster_process *sense_roster_put(sense_roster *roster, const struct sense_roster_process *process)
+/* What was said of the program before this one. */
+static void program_forget(struct sense_roster_process *process)
+{
+	process->path = process->command = process->cwd = process->hash = "";
+	process->tool = process->unattended = process->markers = "";
+}
+
+struct sense_roster_process *sense_roster_put(sense_roster *roster, const struct sense_roster_process *process,
+                                              bool executes)
 {
 	char above[192];
 	struct entry *entry = entry_find(roster, process->pid);
@@ -224,6 +232,8 @@ struct sense_roster_process *sense_roster_put(sense_roster *roster, const struct
 		roster->refused++;
 		return NULL;
 	}
+	if (executes)
+		program_forget(&entry->process);
 	with.agent = "";
 	ancestry(roster, process, &with, above, sizeof above);
 	if (!texts_copy(entry, &with)) {

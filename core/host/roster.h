@@ -52,10 +52,12 @@ void sense_roster_free(sense_roster *roster);
 
 /*
  * A process begins, or more is known of it: of the same pid and start the known texts stay where the new
- * ones are NULL or "". Its ancestors and the agent among them are worked out here. NULL: no room. The
+ * ones are NULL or "". `executes`: it has become another program, of which no more than its name and whose
+ * it is can have been known. Its ancestors and the agent among them are worked out here. NULL: no room. The
  * entry is good until the next call that changes the roster.
  */
-struct sense_roster_process *sense_roster_put(sense_roster *roster, const struct sense_roster_process *process);
+struct sense_roster_process *sense_roster_put(sense_roster *roster, const struct sense_roster_process *process,
+                                              bool executes);
 struct sense_roster_process *sense_roster_find(sense_roster *roster, uint32_t pid);
 void sense_roster_end(sense_roster *roster, uint32_t pid, uint64_t ts_us);
 /* Forgets those that ended a minute before. */

@@ -150,7 +150,7 @@ static void process_started(const struct sense_process *given, bool now)
 	    .container = given->container,
 	};
 	sense_process_recognise(telling->programs, given, &fresh, &room);
-	struct sense_roster_process *process = sense_roster_put(telling->roster, &fresh);
+	struct sense_roster_process *process = sense_roster_put(telling->roster, &fresh, now);
 	if (!process)
 		return;
 	if (sense_board_holds(telling->config->board, &process->place))
@@ -220,7 +220,7 @@ static void socket_of(const struct sense_socket *socket)
 		snprintf(user, sizeof user, "%u", socket->uid);
 		struct sense_roster_process fresh = {
 		    .pid = socket->pid, .uid = socket->uid, .name = socket->name, .user = user};
-		process = sense_roster_put(telling->roster, &fresh);
+		process = sense_roster_put(telling->roster, &fresh, false);
 	}
 	if (!process)
 		return;

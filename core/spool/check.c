@@ -59,8 +59,8 @@ struct head {
 	uint64_t last_page, txn;
 };
 
-_Static_assert(sizeof(struct page) == PAGE_HEAD && sizeof(struct node) == NODE_HEAD && sizeof(struct db) == 48 &&
-                   sizeof(struct head) == 136,
+_Static_assert(sizeof(struct page) == PAGE_HEAD && sizeof(struct node) == NODE_HEAD &&
+                   sizeof(struct db) == 48 && sizeof(struct head) == 136,
                "as LMDB has them");
 
 /* ---- reading ---------------------------------------------------------------------------------------- */
@@ -189,7 +189,8 @@ static bool page_load(struct check *check, uint64_t number, struct level *level,
 	memcpy(&page, level->page, sizeof page);
 	if (page.number != number || (page.flags != BRANCH && page.flags != LEAF))
 		return damaged(check, "a page is not what it should be");
-	if (page.lower < PAGE_HEAD || page.lower % 2 || page.upper < page.lower || page.upper > check->page_size)
+	if (page.lower < PAGE_HEAD || page.lower % 2 || page.upper < page.lower ||
+	    page.upper > check->page_size)
 		return damaged(check, "a page has no sound head");
 	*leaf = page.flags == LEAF;
 	level->at = 0;
@@ -207,7 +208,7 @@ struct tree {
 	void *self;
 	size_t key_len; /* 0: any */
 	bool integers;
-	struct db found; /* what there is */
+	struct db found;    /* what there is */
 	uint8_t before[64]; /* the latest key, or separator of branches */
 	size_t before_len;
 	bool any, separator;
@@ -292,7 +293,8 @@ static bool branch_child(struct check *check, struct tree *tree, struct level *l
 	return first || key_next(check, tree, level->page + at + NODE_HEAD, node.key_len, true);
 }
 
-static bool page_count(struct check *check, struct tree *tree, const struct level *level, bool leaf, unsigned depth)
+static bool page_count(struct check *check, struct tree *tree, const struct level *level, bool leaf,
+                       unsigned depth)
 {
 	if (leaf != (depth + 1 == tree->db->depth))
 		return damaged(check, "a tree is not as deep as it says");
@@ -315,33 +317,37 @@ static bool tree_walk(struct check *check, struct tree *tree)
 	for (unsigned depth = 0, open = 0; next != NO_PAGE || open;) {
 		if (next != NO_PAGE) { /* goes down */
 			depth = open++;
-			if (open > db->depth || !page_load(check, next, &check->levels[depth], &leaf[depth]) ||
+			if (open > db->depth ||
+			    !page_load(check, next, &check->levels[depth], &leaf[depth]) ||
 			    !page_count(check, tree, &check->levels[depth], leaf[depth], depth))
-				return check->result ? false : damaged(check, "a tree is deeper than it says");
+				return check->result ? false
+				                     : damaged(check, "a tree is deeper than it says");
 			next = NO_PAGE;
 		}
 		struct level *level = &check->levels[open - 1];
 		if (level->at == level->count)
 			open--;
-		else if (!(leaf[open - 1] ? leaf_entry(check, tree, level) : branch_child(check, tree, level, &next)))
+		else if (!(leaf[open - 1] ? leaf_entry(check, tree, level)
+		                          : branch_child(check, tree, level, &next)))
 			return false;
 	}
-	if (found->branches != db->branches || found->leaves != db->leaves || found->overflows != db->overflows ||
-	    found->entries != db->entries)
+	if (found->branches != db->branches || found->leaves != db->leaves ||
+	    found->overflows != db->overflows || found->entries != db->entries)
 		return damaged(check, "a tree does not hold what it counts");
 	return true;
 }
 
 /* ---- what the trees of a spool hold ----------------------------------------------------------------- */
 
-/* Pages that LMDB would write over: a count and so many numbers, descending, under the transaction's number. */
+/* Pages that LMDB would write over: a count and so many numbers, descending, under a transaction's number. */
 static bool free_entry(struct check *check, void *self, const struct entry *entry)
 {
 	uint64_t count, page, txn;
 	bool good = false;
 	(void)self;
 	memcpy(&txn, entry->key, sizeof txn);
-	if (entry->len < sizeof count || entry->len % sizeof count || entry->flags & ~BIG_DATA || txn > check->head.txn)
+	if (entry->len < sizeof count || entry->len % sizeof count || entry->flags & ~BIG_DATA ||
+	    txn > check->head.txn)
 		return damaged(check, "the list of free pages has an odd size");
 	uint8_t *value = malloc(entry->len);
 	if (!value)
@@ -384,7 +390,8 @@ static bool value_entry(struct check *check, void *self, const struct entry *ent
 		return damaged(check, "a value has a size that none can have");
 	values->bytes += entry->len;
 	if (values->state && entry->value)
-		memcpy(values->state, entry->value + entry->len - sizeof *values->state, sizeof *values->state);
+		memcpy(values->state, entry->value + entry->len - sizeof *values->state,
+		       sizeof *values->state);
 	return true;
 }
 
@@ -409,13 +416,18 @@ static bool trees_check(struct check *check)
 	struct sense_store_state state = {0};
 	struct names names = {.have = {false}};
 	const size_t name = SENSE_SEAL_NAME;
-	struct values values[SENSE_STORE_DBIS] = {
-	    [SENSE_STORE_Q] = {1, SENSE_STORE_RECORD_MAX, 0, NULL}, [SENSE_STORE_SEV] = {name, name, 0, NULL},
-	    [SENSE_STORE_IDS] = {8, 8, 0, NULL},                    [SENSE_STORE_RING] = {name, name, 0, NULL},
-	    [SENSE_STORE_META] = {sizeof state, 1024, 0, &state}};
-	static const size_t key_lens[] = {[SENSE_STORE_Q] = 8, [SENSE_STORE_SEV] = 9, [SENSE_STORE_IDS] = SENSE_SEAL_NAME,
-	                                  [SENSE_STORE_RING] = 8, [SENSE_STORE_META] = 0};
-	struct tree free_tree = {.db = &check->head.free, .entry = free_entry, .key_len = 8, .integers = true};
+	struct values values[SENSE_STORE_DBIS] = {[SENSE_STORE_Q] = {1, SENSE_STORE_RECORD_MAX, 0, NULL},
+	                                          [SENSE_STORE_SEV] = {name, name, 0, NULL},
+	                                          [SENSE_STORE_IDS] = {8, 8, 0, NULL},
+	                                          [SENSE_STORE_RING] = {name, name, 0, NULL},
+	                                          [SENSE_STORE_META] = {sizeof state, 1024, 0, &state}};
+	static const size_t key_lens[] = {[SENSE_STORE_Q] = 8,
+	                                  [SENSE_STORE_SEV] = 9,
+	                                  [SENSE_STORE_IDS] = SENSE_SEAL_NAME,
+	                                  [SENSE_STORE_RING] = 8,
+	                                  [SENSE_STORE_META] = 0};
+	struct tree free_tree = {
+	    .db = &check->head.free, .entry = free_entry, .key_len = 8, .integers = true};
 	struct tree names_tree = {.db = &check->head.names, .entry = name_entry, .self = &names};
 	if (!tree_walk(check, &free_tree) || !tree_walk(check, &names_tree))
 		return false;
@@ -440,7 +452,8 @@ static bool trees_check(struct check *check)
 static bool head_read(struct check *check, uint64_t offset, struct head *head)
 {
 	struct page page;
-	if (!read_at(check, offset, &page, sizeof page) || !read_at(check, offset + sizeof page, head, sizeof *head))
+	if (!read_at(check, offset, &page, sizeof page) ||
+	    !read_at(check, offset + sizeof page, head, sizeof *head))
 		return false;
 	if (!(page.flags & META) || head->magic != MAGIC)
 		return damaged(check, "it is not an LMDB file");

@@ -58,11 +58,12 @@ enum sense_status sense_hostkey_read(int dir, const char *dir_name, uint8_t key[
 		goto out;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077) {
-		status = sense_fail(err, SENSE_E_CONFIG, "spool",
-		                    "%s/" NAME ": mode %04o of user %u; it must be a file of mode 0600 that belongs "
-		                    "to user %u. Others may have read it: if so remove it, and what is in the spool "
-		                    "is set aside", dir_name, (unsigned)st.st_mode & 07777, (unsigned)st.st_uid,
-		                    (unsigned)geteuid());
+		status = sense_fail(
+		    err, SENSE_E_CONFIG, "spool",
+		    "%s/" NAME ": mode %04o of user %u; it must be a file of mode 0600 that belongs "
+		    "to user %u. Others may have read it: if so remove it, and what is in the spool "
+		    "is set aside",
+		    dir_name, (unsigned)st.st_mode & 07777, (unsigned)st.st_uid, (unsigned)geteuid());
 		goto out;
 	}
 	ssize_t got = read_some(fd, bytes, sizeof bytes);

@@ -59,10 +59,11 @@ static enum sense_status directory_open(struct sense_place *place, bool make, se
 		return sense_fail_errno(err, "spool", "%s (spool.dir)", place->dir);
 	if (st.st_uid != geteuid())
 		return sense_fail(err, SENSE_E_CONFIG, "spool",
-		                  "%s (spool.dir) belongs to user %u, not to user %u who would use it", place->dir,
-		                  (unsigned)st.st_uid, (unsigned)geteuid());
+		                  "%s (spool.dir) belongs to user %u, not to user %u who would use it",
+		                  place->dir, (unsigned)st.st_uid, (unsigned)geteuid());
 	if (st.st_mode & 077 && fchmod(place->fd, 0700))
-		return sense_fail_errno(err, "spool", "%s (spool.dir): cannot close it to others", place->dir);
+		return sense_fail_errno(err, "spool", "%s (spool.dir): cannot close it to others",
+		                        place->dir);
 	return SENSE_OK;
 }
 
@@ -81,8 +82,8 @@ static enum sense_status lock_refused(const struct sense_place *place, bool held
 }
 
 /*
- * Who only looks takes what he gets. An agent waits a little: `sense-agent findings` has the lock for moments,
- * and an agent that is ending may have it for one more.
+ * Who only looks takes what he gets. An agent waits a little: `sense-agent findings` has the lock for
+ * moments, and an agent that is ending may have it for one more.
  */
 static enum sense_status lock_take(struct sense_place *place, bool wait, sense_error *err)
 {

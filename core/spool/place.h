@@ -4,7 +4,8 @@
  *   key                         the host key (core/spool/hostkey.h)
  *   lock                        locked by the process that holds the spool
  *   spool.mdb                   the store (core/spool/store.h)
- *   spool.unreadable-TIME[-N]   stores that could not be read; key.unreadable-TIME likewise. Never removed here.
+ *   spool.unreadable-TIME[-N]   stores that could not be read; key.unreadable-TIME likewise. Never removed
+ * here.
  */
 #ifndef SENSE_SPOOL_PLACE_H
 #define SENSE_SPOOL_PLACE_H
@@ -17,7 +18,7 @@
 
 struct sense_place {
 	char dir[SENSE_PLACE_PATH_MAX];
-	int fd;   /* of the directory */
+	int fd; /* of the directory */
 	int lock;
 };
 

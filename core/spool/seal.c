@@ -30,9 +30,12 @@ static bool derive(const uint8_t *host_key, const char *machine, const char *pur
 	char digest[] = "SHA256";
 	OSSL_PARAM params[] = {
 	    OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-	    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)host_key, SENSE_SEAL_KEY),
-	    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)machine, strlen(machine)),
-	    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose, strlen(purpose)),
+	    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)host_key,
+	                                      SENSE_SEAL_KEY),
+	    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)machine,
+	                                      strlen(machine)),
+	    OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose,
+	                                      strlen(purpose)),
 	    OSSL_PARAM_construct_end(),
 	};
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
@@ -60,7 +63,8 @@ sense_seal *sense_seal_new(const uint8_t host_key[SENSE_SEAL_KEY], const char *m
 	if (seal->gcm && derive(host_key, machine, "sense spool 1 records", seal->record_key) &&
 	    derive(host_key, machine, "sense spool 1 names", seal->name_key) && nonces_begin(seal))
 		return seal;
-	sense_fail(err, SENSE_E_UNSUPPORTED, "spool", "OpenSSL has no AES-256-GCM or HKDF, or there is no randomness");
+	sense_fail(err, SENSE_E_UNSUPPORTED, "spool",
+	           "OpenSSL has no AES-256-GCM or HKDF, or there is no randomness");
 	sense_seal_free(seal);
 	return NULL;
 }
@@ -87,7 +91,8 @@ bool sense_seal_wrap(sense_seal *seal, const void *bound, size_t bound_len, cons
                      uint8_t *out)
 {
 	int did;
-	if (len > RECORD_MAX || bound_len > RECORD_MAX || (seal->counter == UINT32_MAX && !nonces_begin(seal)))
+	if (len > RECORD_MAX || bound_len > RECORD_MAX ||
+	    (seal->counter == UINT32_MAX && !nonces_begin(seal)))
 		return false;
 	seal->counter++;
 	memcpy(out, seal->prefix, PREFIX);

@@ -23,7 +23,8 @@
 #define PROBE 16u
 #define STEP 1024u /* records removed in one transaction: it must do with the room kept for that */
 
-_Static_assert(SENSE_STORE_SEVERITIES == SENSE_SPOOL_SEVERITIES && SENSE_CRITICAL + 1 == SENSE_SPOOL_SEVERITIES,
+_Static_assert(SENSE_STORE_SEVERITIES == SENSE_SPOOL_SEVERITIES &&
+                   SENSE_CRITICAL + 1 == SENSE_SPOOL_SEVERITIES,
                "a count for each severity");
 _Static_assert(SENSE_STORE_RECORD_MAX >= SENSE_FINDING_BYTES_MAX + SENSE_SEAL_EXTRA + 1, "any finding fits");
 
@@ -42,9 +43,9 @@ struct sense_spool {
 	sense_seal *seal;
 	uint8_t check[SENSE_SEAL_NAME];
 	struct sense_store store;
-	bool trusted;  /* the file was walked since the process began, and nothing odd was seen after */
+	bool trusted; /* the file was walked since the process began, and nothing odd was seen after */
 	struct sense_store_state state; /* with what is counted since the latest commit */
-	bool counted;  /* there is something of that */
+	bool counted;                   /* there is something of that */
 	struct waiting queue[SENSE_SPOOL_QUEUE_MAX];
 	unsigned queued;
 	size_t queue_bytes;
@@ -94,12 +95,12 @@ static uint64_t now_us(void)
 
 static enum sense_status store_fail(const sense_spool *spool, int code, const char *doing, sense_error *err)
 {
-	enum sense_status status = code == ENOMEM               ? SENSE_E_MEMORY
-	                           : sense_store_damaged(code) ? SENSE_E_FORMAT
-	                                                        : SENSE_E_IO;
+	enum sense_status status = code == ENOMEM            ? SENSE_E_MEMORY
+	                         : sense_store_damaged(code) ? SENSE_E_FORMAT
+	                                                     : SENSE_E_IO;
 	/* LMDB makes EIO of a write that a full disk cut short. */
-	return sense_fail(err, status, "spool", "%s: cannot %s: %s%s", spool->path, doing, sense_store_text(code),
-	                  code == EIO ? "; or the disk is full" : "");
+	return sense_fail(err, status, "spool", "%s: cannot %s: %s%s", spool->path, doing,
+	                  sense_store_text(code), code == EIO ? "; or the disk is full" : "");
 }
 
 /* Nothing is thrown away: somebody may still have the key, or want to know what happened. */
@@ -210,7 +211,8 @@ static enum sense_status store_ready(sense_spool *spool, sense_error *err)
 	for (unsigned i = 0; !status && !spool->store.env && i < 2; i++) {
 		bool there = sense_place_has(&spool->place, SENSE_STORE_FILE);
 		if (!there && spool->existing)
-			return sense_fail(err, SENSE_E_NOTFOUND, "spool", "%s: there is no spool", spool->path);
+			return sense_fail(err, SENSE_E_NOTFOUND, "spool", "%s: there is no spool",
+			                  spool->path);
 		if (!there)
 			status = store_make(spool, err);
 		if (!status)
@@ -219,7 +221,8 @@ static enum sense_status store_ready(sense_spool *spool, sense_error *err)
 			status = store_set_aside(spool, bad, err);
 	}
 	if (!status && !spool->store.env)
-		status = sense_fail(err, SENSE_E_IO, "spool", "%s: a new spool cannot be read either", spool->path);
+		status = sense_fail(err, SENSE_E_IO, "spool", "%s: a new spool cannot be read either",
+		                    spool->path);
 	spool->trusted = !status;
 	return status;
 }
@@ -258,8 +261,10 @@ static int queue_write(const sense_spool *spool, struct sense_store_change *chan
 	int code = 0;
 	for (unsigned i = 0; !code && i < count; i++) {
 		const struct waiting *one = &spool->queue[i];
-		struct sense_store_record record = {
-		    .sequence = one->sequence, .severity = one->severity, .sealed = one->sealed, .len = one->len};
+		struct sense_store_record record = {.sequence = one->sequence,
+		                                    .severity = one->severity,
+		                                    .sealed = one->sealed,
+		                                    .len = one->len};
 		memcpy(record.name, one->name, sizeof record.name);
 		code = sense_store_add(change, &record);
 	}
@@ -274,7 +279,8 @@ struct task {
 	bool more;        /* there is more than one transaction does */
 };
 
-static int change_make(sense_spool *spool, struct sense_store_change *change, struct task *task, unsigned *count)
+static int change_make(sense_spool *spool, struct sense_store_change *change, struct task *task,
+                       unsigned *count)
 {
 	bool more = false;
 	int code = 0, room = *count ? sense_store_room(change, queue_size(spool, *count)) : 0;
@@ -317,7 +323,8 @@ static int write_step(sense_spool *spool, struct task *task)
 /* The store stays usable after these; after others it is opened anew (LMDB may have given it up). */
 static bool passing(int code)
 {
-	return code == ENOSPC || code == EDQUOT || code == ENOMEM || code == MDB_MAP_FULL || code == MDB_TXN_FULL;
+	return code == ENOSPC || code == EDQUOT || code == ENOMEM || code == MDB_MAP_FULL ||
+	       code == MDB_TXN_FULL;
 }
 
 static enum sense_status write_out(sense_spool *spool, struct task task, sense_error *err)
@@ -325,8 +332,8 @@ static enum sense_status write_out(sense_spool *spool, struct task task, sense_e
 	int code = 0;
 	enum sense_status status = store_ready(spool, err);
 	/*
-	 * After a failure a few come first, then more and more: what is tried in vain costs time, and a disk that is
-	 * nearly full may have room for some.
+	 * After a failure a few come first, then more and more: what is tried in vain costs time, and a disk
+	 * that is nearly full may have room for some.
 	 */
 	task.portion = spool->failing ? PROBE : SENSE_SPOOL_QUEUE_MAX;
 	if (status)
@@ -429,7 +436,8 @@ enum sense_status sense_spool_put(sense_spool *spool, const struct sense_finding
 	int severity = finding->severity ? sense_severity_find(finding->severity) : -1;
 	size_t len = severity < 0 ? 0 : sense_finding_encode(finding, spool->plain, sizeof spool->plain);
 	if (!len)
-		return sense_fail(err, SENSE_E_FORMAT, "spool", "a finding without severity, or beyond its bounds");
+		return sense_fail(err, SENSE_E_FORMAT, "spool",
+		                  "a finding without severity, or beyond its bounds");
 	sense_seal_name(spool->seal, finding->id, name);
 	if (known_already(spool, name)) {
 		*known = true;
@@ -511,7 +519,8 @@ static enum sense_status key_ready(sense_spool *spool, uint8_t key[SENSE_SEAL_KE
 		return sense_fail(err, SENSE_E_NOTFOUND, "spool", "%s: there is no spool%s", spool->place.dir,
 		                  missing ? "" : " with a whole key");
 	if (sense_place_has(&spool->place, SENSE_STORE_FILE))
-		status = store_set_aside(spool, missing ? "its host key is lost" : "its host key is damaged", err);
+		status =
+		    store_set_aside(spool, missing ? "its host key is lost" : "its host key is damaged", err);
 	if (!status && !missing)
 		status = set_aside(spool, "key", "key", "it has not the length of a key", err);
 	return status ? status : sense_hostkey_make(spool->place.fd, spool->place.dir, key, err);

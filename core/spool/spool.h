@@ -1,9 +1,9 @@
 /*
  * The spool: where the supervisor keeps findings until somebody has acknowledged them.
  *
- * A finding is safe when the sense_spool_commit behind its sense_spool_put has returned SENSE_OK: from then on
- * it survives kill -9 and power failure, and is given out, oldest first, until sense_spool_ack. Before that
- * it waits in memory, sealed (core/spool/seal.h). One commit is one transaction with two synced writes
+ * A finding is safe when the sense_spool_commit behind its sense_spool_put has returned SENSE_OK: from then
+ * on it survives kill -9 and power failure, and is given out, oldest first, until sense_spool_ack. Before
+ * that it waits in memory, sealed (core/spool/seal.h). One commit is one transaction with two synced writes
  * (core/spool/store.h), for however many findings wait: the caller commits each 50 to 100 ms, or each
  * hundred. What must not be lost may count as passed on only after the commit.
  *
@@ -38,7 +38,7 @@
 typedef struct sense_spool sense_spool;
 
 struct sense_spool_config {
-	const char *dir;     /* made when it is missing, mode 0700 */
+	const char *dir; /* made when it is missing, mode 0700 */
 	uint64_t max_bytes;
 	uint64_t remembered; /* ids of acknowledged findings; 0: SENSE_SPOOL_REMEMBERED */
 	const char *machine; /* file of the machine's id; NULL: /etc/machine-id */
@@ -51,8 +51,9 @@ sense_spool *sense_spool_open(const struct sense_spool_config *config, sense_err
 void sense_spool_close(sense_spool *spool); /* NULL is fine; commits what waits, if that is possible */
 
 /*
- * Takes a finding, to be written by the next commit. *known: it was put before (SENSE_OK, too). SENSE_E_FORMAT:
- * it cannot be encoded, or its severity is none; SENSE_E_LIMIT: memory is full of graver ones, it was dropped.
+ * Takes a finding, to be written by the next commit. *known: it was put before (SENSE_OK, too).
+ * SENSE_E_FORMAT: it cannot be encoded, or its severity is none; SENSE_E_LIMIT: memory is full of graver
+ * ones, it was dropped.
  */
 enum sense_status sense_spool_put(sense_spool *spool, const struct sense_finding *finding, bool *known,
                                   sense_error *err);
@@ -78,18 +79,18 @@ enum sense_status sense_spool_ack(sense_spool *spool, uint64_t up_to, sense_erro
 
 /* Counts are since the store was made, and those without a mark survive with it. */
 struct sense_spool_stats {
-	uint64_t findings;     /* kept in the store */
-	uint64_t bytes;        /* of their records */
-	uint64_t waiting;      /* in memory, not committed (now) */
+	uint64_t findings;                        /* kept in the store */
+	uint64_t bytes;                           /* of their records */
+	uint64_t waiting;                         /* in memory, not committed (now) */
 	uint64_t dropped[SENSE_SPOOL_SEVERITIES]; /* by enum sense_severity, from the store or from memory */
-	uint64_t known;        /* came again */
+	uint64_t known;                           /* came again */
 	uint64_t acknowledged;
-	uint64_t undecodable;  /* records that could not be opened */
-	uint64_t since;        /* microseconds since the epoch: the store was made */
-	uint64_t set_aside;    /* unreadable stores in the directory, when this one was made */
+	uint64_t undecodable;   /* records that could not be opened */
+	uint64_t since;         /* microseconds since the epoch: the store was made */
+	uint64_t set_aside;     /* unreadable stores in the directory, when this one was made */
 	uint64_t set_aside_now; /* by this process (now) */
-	uint64_t failures;     /* commits that failed (now) */
-	bool failing;          /* the latest did (now) */
+	uint64_t failures;      /* commits that failed (now) */
+	bool failing;           /* the latest did (now) */
 };
 
 void sense_spool_stats(const sense_spool *spool, struct sense_spool_stats *stats);

@@ -10,8 +10,8 @@
 
 #define KIB 1024ull
 #define MIB (KIB * KIB)
-#define RESERVE (512 * KIB) /* on the disk, for removing */
-#define ALLOCATE (1 * MIB)  /* more than is needed, so that not each commit asks */
+#define RESERVE (512 * KIB)  /* on the disk, for removing */
+#define ALLOCATE (1 * MIB)   /* more than is needed, so that not each commit asks */
 #define MAP_SLACK (64 * MIB) /* the ring, the trees, the pages that a transaction copies */
 
 _Static_assert(sizeof(size_t) == 8, "a spool's map is larger than the addresses of 32 bits");
@@ -44,7 +44,7 @@ struct sev_key {
 
 static char state_key[] = "state";
 
-#define VAL(object) ((MDB_val){sizeof(object), (void *)(uintptr_t)&(object)})
+#define VAL(object) ((MDB_val){sizeof(object), (void *)(uintptr_t) & (object)})
 
 static uint64_t sequence_of(const MDB_val *val)
 {
@@ -114,7 +114,8 @@ static int env_open(struct sense_store *store, const char *path, unsigned flags)
 		return code;
 	code = mdb_env_set_maxdbs(store->env, SENSE_STORE_DBIS);
 	code = code ? code : mdb_env_set_mapsize(store->env, store->map);
-	code = code ? code : mdb_env_open(store->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | flags, 0600);
+	code =
+	    code ? code : mdb_env_open(store->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | flags, 0600);
 	code = code ? code : mdb_env_get_fd(store->env, &fd);
 	if (!code)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -149,8 +150,8 @@ bool sense_store_grow(struct sense_store *store)
 	return true;
 }
 
-int sense_store_open(struct sense_store *store, const char *path, bool read_only, struct sense_store_state *state,
-                     uint8_t check[SENSE_SEAL_NAME])
+int sense_store_open(struct sense_store *store, const char *path, bool read_only,
+                     struct sense_store_state *state, uint8_t check[SENSE_SEAL_NAME])
 {
 	MDB_txn *txn = NULL;
 	struct meta meta;
@@ -183,8 +184,7 @@ int sense_store_make(const char *path, const struct sense_store_state *state,
                      const uint8_t check[SENSE_SEAL_NAME])
 {
 	struct sense_store store = {.map = MAP_SLACK};
-	struct meta meta = {
-	    .version = SENSE_STORE_VERSION, .state_size = sizeof meta.state, .state = *state};
+	struct meta meta = {.version = SENSE_STORE_VERSION, .state_size = sizeof meta.state, .state = *state};
 	MDB_txn *txn = NULL;
 	memcpy(meta.check, check, SENSE_SEAL_NAME);
 	int code = env_open(&store, path, 0);
@@ -271,7 +271,8 @@ int sense_store_commit(struct sense_store_change *change)
 
 /*
  * Pages within the file that a transaction may use: tree 0 lists them by the transaction that freed them, a
- * count and so many numbers each. Those of the latest one belong to the tree that a power failure leads back to.
+ * count and so many numbers each. Those of the latest one belong to the tree that a power failure leads back
+ * to.
  */
 static uint64_t pages_free(MDB_env *env, uint64_t own)
 {
@@ -300,8 +301,8 @@ int sense_store_room(struct sense_store_change *change, uint64_t bytes)
 	MDB_envinfo info;
 	MDB_stat stat;
 	int fd;
-	if (store->allocated == UINT64_MAX || mdb_env_get_fd(store->env, &fd) || mdb_env_info(store->env, &info) ||
-	    mdb_env_stat(store->env, &stat))
+	if (store->allocated == UINT64_MAX || mdb_env_get_fd(store->env, &fd) ||
+	    mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &stat))
 		return 0;
 	/* Records leave up to half of a page empty, and pages of the trees are copied. */
 	uint64_t more = 2 * bytes + 64 * stat.ms_psize + RESERVE;
@@ -319,7 +320,8 @@ int sense_store_room(struct sense_store_change *change, uint64_t bytes)
 }
 
 /* The first entry of a tree, its key copied. */
-static int first(const struct sense_store_change *change, unsigned dbi, void *key_out, size_t key_size, MDB_val *value)
+static int first(const struct sense_store_change *change, unsigned dbi, void *key_out, size_t key_size,
+                 MDB_val *value)
 {
 	MDB_cursor *cursor;
 	MDB_val key;
@@ -360,7 +362,8 @@ static int remember(struct sense_store_change *change, uint64_t sequence, uint8_
 }
 
 /* The entry of a record in sev. Its severity is in q too, but there a bit may have turned. */
-static int sev_find(const struct sense_store_change *change, uint64_t sequence, struct sev_key *sev, MDB_val *name)
+static int sev_find(const struct sense_store_change *change, uint64_t sequence, struct sev_key *sev,
+                    MDB_val *name)
 {
 	MDB_val key = {sizeof *sev, sev};
 	int code = MDB_NOTFOUND;

@@ -48,23 +48,30 @@ struct sense_store_state {
 	uint64_t set_aside; /* stores that lay there unreadable when this one was made */
 };
 
-enum { SENSE_STORE_Q, SENSE_STORE_SEV, SENSE_STORE_IDS, SENSE_STORE_RING, SENSE_STORE_META, SENSE_STORE_DBIS };
+enum {
+	SENSE_STORE_Q,
+	SENSE_STORE_SEV,
+	SENSE_STORE_IDS,
+	SENSE_STORE_RING,
+	SENSE_STORE_META,
+	SENSE_STORE_DBIS
+};
 
 struct sense_store {
 	MDB_env *env; /* NULL: not open */
 	MDB_dbi dbi[SENSE_STORE_DBIS];
 	uint64_t map, map_max;
-	uint64_t max_bytes;   /* of the values in q */
-	uint64_t remembered;  /* entries of ring */
-	uint64_t allocated;   /* bytes of the file that the disk has set apart; UINT64_MAX: it cannot */
+	uint64_t max_bytes;  /* of the values in q */
+	uint64_t remembered; /* entries of ring */
+	uint64_t allocated;  /* bytes of the file that the disk has set apart; UINT64_MAX: it cannot */
 };
 
 /* Which of them has this name; -1: none. */
 int sense_store_dbi(const char *name, size_t len);
 
 /* max_bytes and remembered are set; `path` is a store that exists. Reads state and check value. */
-int sense_store_open(struct sense_store *store, const char *path, bool read_only, struct sense_store_state *state,
-                     uint8_t check[SENSE_SEAL_NAME]);
+int sense_store_open(struct sense_store *store, const char *path, bool read_only,
+                     struct sense_store_state *state, uint8_t check[SENSE_SEAL_NAME]);
 void sense_store_close(struct sense_store *store);
 /* Makes a store with this state, whole and synced, at a path where none is. */
 int sense_store_make(const char *path, const struct sense_store_state *state,
@@ -100,9 +107,9 @@ struct sense_store_record {
 int sense_store_begin(struct sense_store *store, const struct sense_store_state *state,
                       struct sense_store_change *change);
 /*
- * At the begin of a change, whether there is room on the disk for so many bytes of records, and then still some
- * for removing: to take out what was acknowledged LMDB has to write pages, too, and a spool that could not be
- * emptied for the disk being full would stay full. ENOSPC: there is not; nothing should be added.
+ * At the begin of a change, whether there is room on the disk for so many bytes of records, and then still
+ * some for removing: to take out what was acknowledged LMDB has to write pages, too, and a spool that could
+ * not be emptied for the disk being full would stay full. ENOSPC: there is not; nothing should be added.
  */
 int sense_store_room(struct sense_store_change *change, uint64_t bytes);
 /*

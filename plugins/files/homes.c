@@ -24,6 +24,14 @@ static const char *const remote_types[] = {"nfs",     "nfs4",     "cifs",   "smb
 
 /* ---- homes ----------------------------------------------------------------------------------------- */
 
+static bool is_known(const struct homes *homes, const char *path)
+{
+	for (unsigned i = 0; i < homes->count; i++)
+		if (!strcmp(homes->at[i]->path, path))
+			return true;
+	return false;
+}
+
 static void add_home(struct homes *homes, const char *path, const char *user, uid_t uid)
 {
 	char plain[PATH_ROOM];
@@ -32,9 +40,8 @@ static void add_home(struct homes *homes, const char *path, const char *user, ui
 		plain[n - 1] = '\0';
 	if ((user && !plain[0]) || (plain[0] && plain[0] != '/') || homes->count == HOMES_MAX)
 		return;
-	for (unsigned i = 0; i < homes->count; i++)
-		if (!strcmp(homes->at[i]->path, plain))
-			return;
+	if (is_known(homes, plain))
+		return;
 	struct home *home = calloc(1, sizeof *home);
 	if (!home)
 		return;
@@ -91,6 +98,8 @@ static void add_owned(struct homes *homes, const char *path, const struct mounts
 {
 	struct stat st = {.st_uid = UID_NOBODY};
 	struct owner owner = {0};
+	if (is_known(homes, path))
+		return;
 	if (!mounts_remote(mounts, path))
 		lstat(path, &st);
 	owner.uid = st.st_uid;

@@ -12,7 +12,7 @@ static struct sense_roster_process *put(uint32_t pid, uint32_t parent, uint64_t 
 {
 	const struct sense_roster_process process = {
 	    .pid = pid, .parent = parent, .start_us = start_s * SECOND, .name = name, .tool = tool};
-	return sense_roster_put(roster, &process);
+	return sense_roster_put(roster, &process, false);
 }
 
 static void lineage(void)
@@ -40,14 +40,19 @@ static void more_is_known(void)
 	struct sense_roster_process *process = put(40, 1, 9, "python3", NULL);
 	const struct sense_roster_process later = {.pid = 40, .start_us = 9 * SECOND, .hash = "abc", .name = ""};
 	process->told = true;
-	process = sense_roster_put(roster, &later);
+	process = sense_roster_put(roster, &later, false);
 	is_str(process->name, "python3", "what was known stays");
 	is_str(process->hash, "abc", "what is new is added");
 	ok(process->told && process->parent == 1, "and it is the same process");
+	const struct sense_roster_process other = {.pid = 40, .start_us = 9 * SECOND, .tool = ""};
+	put(40, 1, 9, "python3", "vllm");
+	process = sense_roster_put(roster, &other, true);
+	ok(!*process->tool && !*process->hash && !strcmp(process->name, "python3"), "as another program it is not that tool");
+	process->told = true;
 	process = put(40, 1, 99, "bash", NULL);
 	ok(!*process->hash && !process->told, "the same pid with another start is another one");
 	const struct sense_roster_process early = {.pid = 41, .name = "socket"};
-	sense_roster_put(roster, &early)->place = (struct sense_board_place){3, 4};
+	sense_roster_put(roster, &early, false)->place = (struct sense_board_place){3, 4};
 	is_num(put(41, 1, 100, "curl", NULL)->place.number, 4, "one that was known by its socket keeps its place");
 }
 
@@ -93,7 +98,7 @@ static void long_texts(void)
 	memset(text, 'x', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
 	const struct sense_roster_process process = {.pid = 7, .start_us = 1, .name = text, .command = text};
-	is_num(strlen(sense_roster_put(roster, &process)->name), 64, "a name is cut");
+	is_num(strlen(sense_roster_put(roster, &process, false)->name), 64, "a name is cut");
 	is_num(strlen(sense_roster_find(roster, 7)->command), 1024, "so is a command");
 }
 

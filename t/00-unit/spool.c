@@ -188,7 +188,7 @@ static void exact(void)
 	sense_spool_close(spool);
 	/* Room for three, and not a byte less is enough. "medium" is three letters longer. */
 	for (unsigned less = 0; less < 2; less++) {
-		begin();
+		sense_spool_close(begin());
 		spool = open_with(3 * one + 3 - less, 0);
 		put_number(spool, 1, "low", 5000, NULL);
 		put_number(spool, 2, "medium", 5000, NULL);
@@ -238,11 +238,13 @@ static void failing(void)
 		put_number(spool, n, n % 2 ? "low" : "high", 200, NULL);
 	is_num(stats_of(spool).waiting, SENSE_SPOOL_QUEUE_MAX, "memory is bounded");
 	is_num(stats_of(spool).dropped[SENSE_LOW], 2, "what is too much is dropped, the lowest first");
-	is_num(put_number(spool, 9000, "info", 200, NULL), SENSE_E_LIMIT, "a newcomer below all others is told so");
+	is_num(put_number(spool, 9000, "info", 200, NULL), SENSE_E_LIMIT,
+	       "a newcomer below all others is told so");
 	is_num(stats_of(spool).dropped[SENSE_INFO], 1, "and counted");
 	for (uint64_t n = 10000; n < 10000 + SENSE_SPOOL_QUEUE_MAX; n++)
 		put_number(spool, n, "critical", 15000, NULL);
-	ok(stats_of(spool).waiting < 600, "in bytes, too: %llu wait", (unsigned long long)stats_of(spool).waiting);
+	ok(stats_of(spool).waiting < 600, "in bytes, too: %llu wait",
+	   (unsigned long long)stats_of(spool).waiting);
 	disk(true);
 	is_num(sense_spool_commit(spool, &err), SENSE_OK, "the disk works again");
 	struct sense_spool_stats stats = stats_of(spool);
@@ -328,7 +330,8 @@ static void answers(void)
 		lines++;
 	is_num(lines, 3, "as many as were asked for");
 	ok(!strcmp(text + out.len - 3, "}}\n"), "each is one line");
-	for (lines = 0, text = answer(spool, "findings 0 99999999", &out); (text = strchr(text, '\n')); text++)
+	for (lines = 0, text = answer(spool, "findings 0 99999999", &out); (text = strchr(text, '\n'));
+	     text++)
 		lines++;
 	is_num(lines, 257, "256 at most");
 	answer(spool, "findings 0 1 packed", &out);
@@ -346,10 +349,20 @@ static void requests(void)
 	static const struct {
 		const char *line;
 		int good;
-	} lines[] = {{"findings 0 1", 1},        {"findings 18446744073709551615 1 packed", 1},
-	             {"ack 1", 1},               {"findings", 0},  {"findings 0", 0}, {"findings 0 x", 0},
-	             {"findings 0 1 text", 0},   {"findings -1 1", 0}, {"findings 18446744073709551616 1", 0},
-	             {"findings 0 1 packed packed", 0}, {"ack", 0}, {"ack ", 0}, {"ack 1 2", 0}, {"ack +1", 0}};
+	} lines[] = {{"findings 0 1", 1},
+	             {"findings 18446744073709551615 1 packed", 1},
+	             {"ack 1", 1},
+	             {"findings", 0},
+	             {"findings 0", 0},
+	             {"findings 0 x", 0},
+	             {"findings 0 1 text", 0},
+	             {"findings -1 1", 0},
+	             {"findings 18446744073709551616 1", 0},
+	             {"findings 0 1 packed packed", 0},
+	             {"ack", 0},
+	             {"ack ", 0},
+	             {"ack 1 2", 0},
+	             {"ack +1", 0}};
 	struct sense_control_request request;
 	for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
 		is_num(sense_control_parse(lines[i].line, strlen(lines[i].line), &request), lines[i].good,

@@ -56,7 +56,8 @@ static bool works(sense_spool *spool)
 		return false;
 	while (sense_spool_next(spool, item.sequence, &item))
 		last = number_of(&item);
-	return last == number && !sense_spool_ack(spool, UINT64_MAX, &err) && !sense_spool_next(spool, 0, &item);
+	return last == number && !sense_spool_ack(spool, UINT64_MAX, &err) &&
+	       !sense_spool_next(spool, 0, &item);
 }
 
 static unsigned count(sense_spool *spool)
@@ -77,7 +78,8 @@ static void is_set_aside(const char *what)
 	spool = try_open(false);
 	if (spool)
 		sense_spool_stats(spool, &stats);
-	ok(spool && stats.set_aside_now == 1 && stats.set_aside == 1, "%s: it is set aside, and counted", what);
+	ok(spool && stats.set_aside_now == 1 && stats.set_aside == 1, "%s: it is set aside, and counted",
+	   what);
 	is_num(stats.findings, 0, "%s: a new one is begun", what);
 	is_num(entries(dir, "spool.unreadable-"), 1, "%s: the old one is kept", what);
 	ok(works(spool), "%s: the new one works", what);
@@ -108,7 +110,8 @@ static void keys(void)
 	make();
 	file_write(key, "short", 5);
 	sense_spool *spool = try_open(false);
-	ok(spool && !count(spool) && entries(dir, "key.unreadable-") == 1 && entries(dir, "spool.unreadable-") == 1,
+	ok(spool && !count(spool) && entries(dir, "key.unreadable-") == 1 &&
+	       entries(dir, "spool.unreadable-") == 1,
 	   "a damaged key and its store are set aside");
 	ok(works(spool), "a new key is made");
 	sense_spool_close(spool);
@@ -138,7 +141,8 @@ static void directories(void)
 	if (!geteuid() && !chown(dir, 65534, 65534))
 		ok(!try_open(false), "one that is somebody else's is refused: %s", err.message);
 	remove_all(dir);
-	ok(!try_open(true) && err.status == SENSE_E_NOTFOUND && access(dir, F_OK), "who only looks makes nothing");
+	ok(!try_open(true) && err.status == SENSE_E_NOTFOUND && access(dir, F_OK),
+	   "who only looks makes nothing");
 }
 
 /* ---- files ------------------------------------------------------------------------------------------ */
@@ -184,16 +188,18 @@ static void newer(void)
 	struct sense_store_state state;
 	uint8_t check[SENSE_SEAL_NAME];
 	char name[] = "state";
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	MDB_val meta_key = {5, name}, value;
 	uint8_t meta[1024];
 	make();
 	ok(!sense_store_open(&raw, store, false, &state, check) && !mdb_txn_begin(raw.env, NULL, 0, &txn) &&
-	   !mdb_get(txn, raw.dbi[SENSE_STORE_META], &meta_key, &value) && value.mv_size < sizeof meta, "a store");
+	       !mdb_get(txn, raw.dbi[SENSE_STORE_META], &meta_key, &value) && value.mv_size < sizeof meta,
+	   "a store");
 	memcpy(meta, value.mv_data, value.mv_size);
 	meta[0]++; /* its version */
 	value.mv_data = meta;
-	ok(!mdb_put(txn, raw.dbi[SENSE_STORE_META], &meta_key, &value, 0) && !mdb_txn_commit(txn), "of another version");
+	ok(!mdb_put(txn, raw.dbi[SENSE_STORE_META], &meta_key, &value, 0) && !mdb_txn_commit(txn),
+	   "of another version");
 	sense_store_close(&raw);
 	is_set_aside("newer store");
 }
@@ -258,8 +264,8 @@ static void garbage(void)
 		reopened += spool != NULL;
 		sense_spool_close(spool);
 	}
-	is_num(broken, 0, "%u times garbage: %u set aside, %u did not matter or were passed over", rounds, aside,
-	       passed);
+	is_num(broken, 0, "%u times garbage: %u set aside, %u did not matter or were passed over", rounds,
+	       aside, passed);
 	is_num(reopened, rounds, "and each spool opens again");
 	free(bytes);
 	free(bad);
@@ -302,7 +308,8 @@ static void tampered(void)
 	for (unsigned twice = 0; twice < 2; twice++)
 		for (item.sequence = 0; sense_spool_next(spool, item.sequence, &item);)
 			read++;
-	is_num(read, 2 * (KEPT - turned), "records that were tampered with are passed over, %u of them", turned);
+	is_num(read, 2 * (KEPT - turned), "records that were tampered with are passed over, %u of them",
+	       turned);
 	is_num(sense_spool_commit(spool, &err), SENSE_OK, "commit");
 	sense_spool_stats(spool, &stats);
 	is_num(stats.undecodable, turned, "each is counted once");
@@ -341,7 +348,8 @@ static void growing(void)
 	unsigned steps = 0;
 	while (sense_store_grow(&raw))
 		steps++;
-	ok(steps > 1 && raw.map > before && raw.map <= raw.map_max, "its map grows, %u times, up to a bound", steps);
+	ok(steps > 1 && raw.map > before && raw.map <= raw.map_max, "its map grows, %u times, up to a bound",
+	   steps);
 	sense_store_close(&raw);
 	sense_spool *spool = try_open(false);
 	ok(count(spool) == KEPT && works(spool), "nothing is lost by it");

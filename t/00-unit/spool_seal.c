@@ -22,7 +22,8 @@ static void records(void)
 	uint8_t key[SENSE_SEAL_KEY] = {7}, other_key[SENSE_SEAL_KEY] = {8};
 	uint8_t sealed[LEN + SENSE_SEAL_EXTRA], again[sizeof sealed], out[LEN];
 	unsigned taken = 0;
-	sense_seal *seal = sense_seal_new(key, "0123", &err), *other = sense_seal_new(other_key, "0123", &err);
+	sense_seal *seal = sense_seal_new(key, "0123", &err),
+		   *other = sense_seal_new(other_key, "0123", &err);
 	sense_seal *elsewhere = sense_seal_new(key, "4567", &err), *same = sense_seal_new(key, "0123", &err);
 	ok(seal && other && elsewhere && same, "seals");
 	ok(sense_seal_wrap(seal, "a", 1, (const uint8_t *)text, LEN, sealed), "wrap");
@@ -30,7 +31,8 @@ static void records(void)
 	ok(sense_seal_unwrap(same, "a", 1, sealed, sizeof sealed, out), "the same key, another time");
 	ok(!sense_seal_unwrap(seal, "b", 1, sealed, sizeof sealed, out), "bound to something else");
 	ok(!sense_seal_unwrap(other, "a", 1, sealed, sizeof sealed, out), "another key");
-	ok(!sense_seal_unwrap(elsewhere, "a", 1, sealed, sizeof sealed, out), "the same key on another machine");
+	ok(!sense_seal_unwrap(elsewhere, "a", 1, sealed, sizeof sealed, out),
+	   "the same key on another machine");
 	ok(!memmem(sealed, sizeof sealed, text, 4), "nothing of it can be read");
 	sense_seal_wrap(seal, "a", 1, (const uint8_t *)text, LEN, again);
 	ok(memcmp(sealed, again, 12) && memcmp(sealed + 12, again + 12, LEN), "no nonce comes twice");
@@ -46,7 +48,8 @@ static void records(void)
 		taken += sense_seal_unwrap(seal, "a", 1, sealed, len, out);
 	is_num(taken, 0, "nor can it be cut");
 	ok(sense_seal_wrap(seal, "", 0, (const uint8_t *)text, 0, sealed) &&
-	   sense_seal_unwrap(seal, "", 0, sealed, SENSE_SEAL_EXTRA, out), "an empty record");
+	       sense_seal_unwrap(seal, "", 0, sealed, SENSE_SEAL_EXTRA, out),
+	   "an empty record");
 	sense_seal_free(other);
 	sense_seal_free(elsewhere);
 	sense_seal_free(same);
@@ -61,7 +64,8 @@ static void names(void)
 	sense_seal *seal = sense_seal_new(key, "", &err), *other = sense_seal_new(other_key, "", &err);
 	sense_seal_name(seal, id, a);
 	sense_seal_name(seal, id, b);
-	ok(!memcmp(a, b, sizeof a) && !memcmp(a, id, 6), "a name begins with the time, and is the same each time");
+	ok(!memcmp(a, b, sizeof a) && !memcmp(a, id, 6),
+	   "a name begins with the time, and is the same each time");
 	sense_seal_name(other, id, b);
 	ok(memcmp(a + 6, b + 6, 10) != 0, "but not with another key");
 	id[15] ^= 1;
@@ -104,33 +108,39 @@ static void keys(void)
 	uint8_t key[SENSE_SEAL_KEY], again[SENSE_SEAL_KEY];
 	enum sense_hostkey_state state;
 	struct stat st;
-	ok(!sense_hostkey_read(dir_fd, dir, key, &state, &err) && state == SENSE_HOSTKEY_MISSING, "no key yet");
+	ok(!sense_hostkey_read(dir_fd, dir, key, &state, &err) && state == SENSE_HOSTKEY_MISSING,
+	   "no key yet");
 	is_num(sense_hostkey_make(dir_fd, dir, key, &err), SENSE_OK, "a key is made");
 	ok(!sense_hostkey_read(dir_fd, dir, again, &state, &err) && state == SENSE_HOSTKEY_GOOD, "and read");
 	ok(!memcmp(key, again, sizeof key), "it is the same");
-	ok(!fstatat(dir_fd, "key", &st, 0) && (st.st_mode & 07777) == 0600 && st.st_size == 32, "32 bytes, mode 0600");
+	ok(!fstatat(dir_fd, "key", &st, 0) && (st.st_mode & 07777) == 0600 && st.st_size == 32,
+	   "32 bytes, mode 0600");
 	ok(faccessat(dir_fd, "key.new", F_OK, 0) != 0, "and nothing else is left");
 	for (mode_t bit = 1; bit <= 040; bit <<= 1) {
 		ok(!fchmodat(dir_fd, "key", 0600 | bit, 0), "a mode");
-		is_num(sense_hostkey_read(dir_fd, dir, again, &state, &err), SENSE_E_CONFIG, "mode %o is refused",
-		       0600 | bit);
+		is_num(sense_hostkey_read(dir_fd, dir, again, &state, &err), SENSE_E_CONFIG,
+		       "mode %o is refused", 0600 | bit);
 	}
 	ok(strstr(err.message, "mode 0640") && strstr(err.message, "0600"), "and said: %s", err.message);
 	put("key", "0123456789012345678901234567890", 31, 0600);
-	ok(!sense_hostkey_read(dir_fd, dir, key, &state, &err) && state == SENSE_HOSTKEY_DAMAGED, "a short key");
+	ok(!sense_hostkey_read(dir_fd, dir, key, &state, &err) && state == SENSE_HOSTKEY_DAMAGED,
+	   "a short key");
 	put("key", "012345678901234567890123456789012", 33, 0600);
-	ok(!sense_hostkey_read(dir_fd, dir, key, &state, &err) && state == SENSE_HOSTKEY_DAMAGED, "a long one");
+	ok(!sense_hostkey_read(dir_fd, dir, key, &state, &err) && state == SENSE_HOSTKEY_DAMAGED,
+	   "a long one");
 	if (!geteuid()) {
 		put("key", "01234567890123456789012345678901", 32, 0600);
 		if (!fchownat(dir_fd, "key", 65534, 65534, 0))
-			is_num(sense_hostkey_read(dir_fd, dir, key, &state, &err), SENSE_E_CONFIG, "somebody else's");
+			is_num(sense_hostkey_read(dir_fd, dir, key, &state, &err), SENSE_E_CONFIG,
+			       "somebody else's");
 	}
 	unlinkat(dir_fd, "key", 0);
 	if (!symlinkat("/dev/zero", dir_fd, "key"))
 		ok(sense_hostkey_read(dir_fd, dir, key, &state, &err), "a symbolic link is refused");
 	unlinkat(dir_fd, "key", 0);
 	if (!mkfifoat(dir_fd, "key", 0600))
-		ok(sense_hostkey_read(dir_fd, dir, key, &state, &err), "a FIFO is refused, and nothing waits for it");
+		ok(sense_hostkey_read(dir_fd, dir, key, &state, &err),
+		   "a FIFO is refused, and nothing waits for it");
 	unlinkat(dir_fd, "key", 0);
 }
 
@@ -140,8 +150,11 @@ static void machine(void)
 		const char *bytes, *id;
 	} files[] = {{"0123456789abcdef0123456789abcdef\n", "0123456789abcdef0123456789abcdef"},
 	             {"0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"},
-	             {"uninitialized\n", ""}, {"", ""}, {"0123456789abcdef0123456789abcdef0", ""},
-	             {"0123456789abcdef0123456789abcdeX\n", ""}, {"0123456789abcdef\n", ""}};
+	             {"uninitialized\n", ""},
+	             {"", ""},
+	             {"0123456789abcdef0123456789abcdef0", ""},
+	             {"0123456789abcdef0123456789abcdeX\n", ""},
+	             {"0123456789abcdef\n", ""}};
 	char path[64], id[SENSE_MACHINE_ID_MAX];
 	snprintf(path, sizeof path, "%s/machine-id", dir);
 	for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {

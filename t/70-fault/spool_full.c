@@ -1,6 +1,6 @@
 /*
- * A disk that is full for real: a small tmpfs, mounted in a mount namespace of this process alone. Findings wait
- * in memory meanwhile, what is kept can be read and acknowledged, and nothing is lost uncounted.
+ * A disk that is full for real: a small tmpfs, mounted in a mount namespace of this process alone. Findings
+ * wait in memory meanwhile, what is kept can be read and acknowledged, and nothing is lost uncounted.
  */
 #include <errno.h>
 #include <sched.h>
@@ -61,8 +61,8 @@ static void growing_full(void)
 		for (unsigned i = 0; i < 100; i++)
 			put_next(spool, ++n);
 	while (!sense_spool_commit(spool, &err) && n < 100000);
-	ok(strstr(err.message, "No space left") != NULL, "the disk is full after %llu: %s", (unsigned long long)n,
-	   err.message);
+	ok(strstr(err.message, "No space left") != NULL, "the disk is full after %llu: %s",
+	   (unsigned long long)n, err.message);
 	uint64_t kept_before = stats_of(spool).findings;
 	ok(kept_before + stats_of(spool).waiting == n, "%llu are kept, the others wait",
 	   (unsigned long long)kept_before);
@@ -70,7 +70,8 @@ static void growing_full(void)
 		put_next(spool, ++n);
 	struct sense_spool_stats stats = stats_of(spool);
 	is_num(stats.waiting, SENSE_SPOOL_QUEUE_MAX, "as many as memory may hold");
-	is_num(stats.findings + stats.waiting + stats.dropped[1] + stats.dropped[3], n, "the others are counted");
+	is_num(stats.findings + stats.waiting + stats.dropped[1] + stats.dropped[3], n,
+	       "the others are counted");
 	ok(stats.dropped[1] > 0 && !stats.dropped[3], "those of the lowest severity went");
 	while (sense_spool_next(spool, item.sequence, &item))
 		given += number_of(&item) == given + 1;
@@ -100,12 +101,14 @@ static void filled_by_others(void)
 	ok(sense_spool_commit(spool, &err), "somebody else filled the disk: %s", err.message);
 	ok(stats_of(spool).failing, "this is told");
 	unlink(ballast);
-	is_num(sense_spool_commit(spool, &err), stats_of(spool).waiting ? SENSE_E_IO : SENSE_OK, "there is room again");
+	is_num(sense_spool_commit(spool, &err), stats_of(spool).waiting ? SENSE_E_IO : SENSE_OK,
+	       "there is room again");
 	uint64_t findings = stats_of(spool).findings;
 	ok(findings > 16, "%llu are kept", (unsigned long long)findings);
 	sense_spool_close(spool);
 	spool = open_spool();
-	ok(spool && !stats_of(spool).set_aside_now && stats_of(spool).findings >= findings, "and the store is whole");
+	ok(spool && !stats_of(spool).set_aside_now && stats_of(spool).findings >= findings,
+	   "and the store is whole");
 	sense_spool_close(spool);
 }
 

@@ -74,7 +74,8 @@ static void child(int fd, uint64_t next)
 	for (;;) {
 		uint64_t first = next;
 		for (unsigned i = 1 + dice() % 40; i; i--)
-			if (put_number(spool, next++, severities[dice() % 5], 100 + dice() % (dice() % 8 ? 900 : 9000), NULL))
+			if (put_number(spool, next++, severities[dice() % 5],
+			               100 + dice() % (dice() % 8 ? 900 : 9000), NULL))
 				_exit(2);
 		if (dice() % 4 == 0)
 			put_number(spool, first, "low", 300, NULL); /* again */

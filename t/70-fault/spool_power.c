@@ -1,7 +1,8 @@
 /*
  * Power failure, played back: every write and sync of the store is recorded, and then a file is made for each
- * moment as a disk could have it: all that was synced before, and of what was written since any sectors of 512
- * bytes, in any order, the rest old. A spool must open from each of them and hold what was promised by then.
+ * moment as a disk could have it: all that was synced before, and of what was written since any sectors of
+ * 512 bytes, in any order, the rest old. A spool must open from each of them and hold what was promised by
+ * then.
  *
  * Write calls are taken here, before the C library's: LMDB's go through the symbols of the program.
  */
@@ -162,7 +163,8 @@ static void use(struct image *begun)
 	for (unsigned i = 0; spool && i < 60; i++) {
 		for (unsigned j = 1 + dice() % 12; j; j--) {
 			record(PUT, ++n, NULL, 0);
-			put_number(spool, n, n % 4 ? "low" : "high", 100 + dice() % (dice() % 5 ? 800 : 9000), NULL);
+			put_number(spool, n, n % 4 ? "low" : "high", 100 + dice() % (dice() % 5 ? 800 : 9000),
+			           NULL);
 		}
 		if (!sense_spool_commit(spool, &err))
 			record(COMMITTED, n, NULL, 0);
@@ -253,8 +255,9 @@ int main(void)
 		syncs += event->what == SYNC;
 		for (; event->what == SYNC && since < i; since++)
 			if (events[since].what == WRITE)
-				image_write(&synced, events[since].offset, events[since].bytes, events[since].len);
-		for (; event->what == COMMITTED && committed < event->offset; )
+				image_write(&synced, events[since].offset, events[since].bytes,
+				            events[since].len);
+		for (; event->what == COMMITTED && committed < event->offset;)
 			promised[++committed] |= 1u << COMMITTED;
 		if (event->what > COMMITTED)
 			promised[event->offset] |= (uint8_t)(1u << event->what);
@@ -264,8 +267,8 @@ int main(void)
 		moments++;
 	}
 	ok(committed > 100 && syncs > 120 && moments > 200,
-	   "%u findings were committed; power fails at %u moments between %u syncs, in 3 ways each", committed,
-	   moments, syncs);
+	   "%u findings were committed; power fails at %u moments between %u syncs, in 3 ways each",
+	   committed, moments, syncs);
 	is_num(faults.closed, 0, "each time the spool opens, and takes a finding");
 	is_num(faults.aside, 0, "its store is whole, and so is each record");
 	is_num(faults.lost, 0, "nothing that was committed is lost");

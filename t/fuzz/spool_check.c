@@ -1,4 +1,4 @@
-/* A store's file, any bytes: the check never crashes, and what it calls good LMDB can read, empty and fill. */
+/* A store's file, any bytes: the check never crashes, and what it calls good LMDB can read and write. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
