@@ -83,7 +83,7 @@ static enum sense_status policies_read(void *self, struct sense_bundle *out, sen
 
 /* What every run of a worker needs. */
 struct assembly {
-	struct sense_shared shared;
+	struct sense_crew crew;
 	struct policies_source policies_of;
 	struct sense_policies policies;
 	struct sense_shift_config shift;
@@ -109,7 +109,9 @@ static enum sense_status assemble(struct assembly *a, const struct sense_conf *c
 	unsigned path_count = cli->policy_count;
 	*a = (struct assembly){.policies_of = {conf, cli}};
 	sense_station_memory(conf, &plan);
-	enum sense_status status = sense_shared_new(&a->shared, SENSE_RULES_MAX, plan.total, err);
+	bool shares = cli->command == SENSE_CLI_RUN && !cli->no_capture;
+	unsigned workers = shares ? (unsigned)sense_conf_number(conf, SENSE_CONF_CAPTURE_WORKERS) : 1;
+	enum sense_status status = sense_crew_new(&a->crew, workers, SENSE_RULES_MAX, plan.total, err);
 	if (status)
 		return status;
 	a->policies = (struct sense_policies){
@@ -129,7 +131,7 @@ static enum sense_status assemble(struct assembly *a, const struct sense_conf *c
 static struct sense_job job_of(struct assembly *a, const struct sense_conf *conf)
 {
 	return (struct sense_job){
-	    .shared = &a->shared,
+	    .crew = &a->crew,
 	    .worker_main = sense_shift_main,
 	    .worker_context = &a->shift,
 	    .policies = &a->policies,
@@ -185,7 +187,7 @@ static int with_worker(const struct sense_conf *conf, const struct sense_cli *cl
 		return SENSE_EXIT_FAILED;
 	}
 	int code = go(&assembly, conf, cli);
-	sense_shared_free(&assembly.shared);
+	sense_crew_free(&assembly.crew);
 	return code;
 }
 

@@ -8,8 +8,6 @@
 
 #define PROBLEMS_SHOWN 10u /* in `status`; `reload` tells all that were kept */
 
-#define load(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
 typedef unsigned long long ull;
 
 /* ---- what there is to say ------------------------------------------------------------------------- */
@@ -36,19 +34,14 @@ static const char *time_text(uint64_t us, char out[32])
 	return out;
 }
 
-/* Rules of the table in shared memory, which the worker may be writing. */
-static unsigned rule_count(const struct sense_shared *shared)
+static void rules_sum(const struct sense_crew *crew, unsigned *failing, unsigned *quarantined)
 {
-	uint32_t count = load(shared->page->rule_count);
-	return count < shared->rule_max ? count : shared->rule_max;
-}
-
-static void rules_sum(const struct sense_shared *shared, unsigned *failing, unsigned *quarantined)
-{
+	struct sense_rule_counts counts;
 	*failing = *quarantined = 0;
-	for (unsigned i = 0; i < rule_count(shared); i++) {
-		*failing += load(shared->rules[i].errors) != 0;
-		*quarantined += sense_shared_quarantined(shared, i);
+	for (unsigned i = 0; i < sense_crew_rules(crew); i++) {
+		sense_crew_rule_counts(crew, i, &counts);
+		*failing += counts.errors != 0;
+		*quarantined += sense_crew_quarantined(crew, i);
 	}
 }
 
@@ -56,13 +49,13 @@ static void rules_sum(const struct sense_shared *shared, unsigned *failing, unsi
  * Numbers of a rule: the head of its column, its member in JSON, and its value. One line each.
  */
 #define RULE_COLUMNS(X)                                                                            \
-	X("MATCHED", "matched", load(rule->matched))                                               \
-	X("HELD", "held", load(rule->held))                                                        \
-	X("FINDINGS", "findings", load(rule->findings))                                            \
-	X("THROTTLED", "throttled", load(rule->suppressed))                                        \
-	X("ERRORS", "errors", load(rule->errors))                                                  \
-	X("SKIPPED", "skipped", load(rule->skipped))                                               \
-	X("CPU_MS", "cpu_ms", load(rule->cpu_us) / 1000)
+	X("MATCHED", "matched", counts.matched)                                               \
+	X("HELD", "held", counts.held)                                                        \
+	X("FINDINGS", "findings", counts.findings)                                            \
+	X("THROTTLED", "throttled", counts.suppressed)                                        \
+	X("ERRORS", "errors", counts.errors)                                                  \
+	X("SKIPPED", "skipped", counts.skipped)                                               \
+	X("CPU_MS", "cpu_ms", counts.cpu_us / 1000)
 
 /* ---- JSON ----------------------------------------------------------------------------------------- */
 
@@ -99,7 +92,7 @@ static void generation_json(struct sense_json *json, const struct sense_supervis
 {
 	const struct sense_generation *now = &view->generations->now;
 	unsigned failing, quarantined;
-	rules_sum(view->shared, &failing, &quarantined);
+	rules_sum(view->crew, &failing, &quarantined);
 	sense_json_member_uint(json, "generation", now->number);
 	sense_json_member(json, "hash", now->number ? now->hash : NULL);
 	time_member(json, "loaded", now->loaded_us);
@@ -111,21 +104,39 @@ static void generation_json(struct sense_json *json, const struct sense_supervis
 	sense_json_member_uint(json, "rules_quarantined", quarantined);
 }
 
-static void rules_json(struct sense_json *json, const struct sense_shared *shared)
+static void workers_json(struct sense_json *json, const struct sense_supervisor_view *view)
+{
+	const struct sense_generations *all = view->generations;
+	sense_json_key(json, "workers");
+	sense_json_open(json, '[');
+	for (unsigned i = 0; i < view->crew->count; i++) {
+		sense_json_open(json, '{');
+		sense_json_member_uint(json, "pid", (uint64_t)view->worker[i].pid);
+		sense_json_member_uint(json, "restarts", view->worker[i].restarts);
+		sense_json_member_uint(json, "packets",
+		                       sense_shared_count(&view->crew->member[i], SENSE_COUNT_PACKETS));
+		sense_json_member_bool(json, "behind", all->has[i] != all->now.ticket);
+		sense_json_close(json, '}');
+	}
+	sense_json_close(json, ']');
+}
+
+static void rules_json(struct sense_json *json, const struct sense_crew *crew)
 {
 	char id[SENSE_SHARED_RULE_ID_MAX];
+	struct sense_rule_counts counts;
 	sense_json_key(json, "rule");
 	sense_json_open(json, '[');
-	for (unsigned i = 0; i < rule_count(shared); i++) {
-		const struct sense_shared_rule *rule = &shared->rules[i];
-		sense_shared_rule_id(shared, i, id);
+	for (unsigned i = 0; i < sense_crew_rules(crew); i++) {
+		sense_crew_rule_counts(crew, i, &counts);
+		sense_shared_rule_id(&crew->member[0], i, id);
 		sense_json_open(json, '{');
 		sense_json_member(json, "id", id);
-		sense_json_member_bool(json, "quarantined", sense_shared_quarantined(shared, i));
+		sense_json_member_bool(json, "quarantined", sense_crew_quarantined(crew, i));
 #define RULE_MEMBER(head, key, value) sense_json_member_uint(json, key, value);
 		RULE_COLUMNS(RULE_MEMBER)
 #undef RULE_MEMBER
-		time_member(json, "last_fired", load(rule->last_ts));
+		time_member(json, "last_fired", counts.last_ts);
 		sense_json_close(json, '}');
 	}
 	sense_json_close(json, ']');
@@ -143,15 +154,16 @@ static void status_json(const struct sense_supervisor_view *view, const struct s
 	sense_json_member(&json, "disk_hash", disk.unreadable ? NULL : disk.hash);
 	sense_json_member(&json, "disk_error", disk.unreadable ? disk.err.message : NULL);
 	attempt_json(&json, &view->generations->last, PROBLEMS_SHOWN);
-	sense_json_member_uint(&json, "worker_pid", (uint64_t)view->worker);
+	sense_json_member_uint(&json, "worker_pid", (uint64_t)view->worker[0].pid);
+	workers_json(&json, view);
 	sense_json_member_uint(&json, "restarts", view->outcome->restarts);
-	sense_json_member_uint(&json, "packets", sense_shared_count(view->shared, SENSE_COUNT_PACKETS));
-	sense_json_member_uint(&json, "events", sense_shared_count(view->shared, SENSE_COUNT_EVENTS));
-	sense_json_member_uint(&json, "findings", sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	sense_json_member_uint(&json, "packets", sense_crew_count(view->crew, SENSE_COUNT_PACKETS));
+	sense_json_member_uint(&json, "events", sense_crew_count(view->crew, SENSE_COUNT_EVENTS));
+	sense_json_member_uint(&json, "findings", sense_crew_count(view->crew, SENSE_COUNT_FINDINGS));
 	if (live)
-		sense_status_live_json(live, view->shared, &json);
+		sense_status_live_json(live, view->crew, &json);
 	if (rules)
-		rules_json(&json, view->shared);
+		rules_json(&json, view->crew);
 	sense_json_close(&json, '}');
 	sense_buf_addc(out, '\n');
 }
@@ -189,8 +201,12 @@ static void generation_text(const struct sense_supervisor_view *view, struct sen
 		sense_buf_adds(out, "generation   none yet: the first policies are being loaded\n");
 		return;
 	}
-	rules_sum(view->shared, &failing, &quarantined);
-	sense_buf_printf(out, "generation   %llu, hash %s\n", (ull)now->number, now->hash);
+	rules_sum(view->crew, &failing, &quarantined);
+	unsigned behind = sense_generations_behind(view->generations);
+	sense_buf_printf(out, "generation   %llu, hash %s", (ull)now->number, now->hash);
+	if (behind)
+		sense_buf_printf(out, "; %u of %u workers not yet", behind, view->crew->count);
+	sense_buf_addc(out, '\n');
 	sense_buf_printf(out, "loaded       %s, in %.1f ms\n", time_text(now->loaded_us, when),
 	                 (double)now->took_us / 1000);
 	if (now->saved_us)
@@ -212,25 +228,34 @@ static void attempt_text(const struct sense_attempt *last, struct sense_buf *out
 	problems_text(last, PROBLEMS_SHOWN, "             ", out);
 }
 
-static void rules_text(const struct sense_shared *shared, struct sense_buf *out)
+static void rules_text(const struct sense_crew *crew, struct sense_buf *out)
 {
 	char id[SENSE_SHARED_RULE_ID_MAX], when[32];
+	struct sense_rule_counts counts;
 	sense_buf_printf(out, "\n%-32s", "RULE");
 #define RULE_HEAD(head, key, value) sense_buf_printf(out, " %9s", head);
 	RULE_COLUMNS(RULE_HEAD)
 #undef RULE_HEAD
 	sense_buf_adds(out, "  LAST FIRED\n");
-	for (unsigned i = 0; i < rule_count(shared); i++) {
-		const struct sense_shared_rule *rule = &shared->rules[i];
-		sense_shared_rule_id(shared, i, id);
-		uint64_t last = load(rule->last_ts);
+	for (unsigned i = 0; i < sense_crew_rules(crew); i++) {
+		sense_crew_rule_counts(crew, i, &counts);
+		sense_shared_rule_id(&crew->member[0], i, id);
 		sense_buf_printf(out, "%-32s", id);
 #define RULE_CELL(head, key, value) sense_buf_printf(out, " %9llu", (ull)(value));
 		RULE_COLUMNS(RULE_CELL)
 #undef RULE_CELL
-		sense_buf_printf(out, "  %s%s\n", last ? time_text(last, when) : "-",
-		                 sense_shared_quarantined(shared, i) ? "  quarantined" : "");
+		sense_buf_printf(out, "  %s%s\n", counts.last_ts ? time_text(counts.last_ts, when) : "-",
+		                 sense_crew_quarantined(crew, i) ? "  quarantined" : "");
 	}
+}
+
+static void workers_text(const struct sense_supervisor_view *view, struct sense_buf *out)
+{
+	unsigned count = view->crew->count, restarts = view->outcome->restarts;
+	sense_buf_adds(out, count > 1 ? "workers     " : "worker      ");
+	for (unsigned i = 0; i < count; i++)
+		sense_buf_printf(out, "%s %d", i ? "," : " pid", (int)view->worker[i].pid);
+	sense_buf_printf(out, ", %u restart%s\n", restarts, plural(restarts));
 }
 
 static void status_text(const struct sense_supervisor_view *view, const struct sense_status_live *live,
@@ -245,16 +270,15 @@ static void status_text(const struct sense_supervisor_view *view, const struct s
 	else
 		sense_buf_printf(out, disk.differs ? "differs, hash %s\n" : "the same\n", disk.hash);
 	attempt_text(&view->generations->last, out);
-	sense_buf_printf(out, "worker       pid %d, %u restart%s\n", (int)view->worker, view->outcome->restarts,
-	                 plural(view->outcome->restarts));
+	workers_text(view, out);
 	sense_buf_printf(out, "seen         %llu packets, %llu events, %llu findings\n",
-	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_PACKETS),
-	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_EVENTS),
-	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	                 (ull)sense_crew_count(view->crew, SENSE_COUNT_PACKETS),
+	                 (ull)sense_crew_count(view->crew, SENSE_COUNT_EVENTS),
+	                 (ull)sense_crew_count(view->crew, SENSE_COUNT_FINDINGS));
 	if (live)
-		sense_status_live_text(live, view->shared, out);
+		sense_status_live_text(live, view->crew, out);
 	if (rules)
-		rules_text(view->shared, out);
+		rules_text(view->crew, out);
 }
 
 /* ---- the end of a reload -------------------------------------------------------------------------- */

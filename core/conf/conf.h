@@ -70,6 +70,7 @@
 	  "where the agent keeps what outlives it")                                                       \
 	X(CAPTURE_INTERFACES, "capture.interfaces", LIST, "", 0, 0, "",                                   \
 	  "network interfaces to listen on; empty: all, loopback too")                                    \
+	X(CAPTURE_WORKERS, "capture.workers", NUMBER, "1", 1, 16, "", "processes that share the packets")  \
 	X(CAPTURE_RING, "capture.ring", BYTES, "64MiB", 1048576, 1073741824, "",                          \
 	  "memory for packets that wait to be looked at")                        \
 	X(CAPTURE_SNAPLEN, "capture.snaplen", BYTES, "20KiB", 1536, 262144, "",                           \

@@ -324,6 +324,7 @@ sense_engine *sense_engine_new(const struct sense_engine_config *config, sense_e
 	if (!engine)
 		goto memory;
 	engine->config = *config;
+	engine->sequence = config->sequence;
 	sense_arena_init(&engine->work_memory, WORK_LIMIT);
 	sense_arena_init(&engine->meta_memory, META_LIMIT);
 	sense_arena_init(&engine->finding_memory, FINDING_LIMIT);

@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/plugin/loader.h"
+#include "core/proc/crew.h"
 
 #define LOOK_MS 1000u
 #define TELL_MS 60000u /* drops are told at once, then at most so often */
@@ -12,7 +13,8 @@
 struct sense_capture {
 	const struct sense_live_ops *ops;
 	void *live;
-	struct sense_source source;
+	struct sense_source sources[SENSE_WORKERS_MAX];
+	unsigned workers;
 	struct sense_live_stats stats;
 	uint64_t told; /* drops */
 	unsigned look_left_ms, quiet_left_ms;
@@ -30,17 +32,21 @@ static enum sense_status begin(sense_capture *capture, const struct sense_conf *
 	    .size = sizeof want,
 	    .interfaces = interfaces,
 	    .interface_count = interface_count,
-	    .workers = 1,
+	    .workers = capture->workers,
 	    .ring_bytes = sense_conf_number(conf, SENSE_CONF_CAPTURE_RING),
 	    .snaplen = (uint32_t)sense_conf_number(conf, SENSE_CONF_CAPTURE_SNAPLEN),
 	    .filter = sense_conf_text(conf, SENSE_CONF_CAPTURE_FILTER),
 	};
-	capture->source.name = "live";
-	return capture->ops->begin(sense_plugin_host(), &want, &capture->live, &capture->source.fd, err);
+	int fds[SENSE_WORKERS_MAX];
+	enum sense_status status = capture->ops->begin(sense_plugin_host(), &want, &capture->live, fds, err);
+	for (unsigned i = 0; !status && i < capture->workers; i++)
+		capture->sources[i] = (struct sense_source){.name = "live", .fd = fds[i]};
+	return status;
 }
 
 sense_capture *sense_capture_open(const struct sense_conf *conf, const char *plugins_dir,
-                                  const char *const *interfaces, unsigned interface_count, sense_error *err)
+                                  const char *const *interfaces, unsigned interface_count, unsigned workers,
+                                  sense_error *err)
 {
 	const struct sense_plugin *plugin = sense_plugin_load(plugins_dir, SENSE_CAPTURE_PLUGIN, err);
 	if (!plugin)
@@ -50,6 +56,7 @@ sense_capture *sense_capture_open(const struct sense_conf *conf, const char *plu
 		sense_fail(err, SENSE_E_MEMORY, "capture", "no memory");
 		return NULL;
 	}
+	capture->workers = workers < SENSE_WORKERS_MAX ? workers : SENSE_WORKERS_MAX;
 	if (plugin->size >= offsetof(struct sense_plugin, live) + sizeof plugin->live)
 		capture->ops = plugin->live;
 	if (!capture->ops) {
@@ -75,9 +82,9 @@ void sense_capture_close(sense_capture *capture)
 	free(capture);
 }
 
-const struct sense_source *sense_capture_source(const sense_capture *capture)
+const struct sense_source *sense_capture_sources(const sense_capture *capture)
 {
-	return &capture->source;
+	return capture->sources;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------- */

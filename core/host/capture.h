@@ -16,10 +16,11 @@ typedef struct sense_capture sense_capture;
 
 /* interfaces: of the command line, in place of those of the configuration; none: those. */
 sense_capture *sense_capture_open(const struct sense_conf *conf, const char *plugins_dir,
-                                  const char *const *interfaces, unsigned interface_count, sense_error *err);
+                                  const char *const *interfaces, unsigned interface_count, unsigned workers,
+                                  sense_error *err);
 void sense_capture_close(sense_capture *capture); /* NULL is fine */
-/* What the worker reads. The descriptor is the capture's. */
-const struct sense_source *sense_capture_source(const sense_capture *capture);
+/* What workers read: one each, flows are spread over them. The descriptors are the capture's. */
+const struct sense_source *sense_capture_sources(const sense_capture *capture);
 /* elapsed_ms: since the last call. keeper: where gaps are told; NULL: they are only logged. */
 void sense_capture_look(sense_capture *capture, unsigned elapsed_ms, sense_keeper *keeper);
 

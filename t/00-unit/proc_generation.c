@@ -134,10 +134,11 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 
 /* The disk changes, then SIGHUP comes: once for each new text. */
 static const char *const *next_texts;
-static bool on_tick(void *self, const struct sense_shared *shared)
+static unsigned workers = 1; /* of a run */
+static bool on_tick(void *self, const struct sense_crew *crew)
 {
 	(void)self;
-	(void)shared;
+	(void)crew;
 	if (next_texts && *next_texts) {
 		disk = **next_texts ? *next_texts : NULL;
 		next_texts++;
@@ -205,24 +206,24 @@ static struct sense_outcome run(const char *first, const char *const *texts, con
                                 enum sense_status *status)
 {
 	struct sense_outcome outcome;
-	struct sense_shared shared;
-	struct sense_source sources[] = {{"one.pcap", -1}};
+	struct sense_crew crew;
+	struct sense_source sources[] = {{"one.pcap", -1}, {"two.pcap", -1}, {"three.pcap", -1}};
 	struct sense_policies policies = {.read = disk_read, .last_good = last_good};
 	said[0] = '\0';
 	disk = first;
 	next_texts = texts;
-	if (sense_shared_new(&shared, 16, 4096, NULL))
+	if (sense_crew_new(&crew, workers, 16, 4096, NULL))
 		abort();
 	struct sense_job job = {
 	    .sources = sources,
-	    .source_count = 1,
-	    .shared = &shared,
+	    .source_count = workers,
+	    .crew = &crew,
 	    .worker_main = obeys,
 	    .policies = &policies,
 	    .sink = {.message = on_message, .tick = on_tick},
 	};
 	*status = sense_supervisor_run(&job, &outcome, &err);
-	sense_shared_free(&shared);
+	sense_crew_free(&crew);
 	return outcome;
 }
 

@@ -45,7 +45,7 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 	snprintf(seen->all + used, sizeof seen->all - used, "%s\n", text);
 }
 
-static struct sense_shared shared;
+static struct sense_crew crew;
 static struct sense_source sources[] = {{"one.pcap", -1}, {"two.pcap", -1}, {"three.pcap", -1}};
 
 static struct sense_outcome run(sense_worker_main *worker_main, void *context, struct seen *seen,
@@ -54,13 +54,13 @@ static struct sense_outcome run(sense_worker_main *worker_main, void *context, s
 	struct sense_outcome outcome;
 	unsigned accept = seen->accept;
 	*seen = (struct seen){.accept = accept};
-	sense_shared_free(&shared);
-	if (sense_shared_new(&shared, RULES, 4096, NULL))
+	sense_crew_free(&crew);
+	if (sense_crew_new(&crew, 1, RULES, 4096, NULL))
 		abort();
 	struct sense_job job = {
 	    .sources = sources,
 	    .source_count = 3,
-	    .shared = &shared,
+	    .crew = &crew,
 	    .worker_main = worker_main,
 	    .worker_context = context,
 	    .sink = {.self = seen, .finding = on_finding, .flow = on_flow, .message = on_message},
@@ -288,7 +288,7 @@ static void test_good(struct seen *seen)
 	is_num(seen->flow_sum, 59997, "each once");
 	is_num(seen->findings, 1, "so does the finding");
 	is_str(seen->last, "hello 5", "and the message");
-	is_num(sense_shared_count(&shared, SENSE_COUNT_PACKETS), 12, "counters are shared");
+	is_num(sense_crew_count(&crew, SENSE_COUNT_PACKETS), 12, "counters are shared");
 }
 
 static void test_hang(struct seen *seen)
@@ -299,12 +299,12 @@ static void test_hang(struct seen *seen)
 	ok(outcome.complete, "the sources are read to their end");
 	is_num(outcome.restarts, 1, "one worker was replaced");
 	is_num(outcome.quarantined, 1, "one rule is in quarantine");
-	ok(sense_shared_quarantined(&shared, 3), "the one that hung");
+	ok(sense_crew_quarantined(&crew, 3), "the one that hung");
 	ok(strstr(seen->all, "rule test.hang is in quarantine") != NULL, "it is named");
 	is_num(seen->findings, 30, "each batch's finding arrived once: also that of the batch in hand");
 	is_num(outcome.flows_lost, 5, "flows in progress are counted as lost");
 	is_num(outcome.packets_lost, 8, "so are the packets in hand");
-	is_num(sense_shared_count(&shared, SENSE_COUNT_PACKETS), 30 * 8 - 8,
+	is_num(sense_crew_count(&crew, SENSE_COUNT_PACKETS), 30 * 8 - 8,
 	       "counters add up over the restart");
 }
 
@@ -354,7 +354,7 @@ static void test_untrusted(struct seen *seen)
 	is_num(status, SENSE_OK, "nonsense from a worker harms nothing");
 	ok(outcome.malformed >= 4, "it is counted: %u", outcome.malformed);
 	is_num(outcome.failures, 1, "a place that does not exist is not gone to");
-	ok(sense_shared_quarantined(&shared, 5), "a rule that was running at a crash is quarantined");
+	ok(sense_crew_quarantined(&crew, 5), "a rule that was running at a crash is quarantined");
 	ok(strstr(seen->all, "\xff") == NULL, "names are made printable");
 }
 
@@ -406,6 +406,6 @@ int main(void)
 	test_crash(&seen);
 	test_untrusted(&seen);
 	test_end(&seen);
-	sense_shared_free(&shared);
+	sense_crew_free(&crew);
 	return tap_done();
 }
