@@ -98,19 +98,17 @@ void sense_shared_leave(struct sense_shared *shared)
 	if (shared->page)
 		munmap(shared->page, shared->mapped);
 	sense_mailbox_free(&shared->mailbox);
-	shared->page = NULL;
-	shared->rules = NULL;
+	*shared = (struct sense_shared){0};
 }
 
 void sense_shared_free(struct sense_shared *shared)
 {
-	sense_shared_leave(shared);
 	if (!shared->beside) {
 		sense_views_free(&shared->quarantine_views);
 		if (shared->extra)
 			munmap(shared->extra, shared->extra_bytes);
 	}
-	*shared = (struct sense_shared){0};
+	sense_shared_leave(shared);
 }
 
 void sense_shared_inherit(struct sense_shared *shared)
