@@ -146,6 +146,8 @@ static void status_json(const struct sense_supervisor_view *view, const struct s
 	sense_json_member_uint(&json, "worker_pid", (uint64_t)view->worker);
 	sense_json_member_uint(&json, "restarts", view->outcome->restarts);
 	sense_json_member_uint(&json, "packets", sense_shared_count(view->shared, SENSE_COUNT_PACKETS));
+	sense_json_member_uint(&json, "flows", sense_shared_count(view->shared, SENSE_COUNT_FLOWS));
+	sense_json_member_uint(&json, "flows_live", load(view->shared->page->live));
 	sense_json_member_uint(&json, "events", sense_shared_count(view->shared, SENSE_COUNT_EVENTS));
 	sense_json_member_uint(&json, "findings", sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
 	if (live)
