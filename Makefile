@@ -27,7 +27,7 @@ MAIN_SRC   := core/main.c
 LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c lua/*/*.c))
 LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
-UNIT_SRC   := $(wildcard t/00-unit/*.c t/70-fault/*.c)
+UNIT_SRC   := $(filter-out t/70-fault/crowd.c,$(wildcard t/00-unit/*.c t/70-fault/*.c))
 PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
 FUZZ_NAMES := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 BENCH_SRC  := $(wildcard t/bench/*.c)
@@ -41,6 +41,13 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
+PLUGIN_LIBS_packet := -lpcap
+PLUGIN_LIBS_sockets := -lbpf -ljansson
+PLUGIN_LIBS_procs := -lcrypto
+PLUGIN_LIBS_files := -ljansson -lyaml -lz
+# Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
+$(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
+FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -76,10 +83,25 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	$(Q)printf '.section .rodata,"a",@progbits\n.global sense_lua_$*_begin, sense_lua_$*_end\nsense_lua_$*_begin:\n.incbin "$<"\nsense_lua_$*_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
 	  $(CC) -c -x assembler -o $@ -
 
-$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags
+# NAME.bpf.c of a plugin is for the kernel; the plugin holds it as the symbols NAME_bpf_begin and _end.
+BPF_CLANG ?= clang
+embedded   = $(patsubst %.bpf.c,$(B)/%.embed.o,$(wildcard plugins/$(1)/*.bpf.c))
+BPF_SRC    := $(wildcard plugins/*/*.bpf.c)
+$(BPF_SRC:%.c=$(B)/%.o): $(B)/%.bpf.o: %.bpf.c $$(wildcard $$(dir $$*)*.h)
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(BPF_CLANG) -target bpf -O2 -g -Wall -Werror $(if $(shell $(CC) -print-multiarch),-I/usr/include/$(shell $(CC) -print-multiarch)) -c -o $@ $<
+
+$(BPF_SRC:%.bpf.c=$(B)/%.embed.o): %.embed.o: %.bpf.o
+	$(call say,EMBED,$<)
+	$(Q)printf '.section .rodata,"a",@progbits\n.global $(*F)_bpf_begin, $(*F)_bpf_end\n.hidden $(*F)_bpf_begin, $(*F)_bpf_end\n.balign 16\n$(*F)_bpf_begin:\n.incbin "$<"\n$(*F)_bpf_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
+	  $(CC) -c -x assembler -o $@ -
+
+$(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags \
+  $$(call embedded,$$*)
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
-	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.c,$^) $(PLUGIN_LIBS_$*)
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.o,$^) $(filter-out %.bpf.c,$(filter %.c,$^)) $(PLUGIN_LIBS_$*)
 
 # What the agent looks for beside itself.
 $(B)/policies:
@@ -127,7 +149,7 @@ FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
 $(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS_$(*F))
 
 fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 
@@ -149,7 +171,7 @@ docs: all ## write the reference and the types for editors from the agent's own 
 	$(Q)contrib/doc/tables --write docs/rules.md docs/output.md
 
 # ---- care -----------------------------------------------------------------------------------------
-TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(wildcard plugins/*/*.c))
+TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(filter-out %.bpf.c,$(wildcard plugins/*/*.c)))
 .PHONY: $(TIDY)
 $(TIDY): tidy/%: %
 	$(call say,TIDY,$<)
@@ -162,7 +184,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(call say,CHECK,core lua plugins proto)
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr $(INCLUDE) \
 	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=pointerOutOfBounds:core/base/hash.h \
-	  core lua plugins proto
+	  $(BPF_SRC:%=-i%) core lua plugins proto
 	$(call say,MANDOC,contrib/man)
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 
@@ -174,14 +196,21 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib/sense
 DATADIR ?= $(PREFIX)/share/sense
 MANDIR  ?= $(PREFIX)/share/man/man1
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+CONFDIR ?= /etc/sense
 
 install: all ## install under PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(AGENT) $(DESTDIR)$(PREFIX)/bin/sense-agent
 	install -d $(DESTDIR)$(LIBDIR)/plugins $(DESTDIR)$(DATADIR) $(DESTDIR)$(MANDIR)
 	install -m 644 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/plugins
-	cp -R policies $(DESTDIR)$(DATADIR)/
-	cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
+	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
+	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
+	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +16,15 @@
 #include "core/base/log.h"
 #include "core/cli/cli.h"
 #include "core/cli/findings.h"
+#include "core/cli/pass.h"
 #include "core/cli/replay.h"
+#include "core/cli/run.h"
 #include "core/cli/status.h"
-#include "lua/conf_file.h"
+#include "core/host/capture.h"
+#include "lua/conf_dir.h"
 #include "lua/shift.h"
 #include "lua/station.h"
 #include "lua/tools/tools.h"
-
-#define DEFAULT_CONFIG "/etc/sense/agent.lua"
 
 /* ---- configuration ---------------------------------------------------------------------------------- */
 
@@ -32,12 +34,8 @@ static enum sense_status conf_load(struct sense_conf *conf, const struct sense_c
 	enum sense_status status = sense_conf_init(conf, err);
 	if (status)
 		return status;
-	const char *file = cli->config_file;
-	if (!file && !access(DEFAULT_CONFIG, R_OK))
-		file = DEFAULT_CONFIG;
 	/* Every source is read even when one is wrong, so that one run tells all there is to mend. */
-	if (file)
-		status = sense_conf_file_load(conf, file, report, err);
+	status = sense_conf_files_load(conf, cli->config_file, report, err);
 	enum sense_status environment = sense_conf_environment(conf, environ, report, err);
 	status = status ? status : environment;
 	for (unsigned i = 0; i < cli->set_count; i++) {
@@ -83,44 +81,110 @@ static enum sense_status policies_read(void *self, struct sense_bundle *out, sen
 	return status;
 }
 
-static int replay(const struct sense_conf *conf, const struct sense_cli *cli)
-{
-	sense_error err;
+/* What every run of a worker needs. */
+struct assembly {
 	struct sense_shared shared;
+	struct policies_source policies_of;
+	struct sense_policies policies;
+	struct sense_shift_config shift;
+	char last_good[PATH_MAX];
+};
+
+/* A service has defaults of its own: it keeps the last good policies, and answers at the usual socket. */
+static void service_defaults(struct assembly *a, const struct sense_conf *conf)
+{
+	if (!*a->policies.socket)
+		a->policies.socket = SENSE_CONTROL_DEFAULT;
+	if (*a->policies.last_good)
+		return;
+	snprintf(a->last_good, sizeof a->last_good, "%s/policies.last_good",
+	         sense_conf_text(conf, SENSE_CONF_AGENT_DIR));
+	a->policies.last_good = a->last_good;
+}
+
+static enum sense_status assemble(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli,
+                                  sense_error *err)
+{
 	struct sense_memory_plan plan;
-	sense_station_memory(conf, &plan);
-	if (sense_shared_new(&shared, SENSE_RULES_MAX, plan.total, &err)) {
-		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
-		return SENSE_EXIT_FAILED;
-	}
-	struct policies_source policies_of = {conf, cli};
 	unsigned path_count = cli->policy_count;
-	struct sense_policies policies = {
-	    .self = &policies_of,
+	*a = (struct assembly){.policies_of = {conf, cli}};
+	sense_station_memory(conf, &plan);
+	enum sense_status status = sense_shared_new(&a->shared, SENSE_RULES_MAX, plan.total, err);
+	if (status)
+		return status;
+	a->policies = (struct sense_policies){
+	    .self = &a->policies_of,
 	    .read = policies_read,
 	    .paths = sense_station_paths(conf, cli->policies, &path_count),
 	    .watch = sense_conf_number(conf, SENSE_CONF_POLICIES_WATCH),
 	    .last_good = sense_conf_text(conf, SENSE_CONF_POLICIES_LAST_GOOD),
 	    .socket = sense_conf_text(conf, SENSE_CONF_CONTROL_SOCKET),
 	};
-	policies.path_count = cli->no_policies ? 0 : path_count;
-	struct sense_shift_config shift = {
-	    .conf = conf,
-	    .observed_too = cli->observed,
-	    .flows = cli->flows || !cli->json, /* the table adds up their bytes */
-	    .all_flows = cli->flows,
-	};
-	struct sense_replay run = {
-	    .cli = cli,
-	    .shared = &shared,
+	a->policies.path_count = cli->no_policies ? 0 : path_count;
+	a->shift = (struct sense_shift_config){.conf = conf, .observed_too = cli->observed};
+	return SENSE_OK;
+}
+
+static struct sense_job job_of(struct assembly *a, const struct sense_conf *conf)
+{
+	return (struct sense_job){
+	    .shared = &a->shared,
 	    .worker_main = sense_shift_main,
-	    .worker_context = &shift,
-	    .policies = &policies,
-	    .limits = {.call_cpu_ms =
-	                   (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_HARD_LIMIT) / 1000)},
+	    .worker_context = &a->shift,
+	    .policies = &a->policies,
+	    .limits = {.call_cpu_ms = (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_HARD_LIMIT) / 1000)},
 	};
-	int code = sense_replay_run(&run);
-	sense_shared_free(&shared);
+}
+
+static int replay(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	a->shift.flows = cli->flows || !cli->json; /* the table adds up their bytes */
+	a->shift.all_flows = cli->flows;
+	return sense_replay_run(&(struct sense_replay){.cli = cli, .job = job_of(a, conf)});
+}
+
+static int on_host(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli,
+                   int (*go)(const struct sense_run *run))
+{
+	char plugins[PATH_MAX], catalogue[PATH_MAX];
+	const struct sense_run run = {
+	    .conf = conf,
+	    .cli = cli,
+	    .plugins_dir = sense_station_plugins_dir(conf, plugins),
+	    .catalogue_dir = sense_station_catalogue_dir(conf, catalogue),
+	    .job = job_of(a, conf),
+	};
+	return go(&run);
+}
+
+static int run(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	a->shift.capture = cli->no_capture ? NULL : SENSE_CAPTURE_PLUGIN;
+	a->shift.live = true;
+	service_defaults(a, conf);
+	return on_host(a, conf, cli, sense_run_run);
+}
+
+/* It changes nothing: it keeps no policies, and the socket is that of an agent that runs. */
+static int scan(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	a->shift.host_events = true;
+	a->policies.last_good = a->policies.socket = "";
+	a->policies.watch = false;
+	return on_host(a, conf, cli, sense_pass_run);
+}
+
+static int with_worker(const struct sense_conf *conf, const struct sense_cli *cli,
+                       int (*go)(struct assembly *, const struct sense_conf *, const struct sense_cli *))
+{
+	sense_error err;
+	struct assembly assembly;
+	if (assemble(&assembly, conf, cli, &err)) {
+		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+		return SENSE_EXIT_FAILED;
+	}
+	int code = go(&assembly, conf, cli);
+	sense_shared_free(&assembly.shared);
 	return code;
 }
 
@@ -129,6 +193,10 @@ static int command(const struct sense_cli *cli)
 	sense_error err;
 	struct sense_conf conf;
 	struct sense_report report;
+	if (cli->example) {
+		sense_conf_print_example(stdout); /* also when the configuration at hand is wrong */
+		return SENSE_EXIT_OK;
+	}
 	sense_report_init(&report);
 	int code = SENSE_EXIT_FAILED;
 	if (conf_load(&conf, cli, &report, &err)) {
@@ -139,7 +207,14 @@ static int command(const struct sense_cli *cli)
 	}
 	switch (cli->command) {
 	case SENSE_CLI_REPLAY:
-		code = replay(&conf, cli);
+		code = with_worker(&conf, cli, replay);
+		break;
+	case SENSE_CLI_RUN:
+		code = with_worker(&conf, cli, run);
+		break;
+	case SENSE_CLI_SCAN:
+	case SENSE_CLI_INVENTORY:
+		code = with_worker(&conf, cli, scan);
 		break;
 	case SENSE_CLI_STATUS:
 	case SENSE_CLI_RELOAD:

@@ -154,6 +154,11 @@ struct sense_host {
 	const char *(*setting)(const char *key);
 	/* A figure of the sensor's that `status` shows, under this name. 64 at most in all. */
 	void (*gauge)(const char *name, uint64_t value);
+	/*
+	 * 1.2: for captures. True: no more is wanted. A read that waits (and `wait` returns then) ends with no
+	 * packets, as at the end of its source.
+	 */
+	bool (*ending)(void);
 };
 
 /* ---- capture: where packets come from ------------------------------------------------------ */

@@ -1,13 +1,14 @@
 #include "lua/conf_file.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lua/state.h"
-
-#define FILE_MAX 65536u
 
 struct load {
 	struct sense_conf *conf;
@@ -51,6 +52,8 @@ static enum sense_status set_entry(lua_State *L, struct load *load, int entry, c
 	if (!lua_istable(L, -1))
 		return sense_fail(why, SENSE_E_CONFIG, "config", "takes a text, a number or a list");
 	size_t count = lua_objlen(L, -1);
+	if (!count && sense_conf_is_group(key))
+		return SENSE_OK; /* a group of which nothing is set */
 	if (count > SENSE_CONF_LIST_MAX)
 		return sense_fail(why, SENSE_E_CONFIG, "config", "more than %d values", SENSE_CONF_LIST_MAX);
 	for (size_t i = 0; i < count; i++) {
@@ -123,35 +126,36 @@ enum sense_status sense_conf_text_load(struct sense_conf *conf, const char *name
 			  report->count - before == 1 ? "" : "s", name);
 }
 
-enum sense_status sense_conf_file_load(struct sense_conf *conf, const char *path, struct sense_report *report,
-				       sense_error *err)
+static enum sense_status file_read(int fd, char *out, size_t *len, sense_error *err)
 {
-	enum sense_status status;
-	char *text = malloc(FILE_MAX + 1);
-	FILE *file = fopen(path, "re");
-	if (!text) {
-		status = sense_fail(err, SENSE_E_MEMORY, "config", "no memory for %s", path);
-		goto out;
+	struct stat st;
+	if (fstat(fd, &st))
+		return sense_fail_errno(err, "config", "cannot read it");
+	if (!S_ISREG(st.st_mode))
+		return sense_fail(err, SENSE_E_CONFIG, "config", "not a regular file");
+	for (*len = 0; *len <= SENSE_CONF_FILE_MAX;) {
+		ssize_t got = read(fd, out + *len, SENSE_CONF_FILE_MAX + 1 - *len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return sense_fail_errno(err, "config", "cannot read it");
+		if (!got)
+			return SENSE_OK;
+		*len += (size_t)got;
 	}
-	if (!file) {
-		status = sense_fail_errno(err, "config", "cannot read %s", path);
-		goto out;
-	}
-	size_t len = fread(text, 1, FILE_MAX + 1, file);
-	if (ferror(file)) {
-		status = sense_fail_errno(err, "config", "cannot read %s", path);
-		goto out;
-	}
-	if (len > FILE_MAX) {
-		status =
-		    sense_fail(err, SENSE_E_LIMIT, "config", "%s: larger than %u KiB", path, FILE_MAX / 1024);
-		goto out;
-	}
-	text[len] = '\0';
-	status = sense_conf_text_load(conf, path, text, len, report, err);
-out:
-	if (file)
-		fclose(file);
+	return sense_fail(err, SENSE_E_LIMIT, "config", "larger than %u KiB", SENSE_CONF_FILE_MAX / 1024);
+}
+
+enum sense_status sense_conf_fd_load(struct sense_conf *conf, const char *name, int fd,
+				     struct sense_report *report, sense_error *err)
+{
+	size_t len = 0;
+	char *text = malloc(SENSE_CONF_FILE_MAX + 1);
+	if (!text)
+		return sense_fail(err, SENSE_E_MEMORY, "config", "no memory to read it");
+	enum sense_status status = file_read(fd, text, &len, err);
+	if (!status)
+		status = sense_conf_text_load(conf, name, text, len, report, err);
 	free(text);
 	return status;
 }

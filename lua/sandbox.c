@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
 #include "lua/fuse.h"
 #include "lua/source.h"
 #include "lua/state.h"
@@ -130,12 +130,8 @@ static bool handler_set(void)
 
 static enum sense_status timer_begin(sense_lua *lua, sense_error *err)
 {
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SENSE_LUA_SIGNAL};
 	struct itimerspec every = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
-	event.sigev_value.sival_ptr = lua;
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	if (!handler_set() ||
-	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &lua->timer))
+	if (!handler_set() || !sense_platform_thread_timer(SENSE_LUA_SIGNAL, lua, &lua->timer))
 		return sense_fail_errno(err, "lua", "cannot make the timer that limits rules");
 	lua->has_timer = true;
 	if (timer_settime(lua->timer, 0, &every, NULL))

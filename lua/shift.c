@@ -2,14 +2,20 @@
 
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/conf/units.h"
+#include "core/host/intake.h"
+#include "core/host/keeper.h"
 #include "core/plugin/loader.h"
-#include "core/proc/seccomp.h"
+#include "core/proc/lockdown.h"
 #include "lua/standby.h"
 
 #define PUBLISH_PACKETS 32768u
 #define ERROR_PACKETS 1024u /* rules fail: told sooner, a crash would lose the counts */
 #define IDLE_MS 100 /* how soon a worker without packets notices that it has new policies */
+#define INTAKE_BATCHES 8u /* events of the host are looked for at each such batch of packets ... */
+#define INTAKE_EVENTS 64u /* ... and so many of them taken */
+#define CLOCK_BATCHES 256u
 #define WORKER_MEMORY_BYTES ((uint64_t)4 << 30)
 
 struct shift {
@@ -24,6 +30,8 @@ struct shift {
 	uint64_t errors_told;  /* script errors then, and when, in ERROR_PACKETS */
 	uint64_t errors_at;
 	uint64_t suspended; /* rules, each time */
+	uint64_t batches;
+	struct sense_intake intake;
 };
 
 /* ---- what is told ---------------------------------------------------------------------------- */
@@ -101,6 +109,10 @@ static void counters_publish(struct shift *shift, const struct sense_engine_stat
 	    [SENSE_COUNT_STATE_ENTRIES] = shift->memory.state.entries,
 	    [SENSE_COUNT_STATE_EVICTED] = shift->memory.state.evicted,
 	    [SENSE_COUNT_RULES_SUSPENDED] = shift->suspended,
+	    [SENSE_COUNT_HOST_EVENTS] = shift->intake.taken,
+	    [SENSE_COUNT_HOST_MALFORMED] = shift->intake.malformed,
+	    [SENSE_COUNT_ATTRIBUTED] = s->attributed,
+	    [SENSE_COUNT_UNATTRIBUTED] = s->unattributed,
 	};
 	for (unsigned i = 0; i < SENSE_COUNT_DROPPED; i++)
 		sense_worker_count(shift->worker, (enum sense_counter)i, values[i]);
@@ -145,17 +157,36 @@ static void reload_step(struct shift *shift)
 	sense_reloader_swap(&shift->reloader);
 }
 
+/* False: there may be more. */
+static bool intake_take(struct shift *shift)
+{
+	for (unsigned i = 0; i < INTAKE_EVENTS; i++) {
+		const struct sense_host_event *event = sense_intake_next(&shift->intake);
+		if (!event)
+			return true;
+		if (shift->config->host_events)
+			sense_worker_host_event(shift->worker, shift->intake.data, shift->intake.len);
+		sense_engine_event(shift->station.engine, (enum sense_event_kind)event->kind, event->ts_us,
+		                   &event->given);
+	}
+	return false;
+}
+
 /* The source is silent. The time until the next look, in milliseconds. */
 static int on_idle(void *self)
 {
 	struct shift *shift = self;
 	bool due = sense_reloader_due(&shift->reloader);
+	bool all = !shift->station.engine || intake_take(shift);
 	if (due)
 		reload_step(shift);
-	else if (shift->station.engine)
+	if (shift->config->live && shift->station.engine)
+		sense_engine_clock(shift->station.engine, sense_clock_us());
+	if (!due && shift->station.engine)
 		counters_publish(shift, sense_engine_stats(shift->station.engine));
-	sense_worker_flush(shift->worker);
-	return due ? 0 : IDLE_MS;
+	if (!sense_worker_flush(shift->worker) || sense_worker_stopping(shift->worker) || shift->intake.ended)
+		return -1;
+	return due || !all ? 0 : IDLE_MS;
 }
 
 /* What a crash must not lose is told with each batch, before it is worked through; the rest seldom. */
@@ -181,6 +212,11 @@ static bool on_batch(void *self, const struct sense_engine_stats *stats)
 	}
 	if (sense_reloader_due(&shift->reloader))
 		reload_step(shift);
+	shift->batches++;
+	if (shift->intake.fd >= 0 && shift->batches % INTAKE_BATCHES == 0)
+		intake_take(shift);
+	if (shift->config->live && shift->batches % CLOCK_BATCHES == 0)
+		sense_engine_clock(shift->station.engine, sense_clock_us());
 	return !sense_worker_stopping(worker);
 }
 
@@ -238,9 +274,17 @@ int sense_shift_main(void *context, struct sense_worker *worker)
 {
 	sense_error err;
 	const struct sense_shift_config *config = context;
-	struct shift shift = {.config = config, .worker = worker, .station.conf = config->conf};
+	struct shift shift = {
+	    .config = config,
+	    .worker = worker,
+	    .station = {.conf = config->conf,
+	                .capture_plugin = config->capture,
+	                .board = worker->host ? worker->host->board : NULL},
+	    .intake = {.fd = worker->host ? worker->host->fd : -1},
+	};
+	const struct sense_plugin_idle idle = {.self = &shift, .work = on_idle, .fd = shift.intake.fd};
 	shift.reloader = (struct sense_reloader){.station = &shift.station, .worker = worker};
-	sense_plugin_on_idle(&(struct sense_plugin_idle){.self = &shift, .work = on_idle});
+	sense_plugin_on_idle(&idle);
 	sense_worker_phase(worker, SENSE_PHASE_LOAD);
 	enum sense_status status = shift_begin(&shift, &err);
 	if (!status)
@@ -256,6 +300,8 @@ int sense_shift_main(void *context, struct sense_worker *worker)
 	for (unsigned i = worker->first_source; i < worker->source_count; i++)
 		if (!sense_worker_stopping(worker))
 			source_read(&shift, i);
+	if (shift.intake.fd >= 0 && !sense_worker_stopping(worker))
+		sense_plugin_idle_run(&idle);
 	sense_worker_phase(worker, SENSE_PHASE_DRAIN);
 	sense_engine_finish(shift.station.engine);
 	counters_publish(&shift, sense_engine_stats(shift.station.engine));

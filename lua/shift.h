@@ -14,6 +14,9 @@ struct sense_shift_config {
 	bool observed_too; /* findings of rules that only observe */
 	bool flows;        /* flows as they leave: those that some rule held for ... */
 	bool all_flows;    /* ... or all of them */
+	const char *capture; /* the plugin that reads the sources; NULL: "pcap" */
+	bool live;         /* packets come as they happen: time goes on without them */
+	bool host_events;  /* events of this host are told to the supervisor, too */
 };
 
 /* A sense_worker_main; the context is a struct sense_shift_config. */

@@ -220,7 +220,8 @@ bool sense_reloader_step(struct sense_reloader *reloader)
 	struct sense_standby *standby = reloader->standby;
 	enum sense_status status = SENSE_OK;
 	if (!standby) {
-		const struct sense_letter *letter = reloader->worker->shared->mailbox.read;
+		const struct sense_letter *letter =
+		    sense_mailbox_letter(&reloader->worker->shared->mailbox);
 		reloader->seen = sense_mailbox_ticket(&reloader->worker->shared->mailbox);
 		store(page->loading, reloader->seen);
 		size_t len = letter->len <= SENSE_BUNDLE_MAX ? letter->len : 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
 #include "core/plugin/loader.h"
 
 #define UPDATE_EVERY_US (60u * 1000000u)
@@ -16,13 +17,10 @@
  * Beside the program as it was built, or as `make install` lays it out: the first that exists of
  * DIR(program)/first and DIR(program)/second.
  */
-static const char *beside_program(char out[PATH_MAX], const char *first, const char *second)
+static const char *beside_program(char *out, const char *first, const char *second)
 {
 	char program[PATH_MAX / 2];
-	ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-	if (len < 0)
-		len = 0;
-	program[len] = '\0';
+	sense_platform_program_path(program, sizeof program);
 	char *slash = strrchr(program, '/');
 	if (slash)
 		*slash = '\0';
@@ -32,13 +30,13 @@ static const char *beside_program(char out[PATH_MAX], const char *first, const c
 	return out;
 }
 
-static const char *plugins_dir(const struct sense_conf *conf, char out[PATH_MAX])
+const char *sense_station_plugins_dir(const struct sense_conf *conf, char *out)
 {
 	const char *set = sense_conf_text(conf, SENSE_CONF_PLUGINS_DIR);
 	return *set ? set : beside_program(out, "plugins", "../lib/sense/plugins");
 }
 
-static const char *catalogue_dir(const struct sense_conf *conf, char out[PATH_MAX])
+const char *sense_station_catalogue_dir(const struct sense_conf *conf, char *out)
 {
 	const char *set = sense_conf_text(conf, SENSE_CONF_CATALOGUE_DIR);
 	return *set ? set : beside_program(out, "policies/catalogue", "../share/sense/policies/catalogue");
@@ -84,8 +82,9 @@ enum sense_status sense_station_remember(struct sense_station *station, struct s
 enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err)
 {
 	char path[PATH_MAX];
-	const char *dir = plugins_dir(station->conf, path);
-	const struct sense_plugin *capture = sense_plugin_load(dir, "pcap", err);
+	const char *dir = sense_station_plugins_dir(station->conf, path);
+	const char *name = station->capture_plugin ? station->capture_plugin : "pcap";
+	const struct sense_plugin *capture = sense_plugin_load(dir, name, err);
 	const struct sense_plugin *classifier = capture ? sense_plugin_load(dir, "ndpi", err) : NULL;
 	if (!classifier)
 		return err->status;
@@ -93,14 +92,14 @@ enum sense_status sense_station_plugins(struct sense_station *station, sense_err
 	station->classifier = classifier->classifier;
 	if (!station->capture || !station->classifier)
 		return sense_fail(err, SENSE_E_UNSUPPORTED, "plugin", "%s: '%s' does not offer what its name says",
-				  dir, station->capture ? "ndpi" : "pcap");
+				  dir, station->capture ? "ndpi" : name);
 	return SENSE_OK;
 }
 
 enum sense_status sense_station_catalogue(struct sense_station *station, sense_error *err)
 {
 	char path[PATH_MAX];
-	station->catalogue = sense_catalogue_load(catalogue_dir(station->conf, path), err);
+	station->catalogue = sense_catalogue_load(sense_station_catalogue_dir(station->conf, path), err);
 	return station->catalogue ? SENSE_OK : err->status;
 }
 
@@ -175,6 +174,7 @@ enum sense_status sense_station_engine(struct sense_station *station, const stru
 	config.rules = station->rules;
 	config.throttle = station->memory ? &station->memory->throttle : NULL;
 	config.activities = station->memory ? &station->memory->activities : NULL;
+	config.board = station->board;
 	if (station->lua && !config.script.self)
 		config.script = sense_lua_script(station->lua);
 	config.max_flows = (uint32_t)sense_conf_number(conf, SENSE_CONF_FLOW_MAX);

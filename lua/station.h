@@ -23,6 +23,8 @@ struct sense_memory {
 /* Zero it, set conf, fill what is needed, close it. The members are there to be used. */
 struct sense_station {
 	const struct sense_conf *conf;
+	const char *capture_plugin; /* NULL: "pcap" */
+	const struct sense_board *board; /* whose flow is whose; NULL: nobody says */
 	const struct sense_capture_ops *capture;
 	const struct sense_classifier_ops *classifier;
 	sense_catalogue *catalogue;
@@ -41,6 +43,9 @@ void sense_station_memory(const struct sense_conf *conf, struct sense_memory_pla
 enum sense_status sense_station_remember(struct sense_station *station, struct sense_memory *memory, void *block,
 					 sense_error *err);
 
+/* Where plugins and the catalogue are; out holds PATH_MAX bytes and may be what is returned. */
+const char *sense_station_plugins_dir(const struct sense_conf *conf, char *out);
+const char *sense_station_catalogue_dir(const struct sense_conf *conf, char *out);
 enum sense_status sense_station_plugins(struct sense_station *station, sense_error *err);
 enum sense_status sense_station_catalogue(struct sense_station *station, sense_error *err);
 /* Reads the policies of the directories or files; none: those of the configuration, or as shipped. */

@@ -3,7 +3,7 @@
 -- Misses  what the catalogue does not know; look-ups over encrypted DNS (coverage/gaps.lua tells of
 --         those).
 -- Change  the network; the category (list: policies/catalogue/README.md); the words for extensions. The
---         rule on `inventory` is for host plugins of a later version.
+--         rule on `inventory` is for the sensors of `run` and `scan`; a replay has none.
 policy { title = "No companion services here", version = "1" }
 
 rule "cookbook.companions" {

@@ -1,8 +1,8 @@
 -- Finds   an MCP server that is started through a shell, fetches what it runs, or hides it: whatever the
 --         shell is told runs with the rights of the user, each time the client starts.
 -- Misses  what a harmless looking package does once it runs.
--- Change  the words; the servers that may. `mcp` events come from host plugins of a later version: the
---         rule loads and can be tested now.
+-- Change  the words; the servers that may. `mcp` events come from the sensors of `run` and `scan`; a replay
+--         has none. The shipped ai.mcp.powers (policies/mcp/configured.lua) looks at containers as well.
 policy { title = "MCP server with a shell command", version = "1" }
 
 local shells = words { "/sh -c", "bash -c", "zsh -c", "powershell", "pwsh", "cmd /c", "cmd.exe" }

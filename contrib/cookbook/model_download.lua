@@ -1,8 +1,7 @@
 -- Finds   a model that comes in: 1 GiB and more from a model hub on one connection, or a model file of
 --         that size on a host.
 -- Misses  parts fetched over many connections (sum them up as daily_quota.lua does), and models that
---         come from elsewhere. The `file` rule is for host plugins of a later version; it loads and can
---         be tested now.
+--         come from elsewhere. The `file` rule is for the sensors of `run` and `scan`; a replay has none.
 -- Change  the sizes; the folder in which models may be; the machines that may fetch them.
 policy { title = "Models downloaded", version = "1" }
 

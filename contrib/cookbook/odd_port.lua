@@ -1,7 +1,7 @@
 -- Finds   a model runtime on another port than its own: somebody moved it out of the way of whoever
 --         looks for port 11434, or runs a second one.
 -- Misses  requests over TLS, and runtimes whose port is anybody's (8000, 8080).
--- Change  the ports. The rule on `listen` is for host plugins of a later version.
+-- Change  the ports. The rule on `listen` is for the sensors of `run` and `scan`; a replay has none.
 policy { title = "Model runtime on an unusual port", version = "1" }
 
 -- By what is spoken on the wire, and by the tool's id on a host (policies/catalogue/runtimes.tsv).

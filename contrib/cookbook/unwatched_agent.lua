@@ -1,27 +1,21 @@
 -- Finds   agents that work without anybody to ask: started with a flag that lets them act on their own,
 --         or at weekends by service accounts and on build machines.
--- Misses  agents that are told so in a file. Programs are known from host plugins of a later version; on
---         the network the weekend rule works today, by the addresses of the build machines.
--- Change  the flags (more: `unattended_flags` in policies/catalogue/runtimes.tsv); accounts and
---         addresses.
+-- Misses  agents that are told so in a file. Programs are known where sensors run (`run`, `scan`); on the
+--         network alone the weekend rule works too, by the addresses of the build machines.
+-- Change  accounts and addresses. Which flags count says policies/catalogue/runtimes.tsv, for each agent
+--         its own.
 policy { title = "Agents that nobody watches", version = "1" }
-
-local flags = words {
-  "--dangerously-skip-permissions", "--dangerously-bypass-approvals", "--full-auto", "--yolo",
-  "--approval-mode yolo", "--allow-all-tools", "--yes-always", "--trust-all-tools",
-}
 
 rule "cookbook.unwatched_agent" {
   title = "Agent started without questions",
   severity = "medium", type = "agent", confidence = 90,
   on = "process.start",
-  match = { tool = { set = true }, process = { command = { set = true } } },
-  when = function(flow) return flags(flow.process.command) end,
+  match = { tool = { set = true }, process = { unattended = { set = true } } },
   finding = function(flow)
     return {
       severity = flow.user == "root" and "critical" or nil,
       summary = ("%s started %s with %s"):format(
-        flow.user or "Somebody", flow.tool, flags(flow.process.command)),
+        flow.user or "Somebody", flow.tool, flow.process.unattended),
     }
   end,
   throttle = { by = { "user", "tool" }, every = "1d" },

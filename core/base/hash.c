@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +30,7 @@ static void seed_choose(void)
 	if (text)
 		sense_log(SENSE_LOG_WARN, "hash", "SENSE_HASH_SEED is not a decimal number of 64 bits: "
 		                                  "a random seed is used");
-	if (getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed))
+	if (!getentropy(&seed, sizeof(seed)))
 		return;
 	/* A kernel that refuses leaves what an outsider can at least not read off the wire. */
 	struct timespec now;

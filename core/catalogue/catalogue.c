@@ -63,9 +63,8 @@ unsigned sense_catalogue_line_count(const char *text, size_t len)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* The whole of a regular file, NUL-terminated, in the catalogue's arena. */
-static enum sense_status file_read(sense_catalogue *catalogue, const char *path, char **text,
-                                   size_t *len, sense_error *err)
+enum sense_status sense_catalogue_file(struct sense_arena *arena, const char *path, char **text,
+                                       size_t *len, sense_error *err)
 {
 	enum sense_status status = SENSE_OK;
 	struct stat st;
@@ -81,7 +80,7 @@ static enum sense_status file_read(sense_catalogue *catalogue, const char *path,
 		                    path, (long long)st.st_size, SENSE_TSV_BYTES_MAX);
 		goto out;
 	}
-	*text = sense_arena_alloc(&catalogue->arena, (size_t)st.st_size + 1);
+	*text = sense_arena_alloc(arena, (size_t)st.st_size + 1);
 	if (!*text) {
 		status = sense_fail(err, SENSE_E_MEMORY, "catalogue", "out of memory for %s", path);
 		goto out;
@@ -106,7 +105,7 @@ static enum sense_status version_add(sense_catalogue *catalogue, const char *nam
                                      size_t len, sense_error *err)
 {
 	char *end;
-	/* file_read gave a text: the analyzer does not know that sense_fail never returns SENSE_OK. */
+	/* The file was read: the analyzer does not know that sense_fail never returns SENSE_OK. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	unsigned long format = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
 	if (!format || *end != ' ')
@@ -151,7 +150,7 @@ sense_catalogue *sense_catalogue_load(const char *dir, sense_error *err)
 		if (n < 0 || (size_t)n >= sizeof path)
 			status = sense_fail(err, SENSE_E_IO, "catalogue", "path too long: %s", dir);
 		else
-			status = file_read(catalogue, path, &text, &len, err);
+			status = sense_catalogue_file(&catalogue->arena, path, &text, &len, err);
 		if (!status)
 			status = parts[i].add(catalogue, path, text, len, err);
 	}

@@ -81,6 +81,9 @@ enum sense_status sense_catalogue_add_wire(sense_catalogue *catalogue, const cha
 
 /* Number of the label, which is added when new; -1 when there are too many. */
 int sense_catalogue_label_put(sense_catalogue *catalogue, const char *label);
+/* The whole of a regular file of at most SENSE_TSV_BYTES_MAX, NUL-terminated, in the arena. */
+enum sense_status sense_catalogue_file(struct sense_arena *arena, const char *path, char **text, size_t *len,
+                                       sense_error *err);
 /* Upper bound of the rows in a text, so that tables can be made before it is read. */
 unsigned sense_catalogue_line_count(const char *text, size_t len);
 

@@ -77,6 +77,8 @@ enum sense_status sense_tsv_open(struct sense_tsv *tsv, const char *name, char *
 	if (!line)
 		return sense_tsv_fail(tsv, err, "no line with the names of the columns");
 	status = split(tsv, line, err);
+	if (!columns)
+		return status;
 	for (unsigned i = 0; !status && i < tsv->columns; i++) {
 		if (!columns[i])
 			return sense_tsv_fail(tsv, err, "column '%s' is one too many", tsv->field[i]);

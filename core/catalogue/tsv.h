@@ -27,7 +27,10 @@ struct sense_tsv {
 	char *field[SENSE_TSV_COLUMNS_MAX];
 };
 
-/* Starts reading and checks that the columns are exactly those named; columns ends with NULL. */
+/*
+ * Starts reading and checks that the columns are exactly those named; columns ends with NULL. NULL: any, whose
+ * names are in tsv->field.
+ */
 enum sense_status sense_tsv_open(struct sense_tsv *tsv, const char *name, char *text, size_t len,
                                  const char *const *columns, sense_error *err);
 /* The next row in tsv->field; *more is false at the end. */

@@ -82,7 +82,7 @@ static int color_take(struct sense_cli *cli, const char *when)
 			cli->color = (enum sense_cli_color)i;
 			return -1;
 		}
-	return usage("replay", "--color takes auto, always or never, not '%s'", when);
+	return usage(sense_cli_commands[cli->command].name, "--color takes auto, always or never, not '%s'", when);
 }
 
 static int set_take(struct sense_cli *cli, const char *command, const char *text)
@@ -152,6 +152,12 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_REFERENCE:
 		cli->reference = true;
 		break;
+	case SENSE_OPTION_INTERFACE:
+		cli->interfaces[cli->interface_count++] = argument;
+		break;
+	case SENSE_OPTION_NO_CAPTURE:
+		cli->no_capture = true;
+		break;
 	case SENSE_OPTION_FOLLOW:
 		cli->follow = true;
 		break;
@@ -192,6 +198,9 @@ static int option_take(struct sense_cli *cli, int id, const char *argument)
 		break;
 	case SENSE_OPTION_COLOR:
 		return color_take(cli, argument);
+	case SENSE_OPTION_EXAMPLE:
+		cli->example = true;
+		break;
 	case SENSE_OPTION_CONFIG:
 		cli->config_file = argument;
 		break;
@@ -247,6 +256,8 @@ static int operands_check(const struct sense_cli *cli)
 		return usage(about->name, "%s takes no '%s'", about->name, cli->paths[0]);
 	if (cli->no_policies && cli->policy_count)
 		return usage(about->name, "--policies and --no-policies exclude each other");
+	if (cli->no_capture && cli->interface_count)
+		return usage(about->name, "--interface and --no-capture exclude each other");
 	bool on_captures = cli->command == SENSE_CLI_BENCH || cli->command == SENSE_CLI_EXPLAIN;
 	if (on_captures && !cli->capture_count)
 		return usage(about->name, "%s needs --on FILE, a capture", about->name);
@@ -316,7 +327,8 @@ int sense_cli_parse(int argc, char **argv, struct sense_cli *cli)
 	cli->sets = calloc((size_t)argc, sizeof *cli->sets);
 	cli->policies = calloc((size_t)argc, sizeof *cli->policies);
 	cli->captures = calloc((size_t)argc, sizeof *cli->captures);
-	if (!cli->sets || !cli->policies || !cli->captures) {
+	cli->interfaces = calloc((size_t)argc, sizeof *cli->interfaces);
+	if (!cli->sets || !cli->policies || !cli->captures || !cli->interfaces) {
 		fputs("sense-agent: no memory\n", stderr);
 		return SENSE_EXIT_FAILED;
 	}
@@ -328,5 +340,6 @@ void sense_cli_fini(struct sense_cli *cli)
 	free(cli->sets);
 	free(cli->policies);
 	free(cli->captures);
+	free(cli->interfaces);
 	*cli = (struct sense_cli){0};
 }

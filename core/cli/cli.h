@@ -22,7 +22,10 @@ enum sense_cli_command {
 	SENSE_CLI_EXPLAIN,
 	SENSE_CLI_NEW,
 	SENSE_CLI_API,
-	SENSE_CLI_FINDINGS
+	SENSE_CLI_FINDINGS,
+	SENSE_CLI_RUN,
+	SENSE_CLI_SCAN,
+	SENSE_CLI_INVENTORY
 };
 enum sense_cli_format { SENSE_FORMAT_PRETTY, SENSE_FORMAT_TAP, SENSE_FORMAT_JUNIT, SENSE_FORMAT_JSON };
 enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
@@ -43,6 +46,7 @@ struct sense_cli {
 	bool rules;
 	bool no_progress;
 	enum sense_cli_color color;
+	bool example;              /* --example: a configuration file to begin with */
 	/* of the rule tools */
 	const char *name;          /* --name: what a policy on stdin is called */
 	enum sense_cli_format format;
@@ -57,6 +61,10 @@ struct sense_cli {
 	const char *dir;           /* --dir DIR; NULL: the current one */
 	const char *event;         /* --event KIND */
 	bool reference;
+	/* of run */
+	const char **interfaces;   /* -i NAME, in order; none: those of the configuration */
+	unsigned interface_count;
+	bool no_capture;
 	/* of findings */
 	bool follow;
 	bool ack;

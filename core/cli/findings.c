@@ -10,6 +10,7 @@
 
 #include "core/cli/json.h"
 #include "core/cli/table.h"
+#include "core/cli/terminal.h"
 #include "core/cli/text.h"
 
 #define BATCH 256u
@@ -259,8 +260,10 @@ static enum sense_status round_show(struct session *session, sense_error *err)
 
 static enum sense_status table_show(struct session *session, sense_error *err)
 {
-	struct sense_table_style style;
-	sense_table_style_here(&style, session->cli->color);
+	struct sense_table_style style = {
+	    .width = sense_terminal_width(),
+	    .color = sense_terminal_color(session->cli->color),
+	};
 	sense_table_print(session->table, &style, NULL, &session->out);
 	return settle(session, err);
 }

@@ -182,10 +182,8 @@ void sense_json_member_list(struct sense_json *json, const char *key, const char
 	sense_json_close(json, ']');
 }
 
-/* ---- the two objects ------------------------------------------------------------------------------- */
-
 /* RFC 3339 in UTC, with microseconds. */
-static void member_time(struct sense_json *json, const char *key, uint64_t us)
+void sense_json_member_time(struct sense_json *json, const char *key, uint64_t us)
 {
 	time_t seconds = (time_t)(us / 1000000);
 	unsigned fraction = (unsigned)(us % 1000000);
@@ -200,6 +198,8 @@ static void member_time(struct sense_json *json, const char *key, uint64_t us)
 	snprintf(text, sizeof text, "%s.%06uZ", date, fraction);
 	sense_json_member(json, key, text);
 }
+
+/* ---- the two objects ------------------------------------------------------------------------------- */
 
 static void member_details(struct sense_json *json, const struct sense_finding *f)
 {
@@ -230,7 +230,7 @@ void sense_json_finding(struct sense_buf *out, const struct sense_finding *f)
 	sense_finding_id_format(f->id, id);
 	sense_json_open(&json, '{');
 	sense_json_member(&json, "id", id);
-	member_time(&json, "timestamp", f->timestamp);
+	sense_json_member_time(&json, "timestamp", f->timestamp);
 	sense_json_member(&json, "type", f->type);
 	sense_json_member(&json, "severity", f->severity);
 	sense_json_member(&json, "rule", f->rule);

@@ -32,6 +32,7 @@ void sense_json_member(struct sense_json *json, const char *key, const char *tex
 void sense_json_member_uint(struct sense_json *json, const char *key, uint64_t number);
 void sense_json_member_number(struct sense_json *json, const char *key, double number);
 void sense_json_member_bool(struct sense_json *json, const char *key, bool value);
+void sense_json_member_time(struct sense_json *json, const char *key, uint64_t us); /* RFC 3339, UTC */
 void sense_json_member_list(struct sense_json *json, const char *key, const char *const *list,
                             unsigned count);
 

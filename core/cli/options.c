@@ -11,28 +11,36 @@
 #define NEW (1u << SENSE_CLI_NEW)
 #define API (1u << SENSE_CLI_API)
 #define FINDINGS (1u << SENSE_CLI_FINDINGS)
-#define ALL (REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW | FINDINGS)
+#define RUN (1u << SENSE_CLI_RUN)
+#define SCAN (1u << SENSE_CLI_SCAN)
+#define INVENTORY (1u << SENSE_CLI_INVENTORY)
+#define ALL                                                                                                \
+	(RUN | SCAN | INVENTORY | REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW |  \
+	 FINDINGS)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
-    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated", REPLAY,
-     SENSE_OPTION_POLICIES},
-    {"no-policies", 0, NULL, "evaluate no rules at all", REPLAY, SENSE_OPTION_NO_POLICIES},
-    {"observed", 0, NULL, "also print what rules with action \"observe\" find", REPLAY,
+    {"policies", 0, "DIR", "take the policies of DIR instead of those shipped; may be repeated",
+     REPLAY | RUN | SCAN | INVENTORY, SENSE_OPTION_POLICIES},
+    {"no-policies", 0, NULL, "evaluate no rules at all", REPLAY | INVENTORY, SENSE_OPTION_NO_POLICIES},
+    {"observed", 0, NULL, "also print what rules with action \"observe\" find", REPLAY | SCAN,
      SENSE_OPTION_OBSERVED},
-    {"json", 0, NULL, "print findings as JSON, one object a line", REPLAY, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print findings as JSON, one object a line", REPLAY | SCAN, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print all that was found as one JSON object", INVENTORY, SENSE_OPTION_JSON},
     {"flows", 0, NULL, "print flows instead of findings, one JSON object a line", REPLAY,
      SENSE_OPTION_FLOWS},
     {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
     {"json", 0, NULL, "print the answer as JSON", STATUS | RELOAD, SENSE_OPTION_JSON},
     {"json", 0, NULL, "print findings as JSON, one object a line", FINDINGS, SENSE_OPTION_JSON},
+    {"json", 0, NULL, "print findings as they come, too, one JSON object a line", RUN, SENSE_OPTION_JSON},
+    {"interface", 'i', "NAME", "listen on this interface; may be repeated", RUN, SENSE_OPTION_INTERFACE},
+    {"no-capture", 0, NULL, "look at this host alone, at no packets", RUN, SENSE_OPTION_NO_CAPTURE},
     {"follow", 0, NULL, "go on with those that come, a line each", FINDINGS, SENSE_OPTION_FOLLOW},
     {"ack", 0, NULL, "acknowledge what was printed: it is not kept any longer", FINDINGS, SENSE_OPTION_ACK},
     {"rules", 0, NULL, "also tell how each rule fares", STATUS, SENSE_OPTION_RULES},
     {"no-progress", 0, NULL, "draw no progress bar", REPLAY, SENSE_OPTION_NO_PROGRESS},
     {"color", 0, "WHEN", "auto (on a terminal, unless NO_COLOR is set), always or never",
-     REPLAY | FINDINGS,
-     SENSE_OPTION_COLOR},
+     REPLAY | FINDINGS | SCAN | INVENTORY, SENSE_OPTION_COLOR},
     {"name", 0, "FILE", "what messages call the policy on stdin", CHECK, SENSE_OPTION_NAME},
     {"json", 0, NULL, "print one JSON object", CHECK | BENCH | EXPLAIN, SENSE_OPTION_JSON},
     {"format", 0, "FORMAT", "pretty, tap, junit or json", TEST, SENSE_OPTION_FORMAT},
@@ -46,6 +54,8 @@ const struct sense_cli_option sense_cli_options[] = {
     {"dir", 0, "DIR", "write there instead of the current directory", NEW, SENSE_OPTION_DIR},
     {"event", 0, "EVENT", "what the rule is about (default: flow.classified)", NEW, SENSE_OPTION_EVENT},
     {"reference", 0, NULL, "print the reference in Markdown instead", API, SENSE_OPTION_REFERENCE},
+    {"example", 0, NULL, "print a file to begin with, every setting with its default", CONFIG,
+     SENSE_OPTION_EXAMPLE},
     {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
     {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL, SENSE_OPTION_SET},
     {"help", 'h', NULL, "show this help", ALL | API, SENSE_OPTION_HELP},
@@ -73,8 +83,10 @@ const struct sense_cli_about sense_cli_commands[] = {
          true, true},
     [SENSE_CLI_CONFIG] =
         {"config", "", "show the effective configuration",
-         "Prints every key with its value and where it comes from.",
+         "Prints every key with its value and where it comes from: the default, /etc/sense/agent.lua (-c FILE),\n"
+         "the files of /etc/sense/agent.d (FILE.d) in the order of their names, the environment, --set.",
          "  sense-agent config\n"
+         "  sense-agent config --example > agent.lua\n"
          "  sense-agent config -c my.lua --set rules.memory=128MiB\n",
          false, false},
     [SENSE_CLI_STATUS] =
@@ -127,6 +139,34 @@ const struct sense_cli_about sense_cli_commands[] = {
          "this agent does; or the reference.",
          "  sense-agent api > sense.lua\n"
          "  sense-agent api --reference > reference.md\n",
+         false, false},
+    [SENSE_CLI_RUN] =
+        {"run", "", "watch this host and its traffic",
+         "Captures live, looks at processes, sockets and files of this host, runs the policies on what\n"
+         "it sees, and keeps findings in its spool (agent.dir, /var/lib/sense), until SIGTERM. Needs\n"
+         "root, or the capabilities of contrib/systemd/sense-agent.service; what it may not see is\n"
+         "reported as a gap.",
+         "  sense-agent run\n"
+         "  sense-agent run -i eth0 -i lo --json\n"
+         "  sense-agent run --no-capture --set host.cpu=1\n",
+         false, false},
+    [SENSE_CLI_SCAN] =
+        {"scan", "", "look at this host once, and tell what the policies find",
+         "Makes one pass over the programs, listeners and files of this host and prints one screen: risks,\n"
+         "AI tools, services, MCP servers, models, extensions, packages, GPUs, and what could not be\n"
+         "seen. With --json it prints the findings. Listens to no packets and keeps nothing. As another\n"
+         "user than root it sees what that user may see.",
+         "  sense-agent scan\n"
+         "  sense-agent scan --json | jq 'select(.severity == \"high\")'\n"
+         "  sense-agent scan --policies my/policies\n",
+         false, false},
+    [SENSE_CLI_INVENTORY] =
+        {"inventory", "", "list the AI of this host: tools, MCP servers, models, ...",
+         "Makes the same pass as scan and prints the same screen, longer; with --json one object with\n"
+         "everything that was found, for other programs and for comparing.",
+         "  sense-agent inventory\n"
+         "  sense-agent inventory --json > $(hostname).json\n"
+         "  sense-agent inventory --json | jq -r '.mcp_servers[] | select(.pinned == false) | .package'\n",
          false, false},
     [SENSE_CLI_FINDINGS] =
         {"findings", "", "show the findings that nobody has acknowledged yet",

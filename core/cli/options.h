@@ -32,8 +32,11 @@ enum sense_cli_option_id {
 	SENSE_OPTION_DIR,
 	SENSE_OPTION_EVENT,
 	SENSE_OPTION_REFERENCE,
+	SENSE_OPTION_EXAMPLE,
 	SENSE_OPTION_FOLLOW,
 	SENSE_OPTION_ACK,
+	SENSE_OPTION_INTERFACE,
+	SENSE_OPTION_NO_CAPTURE,
 	SENSE_OPTION_HELP
 };
 
@@ -58,7 +61,7 @@ struct sense_cli_about {
 
 extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
 extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
-#define SENSE_CLI_COMMAND_COUNT 11u
+#define SENSE_CLI_COMMAND_COUNT 14u
 
 void sense_cli_help(FILE *out);
 void sense_cli_help_command(FILE *out, enum sense_cli_command command);

@@ -17,8 +17,7 @@
 #include "core/cli/stats.h"
 #include "core/cli/status.h"
 #include "core/cli/table.h"
-
-#define FLUSH_BYTES 32768u
+#include "core/cli/terminal.h"
 
 struct session {
 	const struct sense_cli *cli;
@@ -26,43 +25,10 @@ struct session {
 	unsigned source_count;
 	unsigned open_failures;
 	uint64_t total_bytes; /* of the captures; 0: not known */
-	struct sense_buf out; /* for stdout */
+	struct sense_output out;
 	sense_table *table;
 	struct sense_progress progress;
-	bool reader_gone;  /* stdout was closed from the other side: a wish, not a failure */
-	bool write_failed;
 };
-
-/* ---- stdout ---------------------------------------------------------------------------------------- */
-
-static bool out_flush(struct session *session)
-{
-	const char *at = session->out.data;
-	size_t left = session->out.len;
-	if (session->out.failed) {
-		sense_log(SENSE_LOG_ERROR, "replay", "no memory for the output");
-		session->write_failed = true;
-	}
-	while (left && !session->reader_gone && !session->write_failed) {
-		ssize_t written = write(STDOUT_FILENO, at, left);
-		if (written >= 0) {
-			at += written;
-			left -= (size_t)written;
-		} else if (errno == EPIPE) {
-			session->reader_gone = true;
-		} else if (errno != EINTR) {
-			sense_log(SENSE_LOG_ERROR, "replay", "cannot write the output: %s", strerror(errno));
-			session->write_failed = true;
-		}
-	}
-	sense_buf_clear(&session->out);
-	return !session->reader_gone && !session->write_failed;
-}
-
-static bool out_flush_when_full(struct session *session)
-{
-	return session->out.len < FLUSH_BYTES || out_flush(session);
-}
 
 /* ---- results --------------------------------------------------------------------------------------- */
 
@@ -72,8 +38,8 @@ static bool on_finding(void *self, const struct sense_finding *finding)
 	if (session->table)
 		sense_table_finding(session->table, finding);
 	else if (!session->cli->flows)
-		sense_json_finding(&session->out, finding);
-	return out_flush_when_full(session);
+		sense_json_finding(&session->out.buf, finding);
+	return sense_output_flush_when_full(&session->out);
 }
 
 static bool on_flow(void *self, const struct sense_flowrecord *record)
@@ -82,8 +48,8 @@ static bool on_flow(void *self, const struct sense_flowrecord *record)
 	if (session->table)
 		sense_table_flow(session->table, record);
 	else if (session->cli->flows)
-		sense_json_flow(&session->out, record);
-	return out_flush_when_full(session);
+		sense_json_flow(&session->out.buf, record);
+	return sense_output_flush_when_full(&session->out);
 }
 
 static void on_message(void *self, enum sense_log_level level, const char *subsystem, const char *text)
@@ -100,7 +66,7 @@ static bool on_tick(void *self, const struct sense_shared *shared)
 	                      atomic_load_explicit(&page->progress_done, memory_order_relaxed),
 	                      session->total_bytes,
 	                      atomic_load_explicit(&page->taken, memory_order_relaxed));
-	return out_flush(session);
+	return sense_output_flush(&session->out);
 }
 
 static void on_control(void *self, const struct sense_supervisor_view *view,
@@ -108,7 +74,7 @@ static void on_control(void *self, const struct sense_supervisor_view *view,
 {
 	(void)self;
 	if (!sense_spool_answer(NULL, request, out))
-		sense_status_answer(view, request, out);
+		sense_status_answer(view, NULL, request, out);
 }
 
 /* ---- sources --------------------------------------------------------------------------------------- */
@@ -187,15 +153,17 @@ static void sources_close(struct session *session)
 
 static void table_show(struct session *session, const struct sense_shared *shared)
 {
-	struct sense_table_style style;
-	sense_table_style_here(&style, session->cli->color);
+	struct sense_table_style style = {
+	    .width = sense_terminal_width(),
+	    .color = sense_terminal_color(session->cli->color),
+	};
 	struct sense_table_totals totals = {
 	    .flows = sense_shared_count(shared, SENSE_COUNT_FLOWS),
 	    .packets = sense_shared_count(shared, SENSE_COUNT_PACKETS),
 	    .files = session->source_count,
 	    .observed = session->cli->observed ? 0 : sense_shared_count(shared, SENSE_COUNT_OBSERVED),
 	};
-	sense_table_print(session->table, &style, &totals, &session->out);
+	sense_table_print(session->table, &style, &totals, &session->out.buf);
 }
 
 static double seconds_since(const struct timespec *begun)
@@ -232,7 +200,7 @@ static int exit_code(const struct session *session, enum sense_status status,
 	if (outcome->signal)
 		return 128 + outcome->signal;
 	/* A restart lost flows, a quarantined or suspended rule did not see all: the answer is not whole. */
-	bool failed = status || session->open_failures || session->write_failed || outcome->failures ||
+	bool failed = status || session->open_failures || session->out.failed || outcome->failures ||
 	              outcome->restarts || outcome->malformed ||
 	              sense_shared_count(shared, SENSE_COUNT_RULES_SUSPENDED);
 	return failed ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;
@@ -242,21 +210,15 @@ static enum sense_status supervise(struct session *session, const struct sense_r
                                    struct sense_outcome *outcome)
 {
 	sense_error err;
-	struct sense_job job = {
-	    .sources = session->sources,
-	    .source_count = session->source_count,
-	    .shared = replay->shared,
-	    .worker_main = replay->worker_main,
-	    .worker_context = replay->worker_context,
-	    .policies = replay->policies,
-	    .sink = {.self = session,
-	             .finding = on_finding,
-	             .flow = on_flow,
-	             .message = on_message,
-	             .tick = on_tick,
-	             .control = on_control},
-	    .limits = replay->limits,
-	};
+	struct sense_job job = replay->job;
+	job.sources = session->sources;
+	job.source_count = session->source_count;
+	job.sink = (struct sense_supervisor_sink){.self = session,
+	                                          .finding = on_finding,
+	                                          .flow = on_flow,
+	                                          .message = on_message,
+	                                          .tick = on_tick,
+	                                          .control = on_control};
 	enum sense_status status = sense_supervisor_run(&job, outcome, &err);
 	sense_progress_clear(&session->progress);
 	if (status)
@@ -270,11 +232,11 @@ static enum sense_status supervise(struct session *session, const struct sense_r
 int sense_replay_run(const struct sense_replay *replay)
 {
 	struct sense_outcome outcome = {0};
-	struct session session = {.cli = replay->cli};
+	struct session session = {.cli = replay->cli, .out.subsystem = "replay"};
 	struct timespec begun;
 	int code = SENSE_EXIT_FAILED;
 	clock_gettime(CLOCK_MONOTONIC, &begun);
-	sense_buf_init(&session.out, 0);
+	sense_buf_init(&session.out.buf, 0);
 	if (!sources_open(&session) || !session.source_count)
 		goto out;
 	if (!replay->cli->json && !replay->cli->flows && !(session.table = sense_table_new())) {
@@ -285,15 +247,15 @@ int sense_replay_run(const struct sense_replay *replay)
 	sense_progress_init(&session.progress, !replay->cli->no_progress);
 	enum sense_status status = supervise(&session, replay, &outcome);
 	/* When nothing could even be loaded, a count of zero findings would read like an answer. */
-	if (session.table && atomic_load(&replay->shared->page->phase) >= SENSE_PHASE_RUN)
-		table_show(&session, replay->shared);
-	out_flush(&session);
+	if (session.table && atomic_load(&replay->job.shared->page->phase) >= SENSE_PHASE_RUN)
+		table_show(&session, replay->job.shared);
+	sense_output_flush(&session.out);
 	if (replay->cli->stats)
-		stats_show(&session, replay->shared, &outcome, &begun);
-	code = exit_code(&session, status, &outcome, replay->shared);
+		stats_show(&session, replay->job.shared, &outcome, &begun);
+	code = exit_code(&session, status, &outcome, replay->job.shared);
 out:
 	sense_table_free(session.table);
 	sources_close(&session);
-	sense_buf_fini(&session.out);
+	sense_buf_fini(&session.out.buf);
 	return code;
 }

@@ -10,11 +10,7 @@
 
 struct sense_replay {
 	const struct sense_cli *cli;
-	struct sense_shared *shared;
-	sense_worker_main *worker_main; /* what reads the captures: the engine */
-	void *worker_context;
-	const struct sense_policies *policies;
-	struct sense_supervisor_limits limits;
+	struct sense_job job; /* but for its sources and its sink */
 };
 
 /* Exit code: 0, 1 when something failed, 130 or 143 after SIGINT or SIGTERM. */

@@ -131,7 +131,8 @@ static void rules_json(struct sense_json *json, const struct sense_shared *share
 	sense_json_close(json, ']');
 }
 
-static void status_json(const struct sense_supervisor_view *view, bool rules, struct sense_buf *out)
+static void status_json(const struct sense_supervisor_view *view, const struct sense_status_live *live,
+                        bool rules, struct sense_buf *out)
 {
 	struct sense_json json = {.out = out};
 	struct disk disk;
@@ -147,6 +148,8 @@ static void status_json(const struct sense_supervisor_view *view, bool rules, st
 	sense_json_member_uint(&json, "packets", sense_shared_count(view->shared, SENSE_COUNT_PACKETS));
 	sense_json_member_uint(&json, "events", sense_shared_count(view->shared, SENSE_COUNT_EVENTS));
 	sense_json_member_uint(&json, "findings", sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	if (live)
+		sense_status_live_json(live, view->shared, &json);
 	if (rules)
 		rules_json(&json, view->shared);
 	sense_json_close(&json, '}');
@@ -230,7 +233,8 @@ static void rules_text(const struct sense_shared *shared, struct sense_buf *out)
 	}
 }
 
-static void status_text(const struct sense_supervisor_view *view, bool rules, struct sense_buf *out)
+static void status_text(const struct sense_supervisor_view *view, const struct sense_status_live *live,
+                        bool rules, struct sense_buf *out)
 {
 	struct disk disk;
 	disk_look(view->generations, &disk);
@@ -247,6 +251,8 @@ static void status_text(const struct sense_supervisor_view *view, bool rules, st
 	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_PACKETS),
 	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_EVENTS),
 	                 (ull)sense_shared_count(view->shared, SENSE_COUNT_FINDINGS));
+	if (live)
+		sense_status_live_text(live, view->shared, out);
 	if (rules)
 		rules_text(view->shared, out);
 }
@@ -277,8 +283,8 @@ static void reload_json(const struct sense_supervisor_view *view, struct sense_b
 	sense_buf_addc(out, '\n');
 }
 
-void sense_status_answer(const struct sense_supervisor_view *view, const struct sense_control_request *request,
-                         struct sense_buf *out)
+void sense_status_answer(const struct sense_supervisor_view *view, const struct sense_status_live *live,
+                         const struct sense_control_request *request, struct sense_buf *out)
 {
 	bool reload = request->what == SENSE_CONTROL_RELOAD;
 	bool good = !reload || view->generations->last.result == SENSE_ATTEMPT_LOADED;
@@ -288,9 +294,9 @@ void sense_status_answer(const struct sense_supervisor_view *view, const struct 
 	else if (reload)
 		reload_json(view, out);
 	else if (request->text)
-		status_text(view, request->rules, out);
+		status_text(view, live, request->rules, out);
 	else
-		status_json(view, request->rules, out);
+		status_json(view, live, request->rules, out);
 }
 
 /* ---- the commands --------------------------------------------------------------------------------- */

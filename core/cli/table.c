@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/hash.h"
@@ -16,23 +14,18 @@
 #define LINKS_MAX (ROWS_MAX * 4)
 #define SLOTS (LINKS_MAX * 2)
 #define CELL_MAX 160 /* bytes of one text */
-#define GAP 2        /* columns between cells */
 
 enum column { SERVICE, HOST, CLIENT, UP, DOWN, COUNT, RULE, SEVERITY, COLUMNS };
 
-static const struct {
-	const char *title;
-	unsigned least; /* columns that it keeps on a narrow terminal; 0: never cut */
-	bool right;
-} columns[COLUMNS] = {
-    [SERVICE] = {"SERVICE", 8, false},
-    [HOST] = {"HOST", 14, false},
-    [CLIENT] = {"CLIENT", 8, false},
-    [UP] = {"UP", 0, true},
-    [DOWN] = {"DOWN", 0, true},
-    [COUNT] = {"COUNT", 0, true},
-    [RULE] = {"RULE", 10, false},
-    [SEVERITY] = {"SEVERITY", 0, false},
+static const struct sense_grid_column columns[COLUMNS] = {
+    [SERVICE] = {.title = "SERVICE", .least = 8},
+    [HOST] = {.title = "HOST", .least = 14},
+    [CLIENT] = {.title = "CLIENT", .least = 8},
+    [UP] = {.title = "UP", .right = true},
+    [DOWN] = {.title = "DOWN", .right = true},
+    [COUNT] = {.title = "COUNT", .right = true},
+    [RULE] = {.title = "RULE", .least = 10},
+    [SEVERITY] = {.title = "SEVERITY"},
 };
 
 struct row {
@@ -303,10 +296,10 @@ static int by_gravity(const void *a, const void *b)
 	return order ? order : strcmp(x->rule, y->rule);
 }
 
-/* One cell; numbers go to scratch. */
-static const char *cell(const struct row *row, enum column column, char scratch[32])
+static const char *cell(const void *self, unsigned index, unsigned column, char *scratch)
 {
-	switch (column) {
+	const struct row *row = ((const struct row *const *)self)[index];
+	switch ((enum column)column) {
 	case SERVICE:
 		return row->service;
 	case HOST:
@@ -329,61 +322,9 @@ static const char *cell(const struct row *row, enum column column, char scratch[
 	}
 }
 
-/* As wide as the widest cell; then the widest that may shrink gives way until all fit. */
-static void widths_find(const sense_table *table, unsigned available, unsigned widths[COLUMNS])
+static const char *cell_color(const void *self, unsigned index, unsigned column)
 {
-	char scratch[32];
-	unsigned total = GAP * (COLUMNS - 1);
-	for (unsigned c = 0; c < COLUMNS; c++) {
-		widths[c] = sense_text_width(columns[c].title);
-		for (unsigned r = 0; r < table->row_count; r++) {
-			unsigned width = sense_text_width(cell(&table->rows[r], (enum column)c, scratch));
-			if (width > widths[c])
-				widths[c] = width;
-		}
-		total += widths[c];
-	}
-	while (available && total > available) {
-		unsigned widest = COLUMNS;
-		for (unsigned c = 0; c < COLUMNS; c++)
-			if (columns[c].least && widths[c] > columns[c].least &&
-			    (widest == COLUMNS || widths[c] > widths[widest]))
-				widest = c;
-		if (widest == COLUMNS)
-			break;
-		widths[widest]--;
-		total--;
-	}
-}
-
-static const char *severity_color(int severity)
-{
-	static const char *const colors[] = {[SENSE_INFO] = "\033[2m",
-	                                     [SENSE_LOW] = "\033[36m",
-	                                     [SENSE_MEDIUM] = "\033[33m",
-	                                     [SENSE_HIGH] = "\033[31m",
-	                                     [SENSE_CRITICAL] = "\033[1;31m"};
-	return (unsigned)severity < sizeof colors / sizeof *colors ? colors[severity] : "";
-}
-
-static void row_print(const struct row *row, const unsigned *widths, bool color, struct sense_buf *out)
-{
-	char scratch[32];
-	for (unsigned c = 0; c < COLUMNS; c++) {
-		const char *text = row ? cell(row, (enum column)c, scratch) : columns[c].title;
-		bool last = c == COLUMNS - 1, paint = color && (!row || last);
-		if (c)
-			sense_buf_printf(out, "%*s", GAP, "");
-		if (paint)
-			sense_buf_adds(out, row ? severity_color(row->severity) : "\033[1m");
-		if (last)
-			sense_buf_adds(out, text); /* never cut, and no blanks at the end */
-		else
-			sense_text_fit(out, text, widths[c], columns[c].right);
-		if (paint)
-			sense_buf_adds(out, "\033[0m");
-	}
-	sense_buf_addc(out, '\n');
+	return column == SEVERITY ? sense_severity_paint(((const struct row *const *)self)[index]->severity) : "";
 }
 
 static void amount(struct sense_buf *out, uint64_t number, const char *what, const char *after)
@@ -394,16 +335,13 @@ static void amount(struct sense_buf *out, uint64_t number, const char *what, con
 void sense_table_print(sense_table *table, const struct sense_table_style *style,
                        const struct sense_table_totals *totals, struct sense_buf *out)
 {
-	unsigned widths[COLUMNS];
 	const struct row **order = calloc(table->row_count + 1u, sizeof *order);
 	if (order && table->row_count) {
 		for (unsigned i = 0; i < table->row_count; i++)
 			order[i] = &table->rows[i];
 		qsort(order, table->row_count, sizeof *order, by_gravity);
-		widths_find(table, style->width, widths);
-		row_print(NULL, widths, style->color, out);
-		for (unsigned i = 0; i < table->row_count; i++)
-			row_print(order[i], widths, style->color, out);
+		struct sense_grid grid = {columns, COLUMNS, table->row_count, order, cell, cell_color};
+		sense_grid_print(&grid, style, out);
 		if (table->beyond)
 			sense_buf_printf(out, "(%llu further findings: see --json)\n",
 			                 (unsigned long long)table->beyond);
@@ -418,32 +356,4 @@ void sense_table_print(sense_table *table, const struct sense_table_style *style
 	amount(out, totals->files, "file", "\n");
 	if (!table->findings && totals->observed) /* who brings a policy in must not take it for dead */
 		amount(out, totals->observed, "hit", " of rules that only observe: --observed shows them\n");
-}
-
-/* ---- where it is printed --------------------------------------------------------------------------- */
-
-static unsigned terminal_width(void)
-{
-	struct winsize size;
-	const char *wish = getenv("COLUMNS");
-	unsigned long asked = wish ? strtoul(wish, NULL, 10) : 0;
-	if (asked > 0 && asked < 10000)
-		return (unsigned)asked;
-	if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		return size.ws_col;
-	return 0;
-}
-
-/* https://no-color.org: any value but an empty one turns colours off. */
-static bool color_wanted(enum sense_cli_color color)
-{
-	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-	if (color != SENSE_COLOR_AUTO)
-		return color == SENSE_COLOR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && !strcmp(term, "dumb"));
-}
-
-void sense_table_style_here(struct sense_table_style *style, enum sense_cli_color color)
-{
-	*style = (struct sense_table_style){.width = terminal_width(), .color = color_wanted(color)};
 }

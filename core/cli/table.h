@@ -10,16 +10,11 @@
 
 #include "core/base/buf.h"
 #include "core/base/status.h"
-#include "core/cli/cli.h"
+#include "core/cli/grid.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 
 typedef struct sense_table sense_table;
-
-struct sense_table_style {
-	unsigned width; /* columns of the terminal; 0: as wide as needed */
-	bool color;
-};
 
 struct sense_table_totals {
 	uint64_t flows;
@@ -42,9 +37,6 @@ void sense_table_finding(sense_table *table, const struct sense_finding *finding
  * come before their finding, or had none, are not needed.
  */
 void sense_table_flow(sense_table *table, const struct sense_flowrecord *record);
-
-/* As wide as the terminal at stdout, coloured as it was asked for, or as it is one. */
-void sense_table_style_here(struct sense_table_style *style, enum sense_cli_color color);
 
 /* Renders rows and the closing line; totals NULL: findings that came from no run. Rows added later start from
  * what is there. */

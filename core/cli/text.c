@@ -113,3 +113,27 @@ void sense_text_fit(struct sense_buf *out, const char *clean, unsigned columns, 
 	if (used < columns && (!right || cut))
 		sense_buf_printf(out, "%*s", (int)(columns - used), "");
 }
+
+/* Where the last characters that fit into so many columns begin, and what they take. */
+static const char *tail(const char *clean, unsigned width, unsigned room, unsigned *taken)
+{
+	const unsigned char *p = (const unsigned char *)clean;
+	unsigned columns;
+	for (; *p && width > room; width -= columns)
+		p += step(p, &columns);
+	*taken = width;
+	return (const char *)p;
+}
+
+void sense_text_fit_middle(struct sense_buf *out, const char *clean, unsigned columns)
+{
+	unsigned width = sense_text_width(clean), taken;
+	if (width <= columns || columns < 3) {
+		sense_text_fit(out, clean, columns, false);
+		return;
+	}
+	/* The end has the name, so it gets the larger part. */
+	const char *end = tail(clean, width, (columns - 1) * 2 / 3, &taken);
+	sense_text_fit(out, clean, columns - taken, false); /* with the ellipsis */
+	sense_buf_adds(out, end);
+}

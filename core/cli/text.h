@@ -22,5 +22,7 @@ unsigned sense_text_width(const char *clean);
 
 /* Adds a clean text in exactly so many columns: cut with an ellipsis, or padded. */
 void sense_text_fit(struct sense_buf *out, const char *clean, unsigned columns, bool right);
+/* The same, cut in the middle: of a path both ends tell something. */
+void sense_text_fit_middle(struct sense_buf *out, const char *clean, unsigned columns);
 
 #endif

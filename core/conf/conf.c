@@ -53,6 +53,15 @@ static enum sense_status find(const char *name, enum sense_conf_key *key, sense_
 			  near ? near : "", near ? "'?" : "");
 }
 
+bool sense_conf_is_group(const char *name)
+{
+	size_t len = strlen(name);
+	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++)
+		if (!strncmp(keys[i].name, name, len) && keys[i].name[len] == '.')
+			return true;
+	return false;
+}
+
 /* The position of text among the words, or -1. */
 static int word_find(const char *words, const char *text)
 {
@@ -295,22 +304,65 @@ static void print_value(FILE *out, const struct key *key, const struct sense_con
 	fputs(value->count ? " }" : "}", out);
 }
 
+/* Opens the group of a key, closing the one before; gives the key's own part of the name. */
+static const char *group_print(FILE *out, const char *name, const char **open)
+{
+	size_t len = strcspn(name, ".");
+	if (!*open || strncmp(*open, name, len + 1))
+		fprintf(out, "%s%.*s = {\n", *open ? "}\n" : "", (int)len, name);
+	*open = name;
+	return name + len + 1;
+}
+
 /* Keys of one group stand together in SENSE_CONF_KEYS, so a group is printed as one table. */
 void sense_conf_print(const struct sense_conf *conf, FILE *out)
 {
-	size_t open = 0;
-	const char *group = "";
+	const char *open = NULL;
 	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
-		size_t len = strcspn(keys[i].name, ".");
-		if (len != open || strncmp(keys[i].name, group, len)) {
-			fprintf(out, "%s%.*s = {\n", open ? "}\n" : "", (int)len, keys[i].name);
-			group = keys[i].name;
-			open = len;
-		}
-		fprintf(out, "  %s = ", keys[i].name + len + 1);
+		fprintf(out, "  %s = ", group_print(out, keys[i].name, &open));
 		print_value(out, &keys[i], &conf->values[i]);
 		fprintf(out, ", -- %s (%s)\n", keys[i].doc, conf->values[i].origin);
 	}
-	if (open)
-		fputs("}\n", out);
+	fputs("}\n", out);
+}
+
+static void range_print(FILE *out, const struct key *key)
+{
+	char low[32], high[32];
+	if (key->type == SENSE_CONF_CHOICE)
+		fprintf(out, "; one of: %s", key->words);
+	if (key->type == SENSE_CONF_LIST)
+		fputs("; a list", out);
+	if (key->type == SENSE_CONF_TEXT || key->type == SENSE_CONF_LIST || key->type == SENSE_CONF_CHOICE)
+		return;
+	limit_format(key, key->low, low, sizeof low);
+	limit_format(key, key->high, high, sizeof high);
+	fprintf(out, "; %s to %s", low, high);
+}
+
+void sense_conf_print_example(FILE *out)
+{
+	struct sense_conf defaults;
+	const char *open = NULL;
+	fputs("-- Configuration of sense-agent. Each setting is shown with its default: take out the \"-- \"\n"
+	      "-- before the name of one that you change.\n"
+	      "--\n"
+	      "-- Read as /etc/sense/agent.lua, and after it, each over the one before, the files of\n"
+	      "-- /etc/sense/agent.d/*.lua in the order of their names; then SENSE_FLOW_MAX=... of the\n"
+	      "-- environment for flow.max, and --set of the command line. `sense-agent config` shows what came\n"
+	      "-- of it, and where each value is from.\n\n",
+	      out);
+	if (sense_conf_init(&defaults, NULL))
+		goto out;
+	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
+		const char *name = group_print(out, keys[i].name, &open);
+		fprintf(out, "  -- %s", keys[i].doc);
+		range_print(out, &keys[i]);
+		fprintf(out, "\n  -- %s = ", name);
+		print_value(out, &keys[i], &defaults.values[i]);
+		fputs(",\n", out);
+	}
+	fputs("}\n", out);
+out:
+	sense_conf_fini(&defaults);
 }

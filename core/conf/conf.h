@@ -1,7 +1,7 @@
 /*
  * Configuration: typed keys, each with a default, a range and one line of documentation.
  *
- * Values come, each over the one before, from the default, a configuration file (lua/conf_file.h),
+ * Values come, each over the one before, from the default, the configuration files (lua/conf_dir.h),
  * the environment (SENSE_FLOW_MAX for flow.max) and the command line. A value knows where it came
  * from. Everything is set from text, and a value that does not fit is refused with what would.
  */
@@ -63,7 +63,33 @@
 	X(ACTIVITY_ENTRIES, "activity.entries", NUMBER, "4096", 256, 262144, "",                          \
 	  "subjects of users for which indicators are added up")                                          \
 	X(ACTIVITY_HALF_LIFE, "activity.half_life", TIME, "24h", 60e6, 31536000e6, "",                    \
-	  "time in which an indicator loses half its weight")
+	  "time in which an indicator loses half its weight")                                             \
+	X(AGENT_DIR, "agent.dir", TEXT, "/var/lib/sense", 0, 0, "",                                       \
+	  "where the agent keeps what outlives it")                                                       \
+	X(CAPTURE_INTERFACES, "capture.interfaces", LIST, "", 0, 0, "",                                   \
+	  "network interfaces to listen on; empty: all, loopback too")                                    \
+	X(CAPTURE_RING, "capture.ring", BYTES, "64MiB", 1048576, 1073741824, "",                          \
+	  "memory for packets that wait to be looked at")                        \
+	X(CAPTURE_SNAPLEN, "capture.snaplen", BYTES, "20KiB", 1536, 262144, "",                           \
+	  "bytes kept of a frame; heads and ClientHellos are looked at up to 16 KiB")                     \
+	X(CAPTURE_FILTER, "capture.filter", TEXT, "", 0, 0, "",                                           \
+	  "packets to listen to, in the words of pcap-filter(7); empty: all")                             \
+	X(HOST_SENSORS, "host.sensors", LIST, "procs:sockets:files", 0, 0, "",                            \
+	  "plugins that look at this host; empty: none")                                                  \
+	X(HOST_CPU, "host.cpu", NUMBER, "3", 1, 100, "",                                                  \
+	  "percent of one core that sweeps of this host may take on average")                             \
+	X(HOST_HASH, "host.hash", CHOICE, "true", 0, 0, "false true",                                     \
+	  "tell the SHA-256 of programs that run")                                                        \
+	X(HOST_CONNECTOR, "host.connector", CHOICE, "true", 0, 0, "true false",                           \
+	  "be told of processes as they begin and end, not only look for them once a second")             \
+	X(HOST_EBPF, "host.ebpf", CHOICE, "true", 0, 0, "true false",                                     \
+	  "learn whose a connection is by eBPF where the kernel allows it")                               \
+	X(HOST_PROBE, "host.probe", CHOICE, "false", 0, 0, "false true",                                  \
+	  "ask programs that listen on this host what they speak: /api/tags, /v1/models, MCP initialize") \
+	X(HOST_HOMES, "host.homes", LIST, "", 0, 0, "",                                                   \
+	  "home directories in which files are looked for; empty: those of this host's users")            \
+	X(HOST_SWEEP_EVERY, "host.sweep_every", TIME, "6h", 1e6, 2592000e6, "",                           \
+	  "time between two sweeps over files, beside what is seen as it changes")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,
@@ -108,6 +134,8 @@ enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, cons
 				 const char *origin, sense_error *err);
 enum sense_status sense_conf_set_list(struct sense_conf *conf, const char *name, unsigned count,
 				      const char *const *items, const char *origin, sense_error *err);
+/* Whether keys begin with this name and a dot. */
+bool sense_conf_is_group(const char *name);
 /* Every SENSE_<KEY> of the environment (a NULL-terminated "NAME=value" list); others are ignored. */
 enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *environment,
 					 struct sense_report *report, sense_error *err);
@@ -118,5 +146,7 @@ const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_con
 
 /* The effective values as a configuration file, each with its documentation and origin. */
 void sense_conf_print(const struct sense_conf *conf, FILE *out);
+/* A file to begin with: every key with its default, documentation and range, commented out. */
+void sense_conf_print_example(FILE *out);
 
 #endif

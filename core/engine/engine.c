@@ -12,6 +12,7 @@
  * entry and flow overlap with the decoding of the others.
  */
 #define BATCH 32
+#define CLOCK_BACK_US UINT64_C(5000000) /* packets wait in a ring for less than that */
 #define FRAG_DATAGRAMS 256
 #define STRINGS_LIMIT ((size_t)64 << 20)
 #define WORK_LIMIT ((size_t)256 << 20)
@@ -34,6 +35,7 @@ static void flow_classified(sense_engine *engine, struct sense_flow *flow)
 	engine->stats.classified += flow->class_app != 0;
 	if (flow->key.l4 == 6 || flow->key.l4 == 17)
 		sense_meta_infer_host(engine, flow);
+	sense_actor_find(engine, flow, false);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_CLASSIFIED, flow);
 }
 
@@ -90,6 +92,7 @@ static void flow_begin(sense_engine *engine, struct sense_flow *flow, bool from_
 		flow->flags |= SENSE_FLOW_NAMES_DONE | SENSE_FLOW_CLASS_DONE;
 	else if (!flow->work->class_state)
 		flow->flags |= SENSE_FLOW_CLASS_DONE;
+	sense_actor_find(engine, flow, false);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_NEW, flow);
 }
 
@@ -98,6 +101,7 @@ static void flow_update(sense_engine *engine, struct sense_flow *flow)
 	flow->update_s = (uint32_t)((engine->now + engine->config.update_every_us) / 1000000);
 	uint64_t kib = (flow->bytes[0] + flow->bytes[1]) / 1024 + engine->config.update_every_kib;
 	flow->update_kib = kib > UINT32_MAX ? UINT32_MAX : (uint32_t)kib;
+	sense_actor_find(engine, flow, true);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_UPDATE, flow);
 }
 
@@ -116,7 +120,9 @@ static void flow_leave(void *context, struct sense_flow *flow)
 	flow->flags |= SENSE_FLOW_CLASS_DONE;
 	if (!(flow->flags & SENSE_FLOW_CLASSIFIED))
 		flow_classified(engine, flow);
+	sense_actor_find(engine, flow, true);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_END, flow);
+	sense_actor_count(engine, flow);
 	if (engine->config.sink.flow &&
 	    (!engine->config.hit_flows_only || flow->flags & SENSE_FLOW_HIT))
 		sense_flow_report(engine, flow);
@@ -269,6 +275,17 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 	                  (unsigned long long)unknown, engine->unknown_link, link);
 }
 
+void sense_engine_clock(sense_engine *engine, uint64_t now_us)
+{
+	uint64_t idle = engine->config.idle_timeout_us;
+	if (now_us > engine->now || engine->now - now_us > CLOCK_BACK_US)
+		engine->now = now_us;
+	if (engine->now - engine->minute >= MINUTE_US)
+		sense_raise_timer(engine);
+	if (idle && engine->now > idle)
+		sense_flow_table_expire(engine->table, engine->now - idle);
+}
+
 void sense_engine_finish(sense_engine *engine)
 {
 	sense_flow_table_drain(engine->table);
@@ -287,6 +304,7 @@ void sense_engine_free(sense_engine *engine)
 		sense_flow_table_drain(engine->table);
 	}
 	sense_flow_table_free(engine->table);
+	sense_actors_free(engine);
 	sense_frag_free(engine->frag);
 	sense_namecache_free(engine->cache);
 	sense_quic_crypto_free(engine->quic);

@@ -18,6 +18,7 @@
 
 typedef struct sense_engine sense_engine;
 struct sense_engine_stats;
+struct sense_board;
 
 /* Where results go. Structs and strings are borrowed for the call. Members may be NULL. */
 struct sense_sink {
@@ -53,6 +54,7 @@ struct sense_engine_config {
 	struct sense_script script;         /* self NULL: rules without scripts only */
 	struct sense_throttle *throttle;    /* NULL: nothing is throttled */
 	struct sense_activities *activities; /* NULL: indicators are not added up */
+	const struct sense_board *board;    /* whose flow is whose; NULL: nobody says */
 	const uint64_t *quarantine;         /* bit per rule number that must not run; or NULL */
 	struct sense_sink sink;
 	struct sense_mutant mutant; /* for tests of tests */
@@ -81,6 +83,8 @@ struct sense_engine_stats {
 	uint64_t activities_untold;  /* grew, but more did at one event than are told */
 	uint64_t assemblies_dropped; /* hellos given up because too many were half read */
 	uint64_t out_of_memory; /* flows or metadata given up for want of memory */
+	uint64_t attributed; /* flows whose process is known */
+	uint64_t unattributed; /* flows of an address of this host that left without */
 	uint64_t first_ts, last_ts; /* of the capture, microseconds */
 };
 
@@ -97,6 +101,12 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
                                    void *capture, const char *name, sense_error *err);
 /* Ends all flows: classifies what is undecided, raises flow.end. */
 void sense_engine_finish(sense_engine *engine);
+
+/*
+ * The time of day, of a capture that goes on while no packet comes: what is due by it is done. A clock that
+ * was set back by more than a few seconds sets the engine's back, too.
+ */
+void sense_engine_clock(sense_engine *engine, uint64_t now_us);
 
 /*
  * Goes on with other rules, between two events: from within sink.batch, or while `run` is not running. Flows,

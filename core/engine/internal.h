@@ -55,6 +55,8 @@ struct sense_rule_health {
 /* Activities that indicators were added to while an event's rules were gone through. */
 #define SENSE_FUSION_MAX 16
 
+struct sense_host_event;
+
 struct sense_fusion {
 	unsigned count;
 	unsigned told; /* of them, from the first */
@@ -87,6 +89,8 @@ struct sense_engine {
 	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards within one capture */
+	struct sense_actor **actors; /* by place on the board, each with a reference; NULL: none yet */
+	struct sense_host_event *actor_event; /* scratch: a record that was read */
 	uint64_t minute;   /* when the latest timer event's minute began */
 	bool hit;          /* some rule held for the event in hand */
 	uint16_t unknown_link; /* link type of the latest packet that could not be read for it */
@@ -106,6 +110,17 @@ void sense_meta_host(sense_engine *engine, struct sense_flow *flow, const char *
                      enum sense_host_source source);
 void sense_meta_infer_host(sense_engine *engine, struct sense_flow *flow);
 void sense_meta_free(sense_engine *engine, struct sense_flow *flow);
+
+/* ---- actor.c: the process at this host's end ---- */
+/*
+ * Looks for it, if it is not known yet. Between two programs of this host it is the one that began; `late`: the
+ * other serves when that one never became known.
+ */
+void sense_actor_find(sense_engine *engine, struct sense_flow *flow, bool late);
+void sense_actor_unref(sense_engine *engine, struct sense_actor *actor); /* NULL is fine */
+/* The flow leaves: whether its process became known is counted. */
+void sense_actor_count(sense_engine *engine, const struct sense_flow *flow);
+void sense_actors_free(sense_engine *engine);
 struct sense_flow_work *sense_work_new(sense_engine *engine);
 void sense_work_free(sense_engine *engine, struct sense_flow *flow);
 /* Side 0 is the first sender. */

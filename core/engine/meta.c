@@ -84,6 +84,7 @@ void sense_meta_free(sense_engine *engine, struct sense_flow *flow)
 	                                   meta->user_agent,  meta->content_type};
 	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
 		sense_intern_unref(engine->strings, owned[i]);
+	sense_actor_unref(engine, meta->actor);
 	meta->host = (const struct sense_str *)(uintptr_t)engine->free_meta;
 	engine->free_meta = meta;
 	flow->meta = NULL;

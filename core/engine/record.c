@@ -40,6 +40,7 @@ void sense_flow_report(sense_engine *engine, const struct sense_flow *flow)
 	if (!record.ndpi_app)
 		record.ndpi_app = "Unknown"; /* as nDPI says it */
 	if (meta) {
+		record.process = text_of(&event, SENSE_FIELD_PROCESS_NAME);
 		record.host = text_of(&event, SENSE_FIELD_HOST);
 		record.host_source = text_of(&event, SENSE_FIELD_HOST_SOURCE);
 		record.alpn = text_of(&event, SENSE_FIELD_ALPN);

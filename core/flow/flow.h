@@ -13,6 +13,7 @@
 #include "core/flow/packet.h"
 
 struct sense_flow_work;
+struct sense_actor;
 
 /* Endpoints in a canonical order (a < b), so that both directions have one key. */
 struct sense_flow_key {
@@ -65,6 +66,7 @@ struct sense_flow_meta {
 	const struct sense_str *http_path; /* without the query; see core/names/http.h */
 	const struct sense_str *user_agent;
 	const struct sense_str *content_type;
+	struct sense_actor *actor; /* the process at this host's end; NULL: not known */
 	uint16_t tls_version;  /* negotiated if a ServerHello was seen, else the highest offered */
 	uint8_t host_source;   /* enum sense_host_source */
 	uint8_t hello_state;   /* enum sense_hello_state */

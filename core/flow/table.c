@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "core/base/hash.h"
+#include "core/platform/platform.h"
 
 #define NONE UINT32_MAX
 #define RELINK_SHIFT 20 /* 2^20 us: see the header, LRU order within a second does not matter */
@@ -34,17 +35,6 @@ static size_t index_bytes(const sense_flow_table *table)
 	return ((size_t)table->mask + 1) * sizeof(struct entry);
 }
 
-static void *reserve(size_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
-		return NULL;
-	/* Packets reach it at random: with small pages each would wait for the page tables, too. */
-	madvise(memory, bytes, MADV_HUGEPAGE);
-	return memory;
-}
-
 sense_flow_table *sense_flow_table_new(uint32_t max_flows, sense_flow_leave *leave, void *context,
                                        sense_error *err)
 {
@@ -67,8 +57,8 @@ sense_flow_table *sense_flow_table_new(uint32_t max_flows, sense_flow_leave *lea
 	                            .seed = sense_hash_seed(),
 	                            .leave = leave,
 	                            .context = context};
-	table->flows = reserve((size_t)max_flows * sizeof *table->flows);
-	table->index = reserve(index_bytes(table));
+	table->flows = sense_platform_reserve((size_t)max_flows * sizeof *table->flows);
+	table->index = sense_platform_reserve(index_bytes(table));
 	if (table->flows && table->index)
 		return table;
 fail:

@@ -21,33 +21,59 @@ static void host_log(enum sense_log_level level, const char *plugin, const char 
 	va_end(args);
 }
 
-static struct sense_plugin_idle idle;
+static struct sense_plugin_idle idle = {.fd = -1};
+static bool idle_ended; /* it wants no more */
 
 void sense_plugin_on_idle(const struct sense_plugin_idle *what)
 {
 	idle = *what;
 }
 
+static bool selectable(int fd)
+{
+	return fd >= 0 && fd < FD_SETSIZE;
+}
+
 /*
  * select: poll refuses to look at even one descriptor in a worker, which may have none beyond those it has.
- * An error is left to the read that follows.
+ * An error is left to the read that follows. Whether fd is readable; `other` only ends the waiting.
  */
-static int readable(int fd, int ms)
+static int readable(int fd, int other, int ms)
 {
 	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	fd_set set;
 	FD_ZERO(&set);
-	FD_SET(fd, &set);
-	return select(fd + 1, &set, NULL, NULL, ms < 0 ? NULL : &wait);
+	if (selectable(fd))
+		FD_SET(fd, &set);
+	if (selectable(other))
+		FD_SET(other, &set);
+	int ready = select((fd > other ? fd : other) + 1, &set, NULL, NULL, ms < 0 ? NULL : &wait);
+	return ready > 0 ? selectable(fd) && FD_ISSET(fd, &set) : ready;
 }
 
 static void host_wait(int fd)
 {
-	if (fd < 0 || fd >= FD_SETSIZE)
+	if (!selectable(fd))
 		return;
-	int ready = readable(fd, 0);
-	while (!ready || (ready < 0 && errno == EINTR))
-		ready = readable(fd, idle.work ? idle.work(idle.self) : -1);
+	int ready = readable(fd, -1, 0);
+	while (!ready || (ready < 0 && errno == EINTR)) {
+		int ms = idle.work ? idle.work(idle.self) : -1;
+		idle_ended = idle.work && ms < 0;
+		if (idle_ended)
+			return;
+		ready = readable(fd, idle.fd, ms);
+	}
+}
+
+static bool host_ending(void)
+{
+	return idle_ended;
+}
+
+void sense_plugin_idle_run(const struct sense_plugin_idle *what)
+{
+	for (int ms = what->work(what->self); ms >= 0; ms = what->work(what->self))
+		readable(-1, what->fd, ms);
 }
 
 const struct sense_host *sense_plugin_host(void)
@@ -57,6 +83,7 @@ const struct sense_host *sense_plugin_host(void)
 	    .log = host_log,
 	    .fail = sense_fail,
 	    .wait = host_wait,
+	    .ending = host_ending,
 	};
 	return &host;
 }

@@ -14,13 +14,19 @@ const struct sense_host *sense_plugin_host(void);
 
 /*
  * What is done while a source is silent (sense_host.wait): a little work, and for how many milliseconds to
- * wait for the source before the next.
+ * wait for the source before the next, or until `fd` becomes readable; a negative number: no more is wanted.
  */
 struct sense_plugin_idle {
 	void *self;
 	int (*work)(void *self);
+	int fd; /* -1: none */
 };
 void sense_plugin_on_idle(const struct sense_plugin_idle *what);
+
+/*
+ * The same without a source: a run that has none goes on with what comes at `fd`.
+ */
+void sense_plugin_idle_run(const struct sense_plugin_idle *what);
 
 /* Loads DIR/NAME.so. NULL on failure. */
 const struct sense_plugin *sense_plugin_load(const char *dir, const char *name, sense_error *err);

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
+
 #define CLIENT_S 10.0  /* to send its request, and to take the answer */
 #define RELOAD_S 60.0  /* to wait for the end of a reload */
 #define TAKE_OVER_TRIES 10u
@@ -239,9 +241,8 @@ static void client_begin(sense_control *control, struct client *client, int fd)
 
 static bool may_ask(int fd)
 {
-	struct ucred peer;
-	socklen_t size = sizeof peer;
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && (!peer.uid || peer.uid == geteuid());
+	uid_t peer;
+	return sense_platform_peer_uid(fd, &peer) && (!peer || peer == geteuid());
 }
 
 static void on_accept(struct ev_loop *loop, ev_io *watcher, int events)

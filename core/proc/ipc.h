@@ -25,6 +25,7 @@ enum sense_ipc_kind {
 	SENSE_IPC_LOG,         /* payload: level u8, subsystem, NUL, text */
 	SENSE_IPC_FAIL,        /* as LOG; the run goes on and ends with exit code 1 */
 	SENSE_IPC_PROBLEM,     /* as LOG; of the policies that are being loaded */
+	SENSE_IPC_HOST_EVENT,  /* payload: core/host/message.h */
 	SENSE_IPC_LOADED       /* struct sense_ipc_loaded: how that ended */
 };
 

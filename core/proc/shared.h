@@ -65,6 +65,10 @@ enum sense_phase {
 	X(STATE_ENTRIES, "state_entries", "places that counters of rules have taken")              \
 	X(STATE_EVICTED, "state_evicted", "counters of rules forgotten early, to make room")       \
 	X(RULES_SUSPENDED, "rules_suspended", "times a rule was suspended for its CPU time")        \
+	X(HOST_EVENTS, "host_events", "events of this host")                                       \
+	X(HOST_MALFORMED, "host_events_malformed", "messages of the sensor process that did not decode") \
+	X(ATTRIBUTED, "flows_attributed", "flows that ended, and whose process was known")         \
+	X(UNATTRIBUTED, "flows_unattributed", "flows of this host that ended, and whose process was not") \
 	X(DROPPED, "dropped", "results too large to send")
 
 enum sense_counter {

@@ -6,19 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "core/proc/seccomp.h"
+#include "core/platform/platform.h"
+#include "core/proc/child.h"
 #include "core/proc/steer.h"
 #include "core/proc/watch.h"
 
 #define TICK_MS 100
 #define MESSAGES_A_TURN 32
+#define STEADY_MS 60000u /* a worker that lived so long got somewhere, packets or not */
+#define HOUR_MS 3600000u
 
 #define load(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define store(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
@@ -50,6 +52,8 @@ struct run {
 	bool stopping;
 	unsigned stop_left_ms, tick_left_ms, interval_ms;
 	unsigned restarts_idle;
+	unsigned lived_ms;           /* the present worker */
+	unsigned forgiven, hour_ms;  /* of a service: crashes of the hours before this one */
 	unsigned first_source;
 	uint64_t first_position;
 	uint64_t taken_before; /* packets taken when the present worker began */
@@ -134,6 +138,7 @@ static bool record_take(struct run *run, const struct sense_ipc_record *record)
 	union {
 		struct sense_finding finding;
 		struct sense_flowrecord flow;
+		struct sense_host_event event;
 	} value;
 	bool open = true;
 	switch (record->kind) {
@@ -148,6 +153,12 @@ static bool record_take(struct run *run, const struct sense_ipc_record *record)
 		                             sizeof run->storage, &value.flow, &why))
 			return false;
 		open = !sink->flow || sink->flow(sink->self, &value.flow);
+		break;
+	case SENSE_IPC_HOST_EVENT:
+		if (!sense_host_message_read(record->data, record->len, &value.event))
+			return false;
+		if (sink->host_event)
+			sink->host_event(sink->self, &value.event);
 		break;
 	case SENSE_IPC_LOG:
 	case SENSE_IPC_FAIL:
@@ -211,8 +222,7 @@ static void leftover_take(struct run *run)
 
 /* ---- a worker's life ------------------------------------------------------------------------------- */
 
-__attribute__((noreturn)) static void child(struct run *run, const int fds[2], pid_t parent,
-                                            const sigset_t *mask)
+__attribute__((noreturn)) static void child(struct run *run, const int fds[2])
 {
 	const struct sense_job *job = run->job;
 	struct sense_worker worker = {
@@ -223,20 +233,14 @@ __attribute__((noreturn)) static void child(struct run *run, const int fds[2], p
 	    .source = run->first_source,
 	    .restart = run->outcome->restarts,
 	    .shared = job->shared,
+	    .host = job->host,
 	    .base_taken = run->taken_before,
 	};
 	if (run->steer)
 		worker.bundle = sense_generations_first(sense_steer_generations(run->steer), &worker.ticket);
-	/* Ctrl-C goes to the whole process group: ending is the supervisor's to decide. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != parent)
-		_exit(1);
 	sense_mailbox_inherit(&job->shared->mailbox);
+	if (job->host)
+		sense_board_inherit(job->host->board);
 	close(fds[0]);
 	for (unsigned i = 0; i < SENSE_COUNTER_COUNT; i++)
 		worker.base[i] = load(job->shared->page->counter[i]);
@@ -259,6 +263,7 @@ static enum sense_status worker_start(struct run *run)
 		return status;
 	run->taken_before = load(page->taken);
 	run->killed = KILLED_NOT;
+	run->lived_ms = 0;
 	store(page->done, run->taken_before);
 	store(page->live, 0);
 	store(page->denied, 0);
@@ -268,15 +273,9 @@ static enum sense_status worker_start(struct run *run)
 	store(page->place[0].source, run->first_source);
 	store(page->place[0].position, run->first_position);
 	store(page->place_now, 0);
-	/* No signal may reach the child while it still has the supervisor's handlers. */
-	sigset_t all, mask;
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &mask);
-	pid_t parent = getpid();
-	run->view.worker = fork();
+	run->view.worker = sense_child_fork();
 	if (run->view.worker == 0)
-		child(run, fds, parent, &mask);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+		child(run, fds);
 	close(fds[1]);
 	if (run->view.worker < 0) {
 		close(fds[0]);
@@ -325,7 +324,7 @@ static void death_describe(const struct run *run, const struct death *death, cha
 	} else if (run->killed == KILLED_STALL) {
 		snprintf(out, cap, "nothing moved for %u ms of CPU time", run->limits.stall_cpu_ms);
 	} else if (denied) {
-		sense_syscall_name(denied - 1, call);
+		sense_platform_call_name(denied - 1, call);
 		snprintf(out, cap, "the worker was stopped by seccomp, syscall %u (%s)", denied - 1, call);
 	} else if (sig) {
 		snprintf(out, cap, "the worker died by signal %d (%s)", sig, strsignal(sig));
@@ -352,6 +351,9 @@ static void resume_find(struct run *run)
 		source = run->first_source;
 		position = SENSE_POSITION_NONE;
 	}
+	/* What comes live goes on where it is. */
+	if (position == SENSE_POSITION_NONE && run->job->service)
+		position = 0;
 	if (position == SENSE_POSITION_NONE && source < run->job->source_count) {
 		say(run, SENSE_LOG_ERROR, "%s: cannot be read on from the middle, the rest is not examined",
 		    run->job->sources[source].name);
@@ -415,11 +417,11 @@ static void crash_handle(struct run *run, const struct death *death)
 		isolated = true; /* of policies that are given up now */
 	if (!isolated)
 		say(run, SENSE_LOG_ERROR, "%s", what);
-	bool moved = load(run->job->shared->page->taken) > run->taken_before;
+	bool moved = load(run->job->shared->page->taken) > run->taken_before || run->lived_ms >= STEADY_MS;
 	run->restarts_idle = isolated || moved ? 0 : run->restarts_idle + 1;
 	outcome->restarts++;
 	if (run->restarts_idle >= run->limits.restarts_idle ||
-	    outcome->restarts - outcome->quarantined > run->limits.restarts) {
+	    outcome->restarts - outcome->quarantined - run->forgiven > run->limits.restarts) {
 		give_up(run, "workers keep dying, no further one is started", what);
 		return;
 	}
@@ -434,7 +436,7 @@ static void worker_ended(struct run *run)
 {
 	struct death death = {0};
 	worker_reap(run, &death);
-	bool exited = WIFEXITED(death.status) && WEXITSTATUS(death.status) != SENSE_EXIT_DENIED;
+	bool exited = WIFEXITED(death.status) && WEXITSTATUS(death.status) != SENSE_PLATFORM_EXIT_DENIED;
 	if (run->outcome->closed) {
 		ev_break(run->loop, EVBREAK_ALL);
 	} else if (exited && WEXITSTATUS(death.status) == 0) {
@@ -479,12 +481,23 @@ static bool countdown(unsigned *left_ms, unsigned elapsed_ms)
 	return *left_ms == 0;
 }
 
+static void time_passes(struct run *run)
+{
+	run->lived_ms += run->lived_ms < STEADY_MS ? run->interval_ms : 0;
+	run->hour_ms += run->interval_ms;
+	if (!run->job->service || run->hour_ms < HOUR_MS)
+		return;
+	run->hour_ms = 0;
+	run->forgiven = run->outcome->restarts - run->outcome->quarantined;
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	(void)loop;
 	(void)events;
 	struct run *run = watcher->data;
 	const struct sense_supervisor_sink *sink = &run->job->sink;
+	time_passes(run);
 	if (run->view.worker <= 0)
 		return;
 	const struct sense_shared *shared = run->job->shared;

@@ -19,6 +19,7 @@
 
 #include <sys/types.h>
 
+#include "core/host/keeper.h"
 #include "core/proc/control.h"
 #include "core/proc/generation.h"
 #include "core/proc/worker.h"
@@ -52,6 +53,7 @@ struct sense_supervisor_sink {
 	void *self;
 	bool (*finding)(void *self, const struct sense_finding *finding);
 	bool (*flow)(void *self, const struct sense_flowrecord *record);
+	void (*host_event)(void *self, const struct sense_host_event *event);
 	void (*message)(void *self, enum sense_log_level level, const char *subsystem, const char *text);
 	bool (*tick)(void *self, const struct sense_shared *shared); /* each 100 ms or so */
 	/* Writes the answer to a request of the control socket: `ok` or `failed`, a newline, the rest. */
@@ -66,6 +68,8 @@ struct sense_job {
 	sense_worker_main *worker_main;
 	void *worker_context;
 	const struct sense_policies *policies; /* NULL: the worker needs none */
+	const struct sense_host_link *host;    /* NULL: no sensor process tells anything */
+	bool service; /* goes on until it is told to stop: crashes are forgiven with time */
 	struct sense_supervisor_sink sink;
 	struct sense_supervisor_limits limits;
 };

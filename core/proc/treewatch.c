@@ -7,16 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/platform/platform.h"
 
 #define CALM_S 0.2
 #define SERIES_S 2.0
 #define DEPTH_MAX 8
-#define EVENTS (IN_CLOSE_WRITE | IN_MOVE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
 
 struct sense_treewatch {
 	struct ev_loop *loop;
@@ -32,7 +31,7 @@ struct sense_treewatch {
 /* Adding a directory twice is one watch. One that cannot be watched (it is gone, too many) is said. */
 static void tree_add(sense_treewatch *watch, const char *dir, unsigned depth)
 {
-	if (inotify_add_watch(watch->io.fd, dir, EVENTS) < 0 && errno != ENOENT)
+	if (!sense_platform_watch_add(watch->io.fd, dir) && errno != ENOENT)
 		sense_log(SENSE_LOG_WARN, "watch", "changes in %s will not be noticed: %s", dir,
 		          strerror(errno));
 	DIR *open = depth < DEPTH_MAX ? opendir(dir) : NULL;
@@ -68,11 +67,9 @@ static void path_add(sense_treewatch *watch, const char *path)
 static void on_event(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	sense_treewatch *watch = watcher->data;
-	char data[16384];
 	(void)events;
 	/* Which it was does not matter: all is read anew. */
-	while (read(watcher->fd, data, sizeof data) > 0)
-		;
+	sense_platform_watch_drain(watcher->fd);
 	if (!ev_is_active(&watch->calm))
 		watch->first = ev_now(loop);
 	if (ev_now(loop) - watch->first < SERIES_S)
@@ -93,7 +90,7 @@ sense_treewatch *sense_treewatch_open(struct ev_loop *loop, const char *const *p
                                       void (*changed)(void *self), void *self, sense_error *err)
 {
 	sense_treewatch *watch = calloc(1, sizeof *watch);
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int fd = sense_platform_watch_open();
 	if (!watch || fd < 0) {
 		sense_fail_errno(err, "watch", "cannot watch the policies for changes");
 		if (fd >= 0)

@@ -1,6 +1,6 @@
 /*
- * Tells when something changes in directories and below them: inotify, and calm before the call, so that
- * an editor's or a deployment's many steps are one change.
+ * Tells when something changes in directories and below them, with calm before the call, so that an
+ * editor's or a deployment's many steps are one change.
  */
 #ifndef SENSE_PROC_TREEWATCH_H
 #define SENSE_PROC_TREEWATCH_H
@@ -12,7 +12,7 @@ typedef struct sense_treewatch sense_treewatch;
 
 /*
  * Calls changed(self) 200 ms after the latest change, or 2 s after the first of a long series. A path that
- * is a file is watched through its directory. SENSE_E_IO: inotify is not to be had.
+ * is a file is watched through its directory. SENSE_E_IO: the system cannot tell.
  */
 sense_treewatch *sense_treewatch_open(struct ev_loop *loop, const char *const *paths, unsigned count,
                                       void (*changed)(void *self), void *self, sense_error *err);

@@ -179,6 +179,15 @@ void sense_worker_log(struct sense_worker *worker, enum sense_log_level level,
 	text_send(worker, SENSE_IPC_LOG, level, subsystem, text);
 }
 
+void sense_worker_host_event(struct sense_worker *worker, const uint8_t *data, size_t len)
+{
+	uint8_t *room = sense_ipc_reserve(&worker->out, len);
+	if (!room)
+		return;
+	memcpy(room, data, len);
+	sense_ipc_commit(&worker->out, SENSE_IPC_HOST_EVENT, len);
+}
+
 void sense_worker_fail(struct sense_worker *worker, const sense_error *err)
 {
 	text_send(worker, SENSE_IPC_FAIL, SENSE_LOG_ERROR, err->subsystem, err->message);

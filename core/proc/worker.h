@@ -2,7 +2,7 @@
  * The worker's side: a process that reads packets and runs rules, and can do nothing else.
  *
  * sense_worker_main runs in the child right after the fork. It loads what it needs from files, calls
- * sense_worker_lockdown (core/proc/seccomp.h), then reads the sources from first_source on.
+ * sense_worker_lockdown (core/proc/lockdown.h), then reads the sources from first_source on.
  */
 #ifndef SENSE_PROC_WORKER_H
 #define SENSE_PROC_WORKER_H
@@ -17,6 +17,8 @@ struct sense_source {
 	int fd;
 };
 
+struct sense_host_link;
+
 struct sense_worker {
 	const struct sense_source *sources;
 	unsigned source_count;
@@ -27,6 +29,7 @@ struct sense_worker {
 	const struct sense_bundle *bundle; /* the policies to begin with; NULL: the job has none */
 	uint64_t ticket;          /* of it */
 	struct sense_shared *shared;
+	const struct sense_host_link *host; /* what happens on this host; NULL: nobody tells */
 	struct sense_ipc_sender out;
 	uint64_t base[SENSE_COUNTER_COUNT]; /* counters of the workers before this one */
 	uint64_t base_taken;
@@ -70,6 +73,8 @@ void sense_worker_flows_live(struct sense_worker *worker, uint32_t flows);
 /* Results. They are batched; what does not fit or encode is counted in SENSE_COUNT_DROPPED. */
 void sense_worker_finding(struct sense_worker *worker, const struct sense_finding *finding);
 void sense_worker_flow(struct sense_worker *worker, const struct sense_flowrecord *record);
+/* An event of this host as it came, for a supervisor that wants them, too. */
+void sense_worker_host_event(struct sense_worker *worker, const uint8_t *data, size_t len);
 void sense_worker_log(struct sense_worker *worker, enum sense_log_level level,
                       const char *subsystem, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -232,6 +232,20 @@ struct sense_given {
 	struct sense_value values[SENSE_FIELD_COUNT];
 };
 
+/*
+ * The process at this host's end of a flow: its values, by field from SENSE_ACTOR_FIRST on. Strings are
+ * interned; shared by all flows of the process as it was then.
+ */
+#define SENSE_ACTOR_FIRST SENSE_FIELD_PROCESS_NAME
+#define SENSE_ACTOR_LAST SENSE_FIELD_TOOL
+#define SENSE_ACTOR_FIELDS (SENSE_ACTOR_LAST - SENSE_ACTOR_FIRST + 1)
+
+struct sense_actor {
+	uint32_t refs;
+	uint32_t place, number, version; /* on the board (core/host/board.h) */
+	struct sense_value values[SENSE_ACTOR_FIELDS];
+};
+
 /* What an activity event is about; strings are borrowed. */
 struct sense_activity_view {
 	const char *subject; /* service or tool */

@@ -334,6 +334,10 @@ static __attribute__((noinline)) void work_out(const struct sense_event *event, 
 	case SENSE_FIELD_SERVICE_GRADE:
 		set_word(out, grade_name(event->host_row));
 		break;
+	case SENSE_ACTOR_FIRST ... SENSE_ACTOR_LAST:
+		if (meta->actor)
+			*out = meta->actor->values[field - SENSE_ACTOR_FIRST];
+		break;
 	case SENSE_FIELD_ACTIVITY_SUBJECT ... SENSE_FIELD_ACTIVITY_CONCLUSIVE:
 		if (event->activity)
 			get_activity(event->activity, field, out);

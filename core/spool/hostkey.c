@@ -5,7 +5,6 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -82,7 +81,7 @@ out:
 enum sense_status sense_hostkey_make(int dir, const char *dir_name, uint8_t key[SENSE_SEAL_KEY],
                                      sense_error *err)
 {
-	if (getrandom(key, SENSE_SEAL_KEY, 0) != SENSE_SEAL_KEY)
+	if (getentropy(key, SENSE_SEAL_KEY))
 		return sense_fail_errno(err, "spool", "no randomness for the host key");
 	unlinkat(dir, NEW_NAME, 0); /* of an attempt that was interrupted */
 	int fd = openat(dir, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
+
 #define LOCK_TRIES 20u
 #define LOCK_WAIT_US 100000
 #define NAMES_TRIED 1000u /* of one second */
@@ -139,7 +141,7 @@ enum sense_status sense_place_set_aside(const struct sense_place *place, const c
 	snprintf(as, 64, "%.16s.unreadable-%s", stem, when);
 	for (unsigned i = 1; sense_place_has(place, as) && i < NAMES_TRIED; i++)
 		snprintf(as, 64, "%.16s.unreadable-%s-%u", stem, when, i);
-	if (!renameat2(place->fd, name, place->fd, as, RENAME_NOREPLACE) && !fsync(place->fd))
+	if (sense_platform_rename_new(place->fd, name, as) && !fsync(place->fd))
 		return SENSE_OK;
 	return sense_fail_errno(err, "spool", "cannot set %s/%s aside as %s", place->dir, name, as);
 }

@@ -7,9 +7,10 @@
 #include <openssl/params.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
+#include <unistd.h>
 
 #include "core/names/digest.h"
+#include "core/platform/platform.h"
 
 enum { NONCE = 12, PREFIX = 8, TAG = 16, TIME = 6 };
 
@@ -48,21 +49,16 @@ static bool derive(const uint8_t *host_key, const char *machine, const char *pur
 static bool nonces_begin(sense_seal *seal)
 {
 	seal->counter = 0;
-	return getrandom(seal->prefix, PREFIX, 0) == PREFIX;
+	return !getentropy(seal->prefix, PREFIX);
 }
 
 sense_seal *sense_seal_new(const uint8_t host_key[SENSE_SEAL_KEY], const char *machine, sense_error *err)
 {
-	sense_seal *seal =
-	    mmap(NULL, sizeof *seal, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (seal == MAP_FAILED) {
+	sense_seal *seal = sense_platform_secret(sizeof *seal);
+	if (!seal) {
 		sense_fail_errno(err, "spool", "no memory for the keys");
 		return NULL;
 	}
-	/* What a kernel or a limit refuses of these makes the keys less well kept, not useless. */
-	madvise(seal, sizeof *seal, MADV_WIPEONFORK);
-	madvise(seal, sizeof *seal, MADV_DONTDUMP);
-	mlock(seal, sizeof *seal);
 	seal->gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	if (seal->gcm && derive(host_key, machine, "sense spool 1 records", seal->record_key) &&
 	    derive(host_key, machine, "sense spool 1 names", seal->name_key) && nonces_begin(seal))

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
+
 #define KIB 1024ull
 #define MIB (KIB * KIB)
 #define RESERVE (512 * KIB)  /* on the disk, for removing */
@@ -307,7 +309,7 @@ int sense_store_room(struct sense_store_change *change, uint64_t bytes)
 	uint64_t end = (info.me_last_pgno + 1) * stat.ms_psize + more;
 	if (end <= store->allocated)
 		return 0;
-	int code = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(end + ALLOCATE)) ? errno : 0;
+	int code = sense_platform_allocate(fd, end + ALLOCATE) ? 0 : errno;
 	if (!code)
 		store->allocated = end + ALLOCATE;
 	else if (code == EOPNOTSUPP || code == ENOSYS)

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/platform/platform.h"
 #include "core/proc/watch.h"
 #include "lua/tools/tools.h"
 
@@ -61,7 +61,7 @@ static void attend(struct attendance *child, int in)
 
 static void child_run(const struct sense_guard *guard, union sense_mark *mark, int out)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sense_platform_end_with_parent();
 	int code = guard->body(guard->context, mark, out);
 	if (fflush(stdout) && code == SENSE_EXIT_OK && errno != EPIPE)
 		code = SENSE_EXIT_FAILED;

@@ -37,6 +37,9 @@ static ssize_t read_some(struct source *source, uint32_t room)
 	ssize_t got;
 	if (!source->regular && host->size > offsetof(struct sense_host, wait) && host->wait)
 		host->wait(source->fd);
+	/* What is wanted no more is at its end. */
+	if (!source->regular && host->size > offsetof(struct sense_host, ending) && host->ending && host->ending())
+		return 0;
 	do {
 		uint8_t *at = source->buffer + source->end;
 		if (source->regular)

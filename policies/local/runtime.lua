@@ -2,13 +2,20 @@
 -- OpenAI-, Anthropic- or vendor-compatible API, on any port. Recognised by method, path, headers and
 -- program, no body is read: a score of 100 is one conclusive indicator or two independent ones.
 policy {
-  title = "Model served over clear-text HTTP", version = "2",
+  title = "Model served over clear-text HTTP", version = "3",
   description = "Requests to a model runtime or an OpenAI-compatible server on this host or network; " ..
     "those over the Internet are api/clear_text.lua's. HTTP over TLS is not seen here.",
 }
 
 -- MCP and A2A are mcp/traffic.lua's.
 local model_call = { label = { none = { "MCP", "A2A" } }, score = { min = 100 } }
+
+-- What this agent's own sensor asks (host.probe) is no use of a model. Whoever takes its name hides the same
+-- two questions, and no more.
+local own_question = {
+  user_agent = "sense-agent", dst_scope = "loopback", http_method = "GET",
+  http_path = { "/api/tags", "/v1/models" }, bytes_up = { max = "2KiB" },
+}
 
 local function within_host(flow)
   return flow.dst_scope == "loopback" or flow.src_ip == flow.dst_ip
@@ -32,7 +39,7 @@ rule "ai.local.runtime" {
   title = "Local AI model runtime used",
   severity = "medium", type = "local_model", confidence = 95,
   on = "http",
-  match = { signal = model_call, dst_scope = { none = { "public" } } },
+  match = { signal = model_call, dst_scope = { none = { "public" } }, none = { own_question } },
   when = within_host,
   finding = request,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },
@@ -64,7 +71,7 @@ rule "ai.local.hint" {
   title = "Request that may be for an AI model runtime",
   severity = "info", type = "local_model", confidence = 40,
   on = "http", action = "observe",
-  match = { signal = { score = { min = 60, max = 99 } } },
+  match = { signal = { score = { min = 60, max = 99 } }, none = { own_question } },
   finding = request,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "1h" },
   indicator = 60, -- the least that it matches; other requests of the same kind add nothing

@@ -121,3 +121,23 @@ test("a web server on Ollama's port is none", function(t)
   t:forbid "ai.local.runtime"
   t:forbid "ai.local.hint"
 end)
+
+test("what this agent asks itself is no use, and its name hides no other request", function(t)
+  local function ask(path, more)
+    local values = { src_ip = "127.0.0.1", dst_ip = "127.0.0.1", http_method = "GET", http_path = path,
+      user_agent = "sense-agent", bytes_up = 300 }
+    for key, value in pairs(more or {}) do values[key] = value end
+    request(t, values)
+  end
+  ask "/api/tags"
+  ask("/v1/models", { signal = { label = "OpenAI-compatible", score = 60 } })
+  t:nothing()
+  ask "/api/chat"
+  ask("/api/tags", { http_method = "POST", dst_port = 1 })
+  ask("/api/tags", { bytes_up = "3KiB", dst_port = 2 })
+  ask("/api/tags", { user_agent = "curl/8.5.0", dst_port = 3 })
+  ask("/api/tags", { src_ip = "10.0.0.5", dst_ip = "10.0.0.5", dst_port = 4 })
+  t:expect("ai.local.runtime"):times(5)
+  ask("/api/embed", { signal = { label = "Ollama", score = 60 } })
+  t:expect "ai.local.hint"
+end)

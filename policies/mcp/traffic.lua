@@ -1,6 +1,6 @@
 -- Model Context Protocol over HTTP (streamable HTTP and its headers), and agent-to-agent calls.
 policy {
-  title = "MCP and agent-to-agent traffic", version = "2",
+  title = "MCP and agent-to-agent traffic", version = "3",
   description = "Clear-text MCP requests. Servers on standard input and output, and those behind TLS, " ..
     "are not seen here; mcp/configured.lua reports what clients are set up for.",
 }
@@ -23,7 +23,15 @@ rule "ai.mcp.local" {
   title = "MCP server on this host used",
   severity = "medium", type = "mcp", confidence = 95,
   on = "http",
-  match = { signal = tool_call },
+  match = {
+    signal = tool_call,
+    none = { -- what this agent's own sensor asks (host.probe): one greeting, and no tool
+      {
+        user_agent = "sense-agent", dst_scope = "loopback", http_method = "POST", http_path = "/mcp",
+        bytes_up = { max = "2KiB" },
+      },
+    },
+  },
   when = within_host,
   finding = finding,
   throttle = { by = { "src_ip", "dst_ip", "dst_port", "http_path" }, every = "10m" },

@@ -69,3 +69,18 @@ test("JSON-RPC of others is not MCP", function(t)
   t:capture "../../t/captures/neg_jsonrpc_8545.pcap"
   t:nothing()
 end)
+
+test("the greeting of this agent itself is no use, and its name hides no other request", function(t)
+  local function ask(more)
+    local values = { src_ip = "127.0.0.1", dst_ip = "127.0.0.1", user_agent = "sense-agent", bytes_up = 600 }
+    for key, value in pairs(more or {}) do values[key] = value end
+    request(t, values)
+  end
+  ask()
+  t:nothing()
+  ask { http_path = "/sse" }
+  ask { bytes_up = "3KiB", dst_port = 1 }
+  ask { user_agent = "node", dst_port = 2 }
+  ask { http_method = "GET", dst_port = 3 }
+  t:expect("ai.mcp.local"):times(4)
+end)

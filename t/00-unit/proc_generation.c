@@ -90,7 +90,7 @@ static void mailbox(void)
 	pid_t pid = fork();
 	if (!pid) {
 		sense_mailbox_inherit(&box);
-		int changed = mprotect((void *)(uintptr_t)box.read, 4096, PROT_READ | PROT_WRITE);
+		int changed = mprotect((void *)(uintptr_t)box.views.read, 4096, PROT_READ | PROT_WRITE);
 		_exit(changed ? 7 : 8);
 	}
 	waitpid(pid, &status, 0);
@@ -99,7 +99,7 @@ static void mailbox(void)
 	if (!pid) {
 		signal(SIGSEGV, SIG_DFL);
 		signal(SIGBUS, SIG_DFL);
-		volatile uint64_t *len = &box.post->len;
+		volatile uint64_t *len = &((struct sense_letter *)box.views.write)->len;
 		sense_mailbox_inherit(&box);
 		*len = 1;
 		_exit(0);
@@ -185,7 +185,8 @@ static int obeys(void *context, struct sense_worker *worker)
 			usleep(1000);
 			continue;
 		}
-		const char *text = text_of(box->read->block, box->read->len);
+		const struct sense_letter *letter = sense_mailbox_letter(box);
+		const char *text = text_of(letter->block, letter->len);
 		seen = ticket;
 		atomic_store(&worker->shared->page->loading, ticket);
 		if (strstr(text, "crash"))

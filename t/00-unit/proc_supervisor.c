@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/proc/seccomp.h"
+#include "core/proc/lockdown.h"
 #include "t/tap.h"
 
 #define RULES 130

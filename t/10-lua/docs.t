@@ -44,6 +44,16 @@ for my $page (@pages) {
 	is_deeply([grep { !-e "$here/$_" } @lost], [], "$page: files that it names are there");
 }
 
+# A value of JSON as Lua.
+sub lua_of {
+	my ($value) = @_;
+	return '{ ' . join(', ', map { "[\"$_\"] = " . lua_of($value->{$_}) } sort keys %$value) . ' }'
+		if ref $value eq 'HASH';
+	return '{ ' . join(', ', map { lua_of($_) } @$value) . ' }' if ref $value eq 'ARRAY';
+	return $value ? 'true' : 'false' if ref $value;
+	return $value =~ /^-?\d+(?:\.\d+)?\z/ ? $value : encode_json([$value]) =~ s/^\[|\]\z//gr;
+}
+
 my $agent = "$build/sense-agent";
 SKIP: {
 	skip "$agent is not built", 1 unless -x $agent;
@@ -78,7 +88,27 @@ SKIP: {
 			}
 		}
 	}
-	page_try($_) for qw(README.md docs/rules.md docs/tools.md docs/plugins.md docs/output.md docs/cookbook.md);
+	page_try($_) for qw(README.md docs/rules.md docs/tools.md docs/plugins.md docs/output.md docs/cookbook.md docs/host.md);
+
+	# Each event of the page makes the finding below it, but for its id and time.
+	my @examples = slurp('docs/host.md') =~ /^```lua\n(t:.*?)^```\n```json\n(.*?)\n```$/msg;
+	cmp_ok(@examples, '>=', 2 * 13, 'docs/host.md has examples');
+	mkdir "$dir/host" or die $!;
+	system("cp -R policies $dir/host && find $dir/host -name '*_test.lua' -delete") == 0 or die 'cp';
+	my $tests = '';
+	while (my ($event, $json) = splice @examples, 0, 2) {
+		my $finding = decode_json($json);
+		my $rule = $finding->{rule};
+		my %wanted = %$finding;
+		delete @wanted{qw(id timestamp rule)};
+		delete $wanted{$_} for grep { !defined $wanted{$_} || /_port$/ && !$wanted{$_} } keys %wanted;
+		$tests .= "test(\"$rule\", function(t)\n${event}t:expect(\"$rule\", " . lua_of(\%wanted) . ")\nend)\n";
+	}
+	open my $out, '>', "$dir/host/policies/page_test.lua" or die $!;
+	print $out $tests;
+	close $out;
+	my $said = qx($agent test $dir/host/policies 2>&1);
+	is($?, 0, 'docs/host.md: its events make its findings') or diag($said);
 
 	my @json = slurp('docs/output.md') =~ /^```json\n(.*?)^```$/msg;
 	my @tables = slurp('docs/output.md') =~ /^\| member \|.*\n\|[-|]+\n((?:\|.*\n)+)/mg;

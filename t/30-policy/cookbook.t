@@ -11,7 +11,7 @@ use Test::More;
 
 my $dir = 'contrib/cookbook';
 my @recipes = map { basename($_, '.lua') } grep { !/_test\.lua$/ } sort glob("$dir/*.lua");
-is(scalar @recipes, 20, 'twenty recipes');
+is(scalar @recipes, 24, 'twenty-four recipes');
 my %of = map { $_ => slurp("$dir/$_.lua") } @recipes;
 my %test_of = map { $_ => -e "$dir/${_}_test.lua" ? slurp("$dir/${_}_test.lua") : '' } @recipes;
 

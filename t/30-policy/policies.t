@@ -31,7 +31,7 @@ my %atlas = map { ("atlas:AML.T$_" => 1) } qw(0010 0024 0040 0047 0053 0055 0057
 my $run = run([ agent(), 'check', '--json', @set, 'policies' ]);
 is($run->{code}, 0, 'sense-agent check takes them') or diag($run->{out});
 my @rules = @{ decode_json($run->{out})->{rule_list} };
-cmp_ok(scalar @rules, '>=', 40, 'the rules are there');
+cmp_ok(scalar @rules, '>=', 60, 'the rules are there');
 for my $rule (@rules) {
 	my $id = $rule->{id};
 	like($id, qr/^ai\.[a-z]+(?:\.[a-z_]+)?$/, "$id is named as shipped rules are");
@@ -47,8 +47,11 @@ is_deeply([ sort keys %files ], [ sort @files ], 'each file has rules');
 is_deeply({ map { ($_->{id} => $_->{indicator}) } grep { $_->{indicator} } @rules }, {
 	(map { ("ai.service.$_" => 100) } qw(agent api chat coding companion gateway hub media platform work)),
 	(map { ("ai.$_" => 100) } qw(api.unknown_endpoint clear.api local.runtime local.exposed local.listens
-		mcp.local mcp.clear agent.started agent.unattended)),
+		mcp.local mcp.clear agent.started agent.unattended local.running local.answers mcp.running mcp.listens
+		program.assistant)),
 	'ai.service.observed' => 50, 'ai.dns.name' => 30, 'ai.local.hint' => 60, 'ai.mcp.configured' => 60,
+	'ai.program.framework' => 60, 'ai.program.hint' => 50, 'ai.program.hint_option' => 50,
+	'ai.inventory.sdk' => 50, 'ai.inventory.gpu' => 40,
 }, 'indicators are those that are known, with their weights');
 
 # ---- hosts of the catalogue --------------------------------------------------------------------------
@@ -78,6 +81,39 @@ is_deeply([ grep { !$conclusive{$_} && $reported{$_} } sort keys %conclusive ], 
 	'no other has any');
 my %wanted = map { ($_ => 1) } values %category;
 is_deeply([ grep { !$by_category{$_} } sort keys %wanted ], [], 'every category of the catalogue has a rule');
+
+# ---- programs of the catalogue -------------------------------------------------------------------------
+
+# Each tool, when it starts, is told by the rule for its class, and one that the catalogue is not sure of by none.
+my %rule_of = (
+	(map { ($_ => 'ai.agent.started') } qw(coding-agent ide-agent autonomous-agent)),
+	(map { ($_ => 'ai.local.running') } qw(local-llm local-image local-audio model-serving coding-server gateway)),
+	(map { ($_ => 'ai.program.assistant') } qw(desktop-app ai-ide ide-assistant coding-assistant cli-assistant
+		ai-terminal ai-browser chat-ui rag agent-platform)),
+	(map { ($_ => 'ai.program.framework') } qw(agent-framework ml-training vectordb)),
+	'mcp-server' => 'ai.mcp.running', 'ml-ui' => undef,
+);
+my (@starts, @unknown, $tools);
+for (split /\n/, slurp('policies/catalogue/runtimes.tsv')) {
+	next if /^#/ || /^id\t/;
+	my ($id, undef, $class, $grade) = (split /\t/)[0 .. 2, 10];
+	push @unknown, "$id: $class" unless exists $rule_of{$class};
+	my $rule = $grade =~ /[DU]/ ? 'ai.program.hint' : $rule_of{$class};
+	push @starts, "test(\"$id\", function(t) t:process { tool = \"$id\" } "
+		. ($rule ? "t:expect \"$rule\" t:only() end)" : 't:nothing() end)');
+	$tools++;
+}
+is_deeply(\@unknown, [], 'each class of programs has a rule');
+system("cp -R policies $dir/tools && find $dir/tools -name '*_test.lua' -delete") == 0 or die 'cp';
+spew("$dir/tools/tools_test.lua", join "\n", @starts);
+$run = run([ agent(), 'test', @set, "$dir/tools" ]);
+is($run->{code}, 0, 'each tool is told once, by the rule for its class') or diag($run->{out}, $run->{err});
+like($run->{out}, qr/^$tools tests, $tools passed$/m, 'that was all of them');
+
+# Packages to run any command are those of the catalogue.
+my ($runs_all) = slurp('policies/mcp/configured.lua') =~ /runs_all = words \{(.*?)\}/s;
+my ($listed) = slurp('policies/catalogue/runtimes.tsv') =~ /^mcp-tools\t(?:[^\t]*\t){4}([^\t]*)\t/m;
+is_deeply([ sort $runs_all =~ /"([^"]+)"/g ], [ sort split /;/, $listed ], 'MCP servers that run any command');
 
 # ---- weak evidence -----------------------------------------------------------------------------------
 
@@ -115,9 +151,15 @@ test("weak evidence", function(t)
     end
   end
   t:process { process = { name = "claude", command = "claude --dangerously-skip-permissions" } }
+  t:process { process = { name = "sudo", parent = "bash", ancestors = "bash, sshd", markers = "CLAUDECODE" } }
+  t:process { user = "eve", tool = "crush", process = { name = "crush" } }
+  t:event("process.exit", { tool = "codex", process = { unattended = "--yolo", agent = "codex" } })
+  t:listen { tool = "jupyter", listen = { ip = "127.0.0.1", port = 8888, scope = "loopback" } }
   t:listen { process = { name = "nginx" }, listen = { ip = "0.0.0.0", port = 11434, scope = "any" } }
-  t:file { file = { path = "/x/AGENTS.md", kind = "instructions", op = "created", size = "1GiB" } }
+  t:file { file = { path = "/x/mcp.json", kind = "mcp_config", op = "created", size = "1GiB" } }
   t:inventory { inventory = { kind = "package", name = "numpy" } }
+  t:inventory { inventory = { kind = "gpu", name = "GPU" } }
+  t:mcp { mcp = { client = "cursor", package = "x@1.2.3", pinned = true, command = "npx -y x@1.2.3" } }
   t:event("timer", {})
 FORBIDDEN
 end)

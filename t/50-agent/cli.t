@@ -55,7 +55,7 @@ for my $args (['--help'], ['-h'], ['help']) {
 	unlike($out, qr/not in this build|\benroll\b/, "@$args: nothing that does not exist");
 	is($err, '', "@$args: no message");
 }
-for my $command (qw(replay check config test bench explain new)) {
+for my $command (qw(run scan inventory replay findings check config status reload test bench explain new)) {
 	my ($code, $out) = agent($command, '--help');
 	is($code, 0, "$command --help");
 	like($out, qr/^Usage: sense-agent $command/, "$command --help is about $command");
@@ -83,6 +83,16 @@ usage_error('config with an operand', qr/takes no 'x'/, 'config', 'x');
 usage_error('a colour that is none', qr/not 'green'/, 'replay', '--color', 'green', 'x');
 usage_error('a setting without a value', qr/KEY=VALUE/, 'replay', '--set', 'flow.max', 'x');
 usage_error('policies and none', qr/exclude each other/, 'replay', '--no-policies', '--policies', 'p', 'x');
+
+usage_error('run with a file', qr/takes no 'x\.pcap'/, 'run', 'x.pcap');
+usage_error('scan with an operand', qr/scan takes no '\/home'/, 'scan', '/home');
+usage_error('an option that scan has not', qr/unknown option '--flows' \(replay has it, scan does not\)/, 'scan', '--flows');
+usage_error('an option of scan that is misspelt', qr/did you mean '--observed'/, 'scan', '--obsreved');
+usage_error('a command that is misspelt', qr/'inventroy'; did you mean 'inventory'/, 'inventroy');
+usage_error('an interface without a name', qr/-i needs an argument/, 'run', '-i');
+usage_error('interfaces and none', qr/exclude each other/, 'run', '-i', 'lo', '--no-capture');
+usage_error('a colour of findings that is none', qr/Try 'sense-agent findings --help'/, 'findings', '--color', 'green');
+usage_error('an option of run that is misspelt', qr/did you mean '--interface'/, 'run', '--interfaec', 'lo');
 
 # ---- results and exit codes ----
 my @replay = ('replay', @where, @policies);

@@ -1,0 +1,149 @@
+#!/usr/bin/perl
+# What can go wrong around a live agent: an interface that vanishes, /proc that cannot be read, a full disk, a
+# damaged spool, a sensor that crashes, 100,000 processes, names of any bytes. It goes on, and says what it
+# could not see.
+use strict;
+use warnings;
+use lib 't/lib';
+use JSON::PP;
+use Sense;
+use Live;
+use Test::More;
+
+need_agent();
+need_namespaces();
+
+sub gaps {
+	my ($handle, $what) = @_;
+	return grep { $_->{rule} =~ m{^ai\.coverage\.} && $_->{details}{what} eq $what } live_findings($handle);
+}
+
+my $each = policy(<<'END', 'each');
+rule "test.each" { title = "each", severity = "info", on = "flow.classified", match = { dst_port = 80 } }
+rule "test.process" { title = "process", severity = "info", on = "process.start",
+  match = { process = { pid = 4000001 } },
+  finding = function(process)
+    return { summary = ("%s|%s|%s|%s"):format(process.process.name, process.process.path, process.user,
+      process.process.command) }
+  end }
+END
+my @policies = ('--policies', 'policies', '--policies', $each);
+
+# ---- an interface that goes away and comes back ----
+{
+	my ($iface, $there) = wire();
+	http_server($there, 80);
+	listens($there, 80);
+	my $agent = live('-i', $iface, @policies, '--set', 'host.sensors=procs');
+	system "ip link del $iface";
+	ok(wait_until(sub { gaps($agent, 'packets') }, 15), 'an interface that vanishes is a gap, and told');
+	like((gaps($agent, 'packets'))[0]{summary}, qr/\Q$iface\E/, 'by its name');
+	system "ip link add $iface type veth peer name wire netns $there; ip addr add 10.99.0.1/24 dev $iface; "
+	    . "ip link set $iface up; ip -n $there addr add 10.99.0.2/24 dev wire; ip -n $there link set wire up";
+	my $seen = wait_until(sub {
+		system 'curl -s -m 1 -o /dev/null http://10.99.0.2/';
+		grep { $_->{rule} eq 'test.each' } live_findings($agent);
+	}, 20);
+	ok($seen, 'another one of that name is listened to');
+	my $end = live_stop($agent);
+	is($end->{code}, 0, 'and the agent ends in order');
+	system "ip link del $iface 2>/dev/null";
+}
+
+# ---- a disk that is full, and is not any more ----
+{
+	my $dir = temp_dir();
+	mkdir "$dir/agent";
+	system("mount -t tmpfs -o size=2m none $dir/agent") == 0 or plan skip_all => 'no tmpfs can be mounted';
+	my ($iface, $there) = wire();
+	http_server($there, 80);
+	listens($there, 80);
+	my $agent = live('-i', $iface, @policies, '--set', 'host.sensors=procs', '--set', "agent.dir=$dir/agent",
+		'--set', 'spool.max_bytes=8MiB');
+	open my $fill, '>', "$dir/agent/fill" or die;
+	1 while syswrite $fill, 'x' x 65536;
+	my $full = wait_until(sub {
+		system 'curl -s -m 1 -o /dev/null http://10.99.0.2/' for 1 .. 20;
+		my $status = live_status($agent);
+		$status && $status->{spool}{failing};
+	}, 60);
+	ok($full, 'a full disk is noticed');
+	ok(wait_until(sub { gaps($agent, 'spool') }, 15), 'and told');
+	close $fill;
+	unlink "$dir/agent/fill";
+	my $again = wait_until(sub {
+		my $status = live_status($agent);
+		$status && !$status->{spool}{failing} && !$status->{spool}{waiting};
+	}, 30);
+	ok($again, 'when there is room again findings are kept again');
+	my $status = live_status($agent);
+	my @all = live_findings($agent);
+	my $dropped = $status->{spool}{dropped};
+	my $run = run([agent(), 'findings', '--json', '--set', "control.socket=$agent->{where}/socket"]);
+	my %kept = map { $_->{id} => 1 } objects($run);
+	is(scalar(grep { !$kept{ $_->{id} } } @all), $dropped, 'none was lost but what is counted as dropped');
+	my $end = live_stop($agent);
+	is($end->{code}, 0, 'and the agent ends in order') or diag($end->{err});
+	system "umount $dir/agent";
+}
+
+# ---- a spool that is damaged ----
+{
+	my $dir = temp_dir();
+	my $agent = live('--no-capture', '--set', 'host.sensors=procs', '--set', "agent.dir=$dir/agent");
+	live_stop($agent);
+	my ($file) = grep { -s } glob "$dir/agent/spool/*.mdb";
+	ok($file, 'a spool') or diag(join ' ', glob "$dir/agent/spool/*");
+	spew($file, 'garbage' x 1000);
+	$agent = live('--no-capture', '--set', 'host.sensors=procs', '--set', "agent.dir=$dir/agent");
+	ok(scalar(glob "$dir/agent/spool/*unreadable*"), 'a damaged spool is set aside, not removed');
+	my $end = live_stop($agent);
+	like($end->{err}, qr/cannot be used/, 'which is said');
+}
+
+# ---- /proc that shows nothing ----
+{
+	my $dir = temp_dir();
+	spew("$dir/hidden.sh", "#!/bin/sh\nmount -t tmpfs none /proc && exec \"\$\@\"\n");
+	chmod 0755, "$dir/hidden.sh";
+	my $build = $ENV{SENSE_BUILD} // 'build';
+	local $Live::through = ['unshare', '-m', "$dir/hidden.sh"];
+	my $agent = live('--no-capture', @policies, '--set', "plugins.dir=$build/plugins");
+	ok(wait_until(sub { gaps($agent, 'processes') }, 20), 'processes that cannot be seen are a gap');
+	my $end = live_stop($agent);
+	is($end->{code}, 0, 'and the agent ends in order') or diag($end->{err});
+}
+
+# ---- a crowd, strange texts, a crash ----
+{
+	my $dir = temp_dir();
+	my $plugin = run(['/usr/bin/env', qw(cc -std=gnu11 -shared -fPIC -w -I.), '-o', "$dir/crowd.so", 't/70-fault/crowd.c']);
+	is($plugin->{code}, 0, 'the test\'s sensor is built') or diag($plugin->{err});
+	my $build = $ENV{SENSE_BUILD} // 'build';
+	symlink "$_", "$dir/" . ($_ =~ m{([^/]+)$})[0] for map { $_ =~ m{^/} ? $_ : do { require Cwd; Cwd::getcwd() . "/$_" } } glob "$build/plugins/*.so";
+	spew("$dir/crash", '');
+	local $ENV{SENSE_TEST_CRASH} = "$dir/crash";
+	my $agent = live('--no-capture', @policies, '--set', "plugins.dir=$dir", '--set', 'host.sensors=crowd', '--set',
+		'host.cpu=100');
+	ok(wait_until(sub { gaps($agent, 'host') }, 15), 'a sensor that crashes is a gap');
+	my $all = wait_until(sub {
+		my $status = live_status($agent);
+		$status && ($status->{host}{gauges}{processes} // 0) >= 100_000;
+	}, 60);
+	ok($all, '100,000 processes are known, after another sensor process began');
+	my $status = live_status($agent);
+	is($status->{host}{restarts}, 1, 'by the second one');
+	is($status->{host}{gauges}{'processes.refused'}, 0, 'none was refused');
+	my $memory = proc_status($status->{host}{pid});
+	note("the sensor process with 100,000 processes: VmRSS $memory->{VmRSS}, RssAnon $memory->{RssAnon}");
+	my ($process) = grep { $_->{rule} eq 'test.process' } live_findings($agent);
+	like($process->{summary} // '', qr{^\Qstr?ange?|/tmp/a?b?(/str?[31mange|u?ser|strange --api-key ~redacted~ \E},
+		'a name of any bytes is told as text, its key is not');
+	my ($file) = grep { $_->{rule} eq 'ai.local.model_file' } live_findings($agent);
+	like($file->{summary} // '', qr/\Q"}{\E/, 'so is a path');
+	my $end = live_stop($agent);
+	unlike($end->{out}, qr/[^\x20-\x7e\n\x80-\xff]/, 'and nothing else gets out');
+	like($end->{err}, qr/a sensor told of a value 'no\.such\.field'/, 'a sensor\'s mistake is logged');
+	is(scalar(() = $end->{err} =~ /a sensor told of/g), 2, 'once for each process of sensors');
+}
+done_testing;

@@ -1,0 +1,11 @@
+/*
+ * MCP configurations in YAML, from bytes to servers. Each text of a server ends within its
+ * room, and a file that is refused has told nothing.
+ */
+#include "t/fuzz/mcp.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	read_servers(data, size, MCP_YAML);
+	return 0;
+}
