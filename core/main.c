@@ -119,6 +119,7 @@ static enum sense_status assemble(struct assembly *a, const struct sense_conf *c
 	    .watch = sense_conf_number(conf, SENSE_CONF_POLICIES_WATCH),
 	    .last_good = sense_conf_text(conf, SENSE_CONF_POLICIES_LAST_GOOD),
 	    .socket = sense_conf_text(conf, SENSE_CONF_CONTROL_SOCKET),
+	    .group = sense_conf_text(conf, SENSE_CONF_CONTROL_GROUP),
 	};
 	a->policies.path_count = cli->no_policies ? 0 : path_count;
 	a->shift = (struct sense_shift_config){.conf = conf, .observed_too = cli->observed};

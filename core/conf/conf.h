@@ -38,6 +38,8 @@
 	  "directory that keeps findings until they are acknowledged; empty: none")                       \
 	X(SPOOL_MAX_BYTES, "spool.max_bytes", BYTES, "256MiB", 1048576, 68719476736.0, "",                \
 	  "findings kept there; beyond it the oldest of the lowest severity are dropped")                 \
+	X(CONTROL_GROUP, "control.group", TEXT, "", 0, 0, "",                                             \
+	  "group whose members may ask for `status`; empty: root and the agent's own user alone")         \
 	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                             \
 	  "the AI catalogue; empty: the one shipped with the program")                                    \
 	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                        \

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@ struct client {
 	struct sense_buf reply;
 	size_t sent;
 	bool used;
+	bool guest; /* of the group: may ask for the status alone */
 };
 
 struct sense_control {
@@ -183,6 +185,10 @@ static void client_take(struct client *client, size_t len)
 		                   "findings AFTER MAX [packed], ack SEQUENCE\n");
 		return;
 	}
+	if (client->guest && client->request.what != SENSE_CONTROL_STATUS) {
+		client_say(client, "failed\nmembers of control.group may ask for the status, root for the rest\n");
+		return;
+	}
 	if (client->request.what == SENSE_CONTROL_RELOAD)
 		client->waits_for = ops->reload(ops->self);
 	if (!client->waits_for) {
@@ -239,10 +245,14 @@ static void client_begin(sense_control *control, struct client *client, int fd)
 	time_left(client, CLIENT_S);
 }
 
-static bool may_ask(int fd)
+/* False: not even by its group. The mode of the socket has let in no others than those of the group. */
+static bool may_ask(const sense_control *control, int fd, bool *guest)
 {
 	uid_t peer;
-	return sense_platform_peer_uid(fd, &peer) && (!peer || peer == geteuid());
+	if (!sense_platform_peer_uid(fd, &peer))
+		return false;
+	*guest = peer && peer != geteuid();
+	return !*guest || (control->ops.group && *control->ops.group);
 }
 
 static void on_accept(struct ev_loop *loop, ev_io *watcher, int events)
@@ -253,9 +263,11 @@ static void on_accept(struct ev_loop *loop, ev_io *watcher, int events)
 	int fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
-	for (unsigned i = 0; i < SENSE_CONTROL_CLIENTS_MAX && may_ask(fd); i++)
+	bool guest = false, may = may_ask(control, fd, &guest);
+	for (unsigned i = 0; may && i < SENSE_CONTROL_CLIENTS_MAX; i++)
 		if (!control->clients[i].used) {
 			client_begin(control, &control->clients[i], fd);
+			control->clients[i].guest = guest;
 			return;
 		}
 	close(fd);
@@ -316,6 +328,18 @@ static int bind_private(int fd, const struct sockaddr_un *address)
 	return failed;
 }
 
+static enum sense_status group_admit(const char *path, const char *name, sense_error *err)
+{
+	if (!name || !*name)
+		return SENSE_OK;
+	const struct group *group = getgrnam(name);
+	if (!group)
+		return sense_fail(err, SENSE_E_CONFIG, "control", "there is no group '%s' (control.group)", name);
+	if (chown(path, (uid_t)-1, group->gr_gid) || chmod(path, 0660))
+		return sense_fail_errno(err, "control", "cannot give %s to the group %s", path, name);
+	return SENSE_OK;
+}
+
 sense_control *sense_control_open(struct ev_loop *loop, const char *path, const struct sense_control_ops *ops,
                                   sense_error *err)
 {
@@ -333,6 +357,12 @@ sense_control *sense_control_open(struct ev_loop *loop, const char *path, const 
 		sense_fail_errno(err, "control", "cannot listen on %s (control.socket)", path);
 		if (fd >= 0)
 			close(fd);
+		free(control);
+		return NULL;
+	}
+	if (group_admit(path, ops->group, err)) {
+		unlink(path);
+		close(fd);
 		free(control);
 		return NULL;
 	}

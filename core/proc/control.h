@@ -1,7 +1,8 @@
 /*
  * The control socket: how `sense-agent status` and `reload` reach a supervisor at work.
  *
- * A unix stream socket, mode 0600, and only root and the supervisor's own user are answered. A client sends
+ * A unix stream socket, mode 0600, and only root and the supervisor's own user are answered; with a group
+ * (control.group) its mode is 0660, and others that may connect are told the status and nothing else. A client sends
  * one line, gets a line `ok` or `failed` and then the answer (JSON, or text when it asked for that), and
  * the connection is closed:
  *
@@ -45,6 +46,7 @@ bool sense_control_parse(const char *line, size_t len, struct sense_control_requ
 
 struct sense_control_ops {
 	void *self;
+	const char *group; /* whose members may ask for the status; NULL or "": nobody's */
 	/* Begins a reload. The number that sense_control_ended will be called with; 0: it is over. */
 	uint64_t (*reload)(void *self);
 	void (*reply)(void *self, const struct sense_control_request *request, struct sense_buf *out);

@@ -24,6 +24,7 @@ struct sense_policies {
 	unsigned path_count;
 	bool watch;             /* reload when something changes below paths */
 	const char *last_good;  /* file that the set at work is kept in */
+	const char *group;      /* whose members may ask for the status there; or NULL */
 	const char *socket;     /* of the control socket (core/proc/control.h) */
 };
 

@@ -110,7 +110,8 @@ static void on_reply(void *self, const struct sense_control_request *request, st
 static enum sense_status listen_begin(sense_steer *steer, sense_error *err)
 {
 	const struct sense_policies *policies = steer->job->policies;
-	struct sense_control_ops ops = {.self = steer, .reload = reload, .reply = on_reply};
+	const struct sense_control_ops ops = {
+	    .self = steer, .group = policies->group, .reload = reload, .reply = on_reply};
 	if (policies->socket && *policies->socket &&
 	    !(steer->control = sense_control_open(steer->loop, policies->socket, &ops, err)))
 		return err->status;

@@ -124,7 +124,7 @@ struct sense_value {
 	X(BYTES_DOWN, "bytes_down", NUMBER, NET, "whole frames to it, bytes on the wire")          \
 	X(NDPI_MASTER, "ndpi_master", STRING, NET, "carrying protocol by nDPI: TLS, HTTP, DNS")    \
 	X(NDPI_APP, "ndpi_app", STRING, NET, "application protocol by nDPI")                       \
-	X(HOST, "host", STRING, NET, "name of the other end: SNI, HTTP Host, DNS name")            \
+	X(HOST, "host", STRING, NAMED, "name of the other end: SNI, HTTP Host, DNS name")            \
 	X(HOST_SOURCE, "host_source", STRING, NET, "sni, http, dns or inferred (from an earlier answer)") \
 	X(ALPN, "alpn", STRING, NET, "application protocols offered, comma-separated")             \
 	X(JA3, "ja3", STRING, NET, "JA3 of the ClientHello")                                       \
