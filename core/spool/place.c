@@ -105,7 +105,7 @@ enum sense_status sense_place_open(struct sense_place *place, const char *dir, b
 	if (!*dir || strlen(dir) >= sizeof place->dir)
 		return sense_fail(err, SENSE_E_CONFIG, "spool", "spool.dir: %s",
 		                  *dir ? "the path is too long" : "no directory is named");
-	strcpy(place->dir, dir);
+	memcpy(place->dir, dir, strlen(dir) + 1);
 	enum sense_status status = directory_open(place, make, err);
 	if (!status)
 		status = lock_take(place, make, err);
