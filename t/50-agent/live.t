@@ -8,6 +8,7 @@ use Sense;
 use Live;
 use Test::More;
 
+my $many = $ENV{SENSE_TEST_SHORT_LIVED} || 200;
 need_agent();
 need_namespaces();
 my ($iface, $there) = wire();
@@ -97,7 +98,6 @@ like($said // '', qr/sense-marker --api-key \S*redacted\S* /, 'a process that be
 
 # ---- programs that live for milliseconds ----
 # The rate is that of the best of three rounds: on a machine that has no time for the agent it says nothing.
-my $many = $ENV{SENSE_TEST_SHORT_LIVED} || 200;
 my ($best, $seen, $new) = (0, 0, 0);
 for my $round (1 .. 3) {
 	run(['sh', '-c', "i=0; while [ \$i -lt $many ]; do curl -s -o /dev/null http://10.99.0.2/; i=\$((i+1)); done"]);
