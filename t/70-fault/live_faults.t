@@ -35,11 +35,13 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 	http_server($there, 80);
 	listens($there, 80);
 	my $agent = live('-i', $iface, @policies, '--set', 'host.sensors=procs');
+	my $peer = peer();
+	my $own = $peer =~ s/2$/1/r;
 	system "ip link del $iface";
 	ok(wait_until(sub { gaps($agent, 'packets') }, 15), 'an interface that vanishes is a gap, and told');
 	like((gaps($agent, 'packets'))[0]{summary}, qr/\Q$iface\E/, 'by its name');
-	system "ip link add $iface type veth peer name wire netns $there; ip addr add ${\ peer() =~ s/2$/1/r }/24 dev $iface; "
-	    . "ip link set $iface up; ip -n $there addr add ${\ peer()}/24 dev wire; ip -n $there link set wire up";
+	system "ip link add $iface type veth peer name wire netns $there; ip addr add $own/24 dev $iface; "
+	    . "ip link set $iface up; ip -n $there addr add $peer/24 dev wire; ip -n $there link set wire up";
 	my $seen = wait_until(sub {
 		system 'curl -s -m 1 -o /dev/null http://' . peer() . '/';
 		grep { $_->{rule} eq 'test.each' } live_findings($agent);
