@@ -189,8 +189,8 @@ static size_t frame_show(struct session *session, const uint8_t *at, size_t left
 {
 	static char storage[SENSE_FINDING_BYTES_MAX];
 	struct sense_finding finding;
-	uint64_t sequence;
-	uint32_t len;
+	uint64_t sequence = 0;
+	uint32_t len = 0;
 	const char *why = "the answer is cut short";
 	if (left >= FRAME) {
 		memcpy(&sequence, at, sizeof sequence);
@@ -235,9 +235,9 @@ static enum sense_status settle(struct session *session, sense_error *err)
 static enum sense_status round_show(struct session *session, sense_error *err)
 {
 	char request[SENSE_CONTROL_LINE_MAX];
-	struct sense_buf rest;
-	enum sense_status status =
-	    acknowledge(session, err); /* the agent may have gone before it could be told */
+	struct sense_buf rest = {0};
+	/* Of the latest round, when the agent had gone before it could be told. */
+	enum sense_status status = acknowledge(session, err);
 	while (!status && !session->reader_gone) {
 		snprintf(request, sizeof request, "findings %llu %u packed", (ull)session->last, BATCH);
 		status = ask(session, request, &rest, err);

@@ -158,6 +158,8 @@ static void status_json(const struct sense_supervisor_view *view, const struct s
 	workers_json(&json, view);
 	sense_json_member_uint(&json, "restarts", view->outcome->restarts);
 	sense_json_member_uint(&json, "packets", sense_crew_count(view->crew, SENSE_COUNT_PACKETS));
+	sense_json_member_uint(&json, "flows", sense_crew_count(view->crew, SENSE_COUNT_FLOWS));
+	sense_json_member_uint(&json, "flows_live", sense_crew_flows_live(view->crew));
 	sense_json_member_uint(&json, "events", sense_crew_count(view->crew, SENSE_COUNT_EVENTS));
 	sense_json_member_uint(&json, "findings", sense_crew_count(view->crew, SENSE_COUNT_FINDINGS));
 	if (live)

@@ -12,6 +12,7 @@
  * entry and flow overlap with the decoding of the others.
  */
 #define BATCH 32
+#define UNDECIDED_MAX 65536u /* flows at the classifier at one time: a flood of them costs 3 kB each */
 #define CLOCK_BACK_US UINT64_C(5000000) /* packets wait in a ring for less than that */
 #define FRAG_DATAGRAMS 256
 #define STRINGS_LIMIT ((size_t)64 << 20)
@@ -43,10 +44,8 @@ static void flow_classified(sense_engine *engine, struct sense_flow *flow)
 static void flow_settle(sense_engine *engine, struct sense_flow *flow)
 {
 	struct sense_flow_work *work = flow->work;
-	if (work->class_state && flow->flags & SENSE_FLOW_CLASS_DONE) {
-		engine->config.classifier->flow_free(engine->class_module, work->class_state);
-		work->class_state = NULL;
-	}
+	if (flow->flags & SENSE_FLOW_CLASS_DONE)
+		sense_class_free(engine, work);
 	if (work->settled && flow->flags & SENSE_FLOW_CLASS_DONE &&
 	    !(flow->flags & SENSE_FLOW_CLASSIFIED))
 		flow_classified(engine, flow);
@@ -85,7 +84,9 @@ static void flow_begin(sense_engine *engine, struct sense_flow *flow, bool from_
 	engine->stats.flows++;
 	flow->work = sense_work_new(engine);
 	if (flow->work && engine->config.classifier) {
-		flow->work->class_state = engine->config.classifier->flow_new(engine->class_module);
+		if (engine->undecided < UNDECIDED_MAX)
+			flow->work->class_state = engine->config.classifier->flow_new(engine->class_module);
+		engine->undecided += flow->work->class_state != NULL;
 		engine->stats.out_of_memory += !flow->work->class_state;
 	}
 	if (!flow->work)

@@ -86,6 +86,7 @@ struct sense_engine {
 	struct sense_dns dns;
 	struct sense_rule_health *health; /* by rule number */
 	struct sense_fusion fusion;
+	uint32_t undecided;  /* flows with a state of the classifier's */
 	uint32_t assemblies; /* hellos half read: objects held by work->side[].tls and work->quic */
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards within one capture */
@@ -122,6 +123,8 @@ void sense_actor_unref(sense_engine *engine, struct sense_actor *actor); /* NULL
 void sense_actor_count(sense_engine *engine, const struct sense_flow *flow);
 void sense_actors_free(sense_engine *engine);
 struct sense_flow_work *sense_work_new(sense_engine *engine);
+/* The classifier needs its state of the flow no more. */
+void sense_class_free(sense_engine *engine, struct sense_flow_work *work);
 void sense_work_free(sense_engine *engine, struct sense_flow *flow);
 /* Side 0 is the first sender. */
 static inline bool sense_flow_side_is_a(const struct sense_flow *flow, unsigned side)

@@ -104,13 +104,21 @@ struct sense_flow_work *sense_work_new(sense_engine *engine)
 	return work;
 }
 
+void sense_class_free(sense_engine *engine, struct sense_flow_work *work)
+{
+	if (!work->class_state)
+		return;
+	engine->config.classifier->flow_free(engine->class_module, work->class_state);
+	work->class_state = NULL;
+	engine->undecided--;
+}
+
 void sense_work_free(sense_engine *engine, struct sense_flow *flow)
 {
 	struct sense_flow_work *work = flow->work;
 	if (!work)
 		return;
-	if (work->class_state)
-		engine->config.classifier->flow_free(engine->class_module, work->class_state);
+	sense_class_free(engine, work);
 	engine->assemblies -= work->quic != NULL;
 	sense_quic_free(work->quic);
 	for (unsigned side = 0; side < 2; side++) {

@@ -68,6 +68,14 @@ uint64_t sense_crew_count(const struct sense_crew *crew, enum sense_counter coun
 	return all;
 }
 
+uint64_t sense_crew_flows_live(const struct sense_crew *crew)
+{
+	uint64_t all = 0;
+	for (unsigned i = 0; i < crew->count; i++)
+		all += load(crew->member[i].page->live);
+	return all;
+}
+
 enum sense_phase sense_crew_phase(const struct sense_crew *crew)
 {
 	uint32_t least = SENSE_PHASE_DONE;

@@ -25,6 +25,8 @@ void sense_crew_stop(struct sense_crew *crew);
 
 /* The sum; of times the earliest or latest. flows_peak is a sum, too: all tables of flows at their fullest. */
 uint64_t sense_crew_count(const struct sense_crew *crew, enum sense_counter counter);
+/* Flows in all tables. */
+uint64_t sense_crew_flows_live(const struct sense_crew *crew);
 /* The least of all. */
 enum sense_phase sense_crew_phase(const struct sense_crew *crew);
 

@@ -7,36 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/proc/generation.h"
-
-static bool write_whole(int fd, const char *at, size_t left)
-{
-	while (left) {
-		ssize_t written = write(fd, at, left);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		at += written;
-		left -= (size_t)written;
-	}
-	return fsync(fd) == 0;
-}
-
-/* The new name is on disk only when its directory is. */
-static bool directory_sync(const char *path)
-{
-	char dir[PATH_MAX];
-	snprintf(dir, sizeof dir, "%s", path);
-	char *slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool good = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
 
 enum sense_status sense_last_good_write(const char *path, const struct sense_bundle *bundle, sense_error *err)
 {
@@ -46,8 +18,8 @@ enum sense_status sense_last_good_write(const char *path, const struct sense_bun
 	int fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0)
 		return sense_fail_errno(err, "policy", "cannot keep the last good policies as %s", path);
-	bool good = write_whole(fd, bundle->block.data, bundle->block.len);
-	good = good && !rename(temp, path) && directory_sync(path);
+	bool good = sense_file_write_all(fd, bundle->block.data, bundle->block.len) && !fsync(fd);
+	good = good && !rename(temp, path) && sense_file_sync_parent(path);
 	enum sense_status status =
 	    good ? SENSE_OK
 	         : sense_fail_errno(err, "policy", "cannot keep the last good policies as %s", path);

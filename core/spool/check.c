@@ -68,6 +68,7 @@ _Static_assert(sizeof(struct page) == PAGE_HEAD && sizeof(struct node) == NODE_H
 struct level {
 	uint8_t page[PAGE_MAX];
 	unsigned at, count; /* nodes */
+	bool leaf;
 };
 
 struct entry {
@@ -157,7 +158,7 @@ static size_t node_size(const struct node *node, bool leaf)
 }
 
 /* All nodes lie in the page, one behind the other in any order, and fill it from `upper` to its end. */
-static bool nodes_fit(struct check *check, const struct level *level, const struct page *page, bool leaf)
+static bool nodes_fit(struct check *check, const struct level *level, const struct page *page)
 {
 	size_t total = 0, most = (((check->page_size - PAGE_HEAD) / 2) & ~(size_t)1) - 2;
 	memset(check->node_bytes, 0, check->page_size);
@@ -168,7 +169,7 @@ static bool nodes_fit(struct check *check, const struct level *level, const stru
 		if (at % 2 || at < page->upper || at > check->page_size - NODE_HEAD)
 			return damaged(check, "a node lies outside its page");
 		memcpy(&node, level->page + at, sizeof node);
-		size_t size = node_size(&node, leaf), even = (size + 1) & ~(size_t)1;
+		size_t size = node_size(&node, level->leaf), even = (size + 1) & ~(size_t)1;
 		if (size > most || even > check->page_size - at)
 			return damaged(check, "a node is larger than its page");
 		if (memchr(check->node_bytes + at, 1, even))
@@ -179,8 +180,8 @@ static bool nodes_fit(struct check *check, const struct level *level, const stru
 	return total == check->page_size - page->upper || damaged(check, "a page has gaps");
 }
 
-/* Reads a page of a tree to a level; *leaf: it is one. */
-static bool page_load(struct check *check, uint64_t number, struct level *level, bool *leaf)
+/* Reads a page of a tree to a level. */
+static bool page_load(struct check *check, uint64_t number, struct level *level)
 {
 	struct page page;
 	if (!take_pages(check, number, 1) ||
@@ -192,12 +193,12 @@ static bool page_load(struct check *check, uint64_t number, struct level *level,
 	if (page.lower < PAGE_HEAD || page.lower % 2 || page.upper < page.lower ||
 	    page.upper > check->page_size)
 		return damaged(check, "a page has no sound head");
-	*leaf = page.flags == LEAF;
+	level->leaf = page.flags == LEAF;
 	level->at = 0;
 	level->count = (page.lower - PAGE_HEAD) / 2u;
 	if (!level->count)
 		return damaged(check, "a page is empty");
-	return nodes_fit(check, level, &page, *leaf);
+	return nodes_fit(check, level, &page);
 }
 
 /* ---- a tree ----------------------------------------------------------------------------------------- */
@@ -293,9 +294,9 @@ static bool branch_child(struct check *check, struct tree *tree, struct level *l
 	return first || key_next(check, tree, level->page + at + NODE_HEAD, node.key_len, true);
 }
 
-static bool page_count(struct check *check, struct tree *tree, const struct level *level, bool leaf,
-                       unsigned depth)
+static bool page_count(struct check *check, struct tree *tree, const struct level *level, unsigned depth)
 {
+	bool leaf = level->leaf;
 	if (leaf != (depth + 1 == tree->db->depth))
 		return damaged(check, "a tree is not as deep as it says");
 	/* Of one child LMDB makes no branch, except while it rearranges the free tree. */
@@ -306,29 +307,30 @@ static bool page_count(struct check *check, struct tree *tree, const struct leve
 	return true;
 }
 
+static bool level_open(struct check *check, struct tree *tree, uint64_t page, unsigned depth)
+{
+	if (depth >= tree->db->depth)
+		return damaged(check, "a tree is deeper than it says");
+	struct level *level = &check->levels[depth];
+	return page_load(check, page, level) && page_count(check, tree, level, depth);
+}
+
 static bool tree_walk(struct check *check, struct tree *tree)
 {
 	const struct db *db = tree->db;
 	struct db *found = &tree->found;
-	bool leaf[DEPTH_MAX];
 	uint64_t next = db->root;
 	if (db->depth > DEPTH_MAX || !db->depth != (next == NO_PAGE))
 		return damaged(check, "a tree has no sound root");
-	for (unsigned depth = 0, open = 0; next != NO_PAGE || open;) {
-		if (next != NO_PAGE) { /* goes down */
-			depth = open++;
-			if (open > db->depth ||
-			    !page_load(check, next, &check->levels[depth], &leaf[depth]) ||
-			    !page_count(check, tree, &check->levels[depth], leaf[depth], depth))
-				return check->result ? false
-				                     : damaged(check, "a tree is deeper than it says");
-			next = NO_PAGE;
-		}
+	for (unsigned open = 0; next != NO_PAGE || open;) {
+		if (next != NO_PAGE && !level_open(check, tree, next, open++))
+			return false;
+		next = NO_PAGE;
 		struct level *level = &check->levels[open - 1];
 		if (level->at == level->count)
 			open--;
-		else if (!(leaf[open - 1] ? leaf_entry(check, tree, level)
-		                          : branch_child(check, tree, level, &next)))
+		else if (!(level->leaf ? leaf_entry(check, tree, level)
+		                       : branch_child(check, tree, level, &next)))
 			return false;
 	}
 	if (found->branches != db->branches || found->leaves != db->leaves ||
@@ -451,7 +453,7 @@ static bool trees_check(struct check *check)
 
 static bool head_read(struct check *check, uint64_t offset, struct head *head)
 {
-	struct page page;
+	struct page page = {0};
 	if (!read_at(check, offset, &page, sizeof page) ||
 	    !read_at(check, offset + sizeof page, head, sizeof *head))
 		return false;
@@ -470,7 +472,7 @@ static bool head_read(struct check *check, uint64_t offset, struct head *head)
 /* The later of the two heads counts, as for LMDB; that both are sound is what LMDB asks for as well. */
 static bool heads_read(struct check *check)
 {
-	struct head second;
+	struct head second = {0};
 	if (!head_read(check, 0, &check->head))
 		return false;
 	check->page_size = check->head.free.pad;

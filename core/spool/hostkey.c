@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
+
 #define NAME "key"
 #define NEW_NAME "key.new"
 
@@ -26,20 +28,6 @@ static ssize_t read_some(int fd, void *out, size_t cap)
 		have += (size_t)got;
 	}
 	return (ssize_t)have;
-}
-
-static bool write_whole(int fd, const uint8_t *at, size_t left)
-{
-	while (left) {
-		ssize_t written = write(fd, at, left);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		at += written;
-		left -= (size_t)written;
-	}
-	return true;
 }
 
 enum sense_status sense_hostkey_read(int dir, const char *dir_name, uint8_t key[SENSE_SEAL_KEY],
@@ -85,7 +73,7 @@ enum sense_status sense_hostkey_make(int dir, const char *dir_name, uint8_t key[
 		return sense_fail_errno(err, "spool", "no randomness for the host key");
 	unlinkat(dir, NEW_NAME, 0); /* of an attempt that was interrupted */
 	int fd = openat(dir, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool good = fd >= 0 && !fchmod(fd, 0600) && write_whole(fd, key, SENSE_SEAL_KEY) && !fsync(fd) &&
+	bool good = fd >= 0 && !fchmod(fd, 0600) && sense_file_write_all(fd, key, SENSE_SEAL_KEY) && !fsync(fd) &&
 	            !renameat(dir, NEW_NAME, dir, NAME) && !fsync(dir);
 	enum sense_status status =
 	    good ? SENSE_OK : sense_fail_errno(err, "spool", "cannot make the host key %s/" NAME, dir_name);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/platform/platform.h"
 
 #define LOCK_TRIES 20u
@@ -17,20 +18,6 @@
 #define NAMES_TRIED 1000u /* of one second */
 
 /* ---- the directory ---------------------------------------------------------------------------------- */
-
-static void parent_sync(const char *path)
-{
-	char dir[PATH_MAX];
-	snprintf(dir, sizeof dir, "%s", path);
-	char *slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
 
 /* With all that is missing above it; a new name is on disk only when its directory is. */
 static void directory_make(const char *path)
@@ -44,7 +31,7 @@ static void directory_make(const char *path)
 		char was = part[i];
 		part[i] = '\0';
 		if (!mkdir(part, 0700))
-			parent_sync(part);
+			sense_file_sync_parent(part);
 		part[i] = was;
 	}
 }
@@ -105,7 +92,7 @@ enum sense_status sense_place_open(struct sense_place *place, const char *dir, b
 	if (!*dir || strlen(dir) >= sizeof place->dir)
 		return sense_fail(err, SENSE_E_CONFIG, "spool", "spool.dir: %s",
 		                  *dir ? "the path is too long" : "no directory is named");
-	strcpy(place->dir, dir);
+	memcpy(place->dir, dir, strlen(dir) + 1);
 	enum sense_status status = directory_open(place, make, err);
 	if (!status)
 		status = lock_take(place, make, err);

@@ -231,10 +231,12 @@ static enum sense_status store_ready(sense_spool *spool, sense_error *err)
 
 static void queue_remove(sense_spool *spool, unsigned at)
 {
-	spool->queue_bytes -= spool->queue[at].len;
+	struct waiting gone = spool->queue[at];
 	spool->queued--;
-	free(spool->queue[at].sealed);
-	memmove(&spool->queue[at], &spool->queue[at + 1], (spool->queued - at) * sizeof *spool->queue);
+	for (; at < spool->queued; at++)
+		spool->queue[at] = spool->queue[at + 1];
+	spool->queue_bytes -= gone.len;
+	free(gone.sealed);
 }
 
 /* The first so many. */

@@ -8,6 +8,7 @@ use Sense;
 use Live;
 use Test::More;
 
+my $many = $ENV{SENSE_TEST_SHORT_LIVED} || 200;
 need_agent();
 need_namespaces();
 my ($iface, $there) = wire();
@@ -42,23 +43,24 @@ my $dir = temp_dir();
 chmod 0755, $dir;
 spew("$dir/parent.sh", "#!/bin/sh\n\"\$@\"\nexit 0\n");
 chmod 0755, "$dir/parent.sh";
-my $python = <<'END';
+my ($peer, $peer6) = (peer(), peer6());
+my $python = <<"END";
 import socket, ssl
 context = ssl._create_unverified_context()
-with context.wrap_socket(socket.create_connection(("10.99.0.2", 443)), server_hostname="gemini.google.com") as s:
-    s.send(b"GET / HTTP/1.0\r\n\r\n")
+with context.wrap_socket(socket.create_connection(("$peer", 443)), server_hostname="gemini.google.com") as s:
+    s.send(b"GET / HTTP/1.0\\r\\n\\r\\n")
     s.recv(100)
 END
-my $node = "require('tls').connect({ host: '10.99.0.2', port: 443, servername: 'api.anthropic.com', "
+my $node = "require('tls').connect({ host: '$peer', port: 443, servername: 'api.anthropic.com', "
     . "rejectUnauthorized: false }, function () { this.end() })";
 my @nobody = qw(setpriv --reuid=nobody --clear-groups);
 my @clients = (
-	['api.openai.com', 'curl', 'root', qw(curl -sk -o /dev/null --resolve api.openai.com:443:10.99.0.2),
-		'-H', 'Authorization: Bearer sk-proj-abcdefghijklmnopqrstuvwxyz012345', 'https://api.openai.com/v1/models'],
-	['claude.ai', 'openssl', 'nobody', @nobody, qw(openssl s_client -connect 10.99.0.2:443 -servername claude.ai)],
+	['api.openai.com', 'curl', 'root', qw(curl -sk -o /dev/null --resolve),
+		"api.openai.com:443:$peer", '-H', 'Authorization: Bearer sk-proj-abcdefghijklmnopqrstuvwxyz012345', 'https://api.openai.com/v1/models'],
+	['claude.ai', 'openssl', 'nobody', @nobody, qw(openssl s_client -servername claude.ai -connect), "$peer:443"],
 	['api.anthropic.com', 'node', 'root', 'node', '-e', $node],
 	['gemini.google.com', 'python3', 'nobody', @nobody, '/usr/bin/python3', '-c', $python],
-	['api.mistral.ai', 'curl', 'root', qw(curl -6 -sk -o /dev/null --resolve), 'api.mistral.ai:443:[fd99::2]',
+	['api.mistral.ai', 'curl', 'root', qw(curl -6 -sk -o /dev/null --resolve), "api.mistral.ai:443:[$peer6]",
 		'https://api.mistral.ai/'],
 );
 for my $client (@clients) {
@@ -97,10 +99,9 @@ like($said // '', qr/sense-marker --api-key \S*redacted\S* /, 'a process that be
 
 # ---- programs that live for milliseconds ----
 # The rate is that of the best of three rounds: on a machine that has no time for the agent it says nothing.
-my $many = $ENV{SENSE_TEST_SHORT_LIVED} || 200;
 my ($best, $seen, $new) = (0, 0, 0);
 for my $round (1 .. 3) {
-	run(['sh', '-c', "i=0; while [ \$i -lt $many ]; do curl -s -o /dev/null http://10.99.0.2/; i=\$((i+1)); done"]);
+	run(['sh', '-c', "i=0; while [ \$i -lt $many ]; do curl -s -o /dev/null http://$peer/; i=\$((i+1)); done"]);
 	my @each;
 	wait_until(sub { @each = grep { $_->{rule} eq 'test.each' } live_findings($agent); @each >= $seen + $many }, 30);
 	splice @each, 0, $seen;

@@ -35,13 +35,15 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 	http_server($there, 80);
 	listens($there, 80);
 	my $agent = live('-i', $iface, @policies, '--set', 'host.sensors=procs');
+	my $peer = peer();
+	my $own = $peer =~ s/2$/1/r;
 	system "ip link del $iface";
 	ok(wait_until(sub { gaps($agent, 'packets') }, 15), 'an interface that vanishes is a gap, and told');
 	like((gaps($agent, 'packets'))[0]{summary}, qr/\Q$iface\E/, 'by its name');
-	system "ip link add $iface type veth peer name wire netns $there; ip addr add 10.99.0.1/24 dev $iface; "
-	    . "ip link set $iface up; ip -n $there addr add 10.99.0.2/24 dev wire; ip -n $there link set wire up";
+	system "ip link add $iface type veth peer name wire netns $there; ip addr add $own/24 dev $iface; "
+	    . "ip link set $iface up; ip -n $there addr add $peer/24 dev wire; ip -n $there link set wire up";
 	my $seen = wait_until(sub {
-		system 'curl -s -m 1 -o /dev/null http://10.99.0.2/';
+		system 'curl -s -m 1 -o /dev/null http://' . peer() . '/';
 		grep { $_->{rule} eq 'test.each' } live_findings($agent);
 	}, 20);
 	ok($seen, 'another one of that name is listened to');
@@ -63,7 +65,7 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 	open my $fill, '>', "$dir/agent/fill" or die;
 	1 while syswrite $fill, 'x' x 65536;
 	my $full = wait_until(sub {
-		system 'curl -s -m 1 -o /dev/null http://10.99.0.2/' for 1 .. 20;
+		system 'curl -s -m 1 -o /dev/null http://' . peer() . '/' for 1 .. 20;
 		my $status = live_status($agent);
 		$status && $status->{spool}{failing};
 	}, 60);

@@ -10,12 +10,12 @@ use Live;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
+my $rounds = $ENV{SENSE_TEST_KILLS} || 12;
 need_agent();
 need_namespaces();
 my ($iface, $there) = wire();
 http_server($there, 80);
 ok(listens($there, 80), 'a server is there');
-my $rounds = $ENV{SENSE_TEST_KILLS} || 12;
 my $policies = policy(<<'END', 'kill');
 rule "test.each" { title = "each", severity = "info", on = "flow.classified", match = { dst_port = 80 } }
 END
@@ -43,10 +43,10 @@ sub kept {
 }
 
 defined agent_start() or BAIL_OUT('the agent does not start');
-my $load = start(['sh', '-c', 'while :; do curl -s -m 2 -o /dev/null http://10.99.0.2/; done']);
+my $load = start(['sh', '-c', 'while :; do curl -s -m 2 -o /dev/null http://' . peer() . '/; done']);
 my (%must, %gone, @slow);
 my %killed = (worker => 0, sensor => 0, agent => 0);
-srand($ENV{SENSE_TEST_SEED} || 1);
+srand 1;
 for my $round (1 .. $rounds) {
 	sleep 0.1 + rand 0.4;
 	my $status = live_status($handle) or next;

@@ -9,7 +9,7 @@ use Test::More;
 use Time::HiRes;
 use Sense;
 
-our @EXPORT = qw(need_namespaces wire inside serve live live_status live_stop live_findings tls_server
+our @EXPORT = qw(need_namespaces wire peer peer6 inside serve live live_status live_stop live_findings tls_server
     http_server listens);
 
 # What `run` is started through, in place of by itself.
@@ -25,18 +25,23 @@ sub need_namespaces {
 	    if system 'unshare -n true 2>/dev/null' or system 'ip netns list >/dev/null 2>&1';
 }
 
-# Another host, in a network namespace, at the other end of a wire: 10.99.0.2 and fd99::2. This end is 10.99.0.1
-# and lies here, since the kernel tells of processes in its first network namespace alone.
+# A net of each test's own: tests run beside each other.
+my $net = 1 + $$ % 250;
+sub peer { return "10.99.$net.2" }
+sub peer6 { return "fd99:$net\::2" }
+
+# Another host, in a network namespace, at the other end of a wire: `peer` and `peer6`. This end, with a 1, lies
+# here, since the kernel tells of processes in its first network namespace alone.
 sub wire {
 	my $there = "sense-$$-" . ++$wires;
 	my $iface = "sn$$-$wires";
-	system 'ip addr show to 10.99.0.1 | grep -q . && sleep 1'; # the wire before this one is going
+	system "ip addr show to 10.99.$net.1 | grep -q . && sleep 1"; # the wire before this one is going
 	system("ip netns add $there && ip -n $there link set lo up") == 0 or BAIL_OUT("ip netns add $there failed");
 	push @made, $there;
 	system("ip link add $iface type veth peer name wire netns $there") == 0 or BAIL_OUT('no veth');
 	for (['ip', $iface, 1], ["ip -n $there", 'wire', 2]) {
 		my ($ip, $name, $last) = @$_;
-		system "$ip addr add 10.99.0.$last/24 dev $name; $ip addr add fd99::$last/64 dev $name nodad; "
+		system "$ip addr add 10.99.$net.$last/24 dev $name; $ip addr add fd99:$net\::$last/64 dev $name nodad; "
 		    . "$ip link set $name up";
 	}
 	return ($iface, $there);
