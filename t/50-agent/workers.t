@@ -33,14 +33,14 @@ my $policies = policy($each, 'workers');
 # connections stay open until the file `hold` is gone.
 sub client {
 	my ($hold, @names) = @_;
-	return start([$^X, '-MIO::Socket::INET', '-e', <<'END_OF_CLIENT', $hold, @names]);
-my $hold = shift;
+	return start([$^X, '-MIO::Socket::INET', '-e', <<'END_OF_CLIENT', peer(), $hold, @names]);
+my ($peer, $hold) = splice @ARGV, 0, 2;
 my @open;
 for (@ARGV) {
 	my ($host, $count) = split /:/;
 	for my $n ($count ? 1 .. $count : 0) {
 		my $name = $n ? "h$n.$host" : $host;
-		my $socket = IO::Socket::INET->new(PeerAddr => $hold ? '10.99.0.2:81' : '10.99.0.2:80') or die "$!\n";
+		my $socket = IO::Socket::INET->new(PeerAddr => $peer, PeerPort => $hold ? 81 : 80) or die "$!\n";
 		syswrite $socket, "GET / HTTP/1.1\r\nHost: $name\r\n\r\n";
 		push @open, $socket if $hold;
 		sysread $socket, my $answer, 4096;
@@ -62,7 +62,7 @@ sub hosts_of {
 		%hosts = ();
 		$hosts{ $_->{host} }++ for grep { ($_->{host} // '') =~ /\.\Q$below\E\z/ } found($agent, $rule);
 		keys %hosts >= $count;
-	}, 30);
+	}, 15);
 	return \%hosts;
 }
 
@@ -115,6 +115,7 @@ my $seen = wait_until(sub {
 }, 20);
 ok($seen, 'what a rule did adds up') or diag(explain($once));
 is($once->{throttled}, 59, 'a throttle is common to all workers');
+wait_until(sub { found($agent, 'test.once') }, 15); # findings are printed some time after
 is(scalar(found($agent, 'test.once')), 1, 'so that it is told once');
 
 # ---- a reload under traffic --------------------------------------------------------------------------
