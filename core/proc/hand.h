@@ -57,6 +57,11 @@ static inline bool sense_hand_at_work(const struct sense_hand *hand)
 {
 	return hand->view->pid > 0;
 }
+/* It has loaded all that it needs. */
+static inline bool sense_hand_runs(const struct sense_hand *hand)
+{
+	return atomic_load_explicit(&hand->shared->page->phase, memory_order_relaxed) >= SENSE_PHASE_RUN;
+}
 /* policies: what it begins with; NULL: none. The child never returns. */
 enum sense_status sense_hand_start(struct sense_hand *hand, struct ev_loop *loop,
                                    const struct sense_generations *policies, sense_error *err);

@@ -297,11 +297,21 @@ static bool may_go_on(struct run *run, struct sense_hand *hand, bool isolated)
 	       outcome->restarts - outcome->quarantined - run->forgiven <= run->limits.restarts;
 }
 
-/* Of several workers one may die while it loads what others have at work: that is no reason to end them all. */
+static bool others_work(const struct run *run, const struct sense_hand *hand)
+{
+	for (unsigned i = 0; i < run->started; i++) {
+		const struct sense_hand *other = &run->posts[i].hand;
+		if (other != hand && sense_hand_at_work(other) && sense_hand_runs(other))
+			return true;
+	}
+	return false;
+}
+
+/* One that dies while it loads what others have at work is no reason to end them all. */
 static bool start_failed(struct run *run, struct sense_hand *hand, const struct sense_death *death,
                          const char *what)
 {
-	if (death->phase > SENSE_PHASE_LOAD || (run->started > 1 && proven(run)))
+	if (death->phase > SENSE_PHASE_LOAD || others_work(run, hand))
 		return false;
 	if (run->steer)
 		sense_generations_problem(sense_steer_generations(run->steer), what);
@@ -343,8 +353,8 @@ static void worker_ended(struct run *run, struct sense_hand *hand)
 	} else if (exited && WEXITSTATUS(death.status) == 0) {
 		run->outcome->complete = run->outcome->complete || !run->stopping;
 		wind_up(run);
-	} else if (exited && run->started > 1 && proven(run)) {
-		crash_handle(run, hand, &death); /* others are at work */
+	} else if (exited && others_work(run, hand)) {
+		crash_handle(run, hand, &death);
 	} else if (exited && run->outcome->failures) {
 		if (run->stopping || !fall_back(run, hand))
 			wind_up(run); /* it said why */

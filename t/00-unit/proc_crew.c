@@ -148,14 +148,30 @@ static int one_hangs(void *context, struct sense_worker *worker)
 	return 0;
 }
 
+/* The second, each time that it begins, while the others are at work. */
 static int one_dies(void *context, struct sense_worker *worker)
 {
+	uint64_t *common = worker->shared->extra;
 	(void)context;
 	sense_worker_phase(worker, worker->number == 1 ? SENSE_PHASE_LOAD : SENSE_PHASE_RUN);
+	while (worker->number == 1 && __atomic_load_n(common, __ATOMIC_ACQUIRE) < WORKERS - 1)
+		usleep(1000);
+	if (worker->number == 1)
+		raise(SIGKILL);
+	__atomic_add_fetch(common, 1, __ATOMIC_RELEASE);
+	until_told(worker);
+	tell(worker, worker->number);
+	return 0;
+}
+
+/* The others wait for what never comes. */
+static int none_begins(void *context, struct sense_worker *worker)
+{
+	(void)context;
+	sense_worker_phase(worker, SENSE_PHASE_LOAD);
 	if (worker->number == 1)
 		raise(SIGKILL);
 	until_told(worker);
-	tell(worker, worker->number);
 	return 0;
 }
 
@@ -248,6 +264,8 @@ static void test_death(void)
 	is_num(status, SENSE_E_INTERNAL, "a worker that dies again and again ends the run");
 	is_num(outcome.restarts, 4, "after the limit");
 	ok(ports[0] == 1 && ports[2] == 1, "and the others end in order");
+	outcome = run(none_begins, NULL, &status);
+	ok(status == SENSE_E_INTERNAL && !outcome.restarts, "one that dies before any works is not repeated");
 }
 
 static void test_generations(void)
