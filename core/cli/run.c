@@ -100,14 +100,19 @@ static void spool_commit(struct session *session)
 	session->put = failed; /* it is tried again */
 }
 
+static void stopping_tell(struct session *session)
+{
+	if (!session->stopping)
+		sense_notify_stopping(&session->notify, "stopping");
+	session->stopping = true;
+}
+
 static void notify_tick(struct session *session, const struct sense_shared *shared)
 {
 	char text[SENSE_NOTIFY_TEXT_MAX];
 	uint64_t alive_us = sense_notify_alive_every_us(&session->notify);
-	if (atomic_load_explicit(&shared->page->stop, memory_order_relaxed) && !session->stopping) {
-		session->stopping = true;
-		sense_notify_stopping(&session->notify, "stopping");
-	}
+	if (atomic_load_explicit(&shared->page->stop, memory_order_relaxed))
+		stopping_tell(session);
 	bool running = atomic_load_explicit(&shared->page->phase, memory_order_relaxed) >= SENSE_PHASE_RUN;
 	if (alive_us && elapsed(&session->alive_left_ms, (unsigned)(alive_us / 1000)))
 		sense_notify_alive(&session->notify);
@@ -225,6 +230,7 @@ int sense_run_run(const struct sense_run *run)
 	enum sense_status status = sense_supervisor_run(&job, &outcome, &err);
 	if (status)
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+	stopping_tell(&session);
 	spool_commit(&session);
 	code = exit_code(status, &outcome);
 out:

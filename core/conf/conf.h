@@ -34,12 +34,12 @@
 	  "file that keeps the latest policies that loaded, to begin with when the configured ones do not") \
 	X(CONTROL_SOCKET, "control.socket", TEXT, "", 0, 0, "",                                           \
 	  "socket at which `status`, `reload` and `findings` reach this agent; empty: none")                          \
+	X(CONTROL_GROUP, "control.group", TEXT, "", 0, 0, "",                                             \
+	  "group whose members may ask for `status`; empty: root and the agent's own user alone")         \
 	X(SPOOL_DIR, "spool.dir", TEXT, "", 0, 0, "",                                                     \
 	  "directory that keeps findings until they are acknowledged; empty: none")                       \
 	X(SPOOL_MAX_BYTES, "spool.max_bytes", BYTES, "256MiB", 1048576, 68719476736.0, "",                \
 	  "findings kept there; beyond it the oldest of the lowest severity are dropped")                 \
-	X(CONTROL_GROUP, "control.group", TEXT, "", 0, 0, "",                                             \
-	  "group whose members may ask for `status`; empty: root and the agent's own user alone")         \
 	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                             \
 	  "the AI catalogue; empty: the one shipped with the program")                                    \
 	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                        \
