@@ -230,7 +230,6 @@ int sense_run_run(const struct sense_run *run)
 	enum sense_status status = sense_supervisor_run(&job, &outcome, &err);
 	if (status)
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
-	stopping_tell(&session); /* workers may have ended between two ticks */
 	spool_commit(&session);
 	code = exit_code(status, &outcome);
 out:

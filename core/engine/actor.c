@@ -6,6 +6,9 @@
 #include "core/engine/internal.h"
 #include "core/host/board.h"
 
+/* How long a flow may wait for its process: that of a busy machine's sensor process to get its turn. */
+#define HOLD_US UINT64_C(250000)
+
 /* The interned string that a value points into. */
 static const struct sense_str *str_of(const struct sense_value *value)
 {
@@ -89,14 +92,15 @@ static struct sense_actor *actor_of(sense_engine *engine, const struct sense_boa
 	if (!scratch_make(engine) || !sense_board_read(board, place, data, &len, &version))
 		return NULL;
 	struct sense_actor **slot = &engine->actors[place->actor % SENSE_BOARD_ACTORS];
-	if (*slot && (*slot)->number == place->number && (*slot)->version == version)
-		return *slot;
+	struct sense_actor *known = *slot;
+	if (known && known->number == place->number && known->version == version)
+		return known;
 	if (!sense_host_message_read(data, len, engine->actor_event))
 		return NULL;
 	struct sense_actor *fresh = actor_make(engine, place, version);
 	if (!fresh)
 		return NULL;
-	sense_actor_unref(engine, *slot);
+	sense_actor_unref(engine, known);
 	*slot = fresh;
 	return fresh;
 }
@@ -143,6 +147,46 @@ void sense_actor_find(sense_engine *engine, struct sense_flow *flow, bool late)
 		return;
 	actor->refs++;
 	meta->actor = actor;
+}
+
+/* ---- flows that wait ----------------------------------------------------------------------------- */
+
+bool sense_actor_hold(sense_engine *engine, struct sense_flow *flow)
+{
+	const struct sense_board *board = engine->config.board;
+	if (!board || !has_ports(flow) || engine->held_count == SENSE_HELD_MAX)
+		return false;
+	sense_actor_find(engine, flow, false);
+	if ((flow->meta && flow->meta->actor) || (!sense_board_is_local(board, sense_flow_addr(flow, 0)) &&
+	                                          !sense_board_is_local(board, sense_flow_addr(flow, 1))))
+		return false;
+	engine->held[engine->held_count++] =
+	    (struct sense_held){.flow = flow, .first_ts = flow->first_ts, .since = engine->now};
+	flow->flags |= SENSE_FLOW_HELD;
+	return true;
+}
+
+/* A clock that was set back lets all go. */
+static bool is_over(sense_engine *engine, const struct sense_held *held)
+{
+	sense_actor_find(engine, held->flow, false);
+	return (held->flow->meta && held->flow->meta->actor) || engine->now < held->since ||
+	       engine->now - held->since > HOLD_US;
+}
+
+void sense_actor_release(sense_engine *engine)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < engine->held_count; i++) {
+		struct sense_held *held = &engine->held[i];
+		if (!(held->flow->flags & SENSE_FLOW_HELD) || held->flow->first_ts != held->first_ts)
+			continue; /* it has left, and was told of then */
+		if (is_over(engine, held))
+			sense_flow_classified(engine, held->flow);
+		else
+			engine->held[kept++] = *held;
+	}
+	engine->held_count = kept;
 }
 
 void sense_actor_count(sense_engine *engine, const struct sense_flow *flow)

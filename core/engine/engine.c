@@ -30,9 +30,9 @@ struct slot {
 
 /* ---- one flow ------------------------------------------------------------------------------------ */
 
-static void flow_classified(sense_engine *engine, struct sense_flow *flow)
+void sense_flow_classified(sense_engine *engine, struct sense_flow *flow)
 {
-	flow->flags |= SENSE_FLOW_CLASSIFIED;
+	flow->flags = (flow->flags & ~(uint32_t)SENSE_FLOW_HELD) | SENSE_FLOW_CLASSIFIED;
 	engine->stats.classified += flow->class_app != 0;
 	if (flow->key.l4 == 6 || flow->key.l4 == 17)
 		sense_meta_infer_host(engine, flow);
@@ -47,8 +47,8 @@ static void flow_settle(sense_engine *engine, struct sense_flow *flow)
 	if (flow->flags & SENSE_FLOW_CLASS_DONE)
 		sense_class_free(engine, work);
 	if (work->settled && flow->flags & SENSE_FLOW_CLASS_DONE &&
-	    !(flow->flags & SENSE_FLOW_CLASSIFIED))
-		flow_classified(engine, flow);
+	    !(flow->flags & (SENSE_FLOW_CLASSIFIED | SENSE_FLOW_HELD)) && !sense_actor_hold(engine, flow))
+		sense_flow_classified(engine, flow);
 	if (flow->flags & SENSE_FLOW_NAMES_DONE && flow->flags & SENSE_FLOW_CLASS_DONE)
 		sense_work_free(engine, flow);
 }
@@ -120,7 +120,7 @@ static void flow_leave(void *context, struct sense_flow *flow)
 	}
 	flow->flags |= SENSE_FLOW_CLASS_DONE;
 	if (!(flow->flags & SENSE_FLOW_CLASSIFIED))
-		flow_classified(engine, flow);
+		sense_flow_classified(engine, flow);
 	sense_actor_find(engine, flow, true);
 	sense_raise_flow(engine, SENSE_EVENT_FLOW_END, flow);
 	sense_actor_count(engine, flow);
@@ -260,6 +260,8 @@ enum sense_status sense_engine_run(sense_engine *engine, const struct sense_capt
 		if (sink->batch)
 			go_on = sink->batch(sink->self, sense_engine_stats(engine));
 		batch_take(engine, packets, count);
+		if (engine->held_count)
+			sense_actor_release(engine);
 		if (idle && engine->now > idle)
 			sense_flow_table_expire(engine->table, engine->now - idle);
 		if (status)
@@ -281,6 +283,8 @@ void sense_engine_clock(sense_engine *engine, uint64_t now_us)
 	uint64_t idle = engine->config.idle_timeout_us;
 	if (now_us > engine->now || engine->now - now_us > CLOCK_BACK_US)
 		engine->now = now_us;
+	if (engine->held_count)
+		sense_actor_release(engine);
 	if (engine->now - engine->minute >= MINUTE_US)
 		sense_raise_timer(engine);
 	if (idle && engine->now > idle)

@@ -11,6 +11,7 @@
 #include "core/names/tls.h"
 
 #define MINUTE_US UINT64_C(60000000)
+#define SENSE_HELD_MAX 256u
 
 /* What a flow's payload was found to be. */
 enum sense_speech {
@@ -91,12 +92,22 @@ struct sense_engine {
 	uint64_t sequence; /* of findings, for their ids */
 	uint64_t now;      /* capture time, never backwards within one capture */
 	struct sense_actor **actors; /* by place on the board, each with a reference; NULL: none yet */
+	struct sense_held {
+		struct sense_flow *flow;
+		uint64_t first_ts; /* of it: another flow may lie there by now */
+		uint64_t since;
+	} held[SENSE_HELD_MAX];
+	unsigned held_count;
 	struct sense_host_event *actor_event; /* scratch: a record that was read */
 	uint64_t minute;   /* when the latest timer event's minute began */
 	bool hit;          /* some rule held for the event in hand */
 	uint16_t unknown_link; /* link type of the latest packet that could not be read for it */
 	struct sense_engine_stats stats;
 };
+
+/* ---- engine.c ---- */
+/* All is known that there is to be known for now: raises flow.classified. */
+void sense_flow_classified(sense_engine *engine, struct sense_flow *flow);
 
 /* ---- dissect.c: packets to metadata ---- */
 void sense_dissect_packet(sense_engine *engine, struct sense_flow *flow,
@@ -119,6 +130,12 @@ void sense_meta_free(sense_engine *engine, struct sense_flow *flow);
  */
 void sense_actor_find(sense_engine *engine, struct sense_flow *flow, bool late);
 void sense_actor_unref(sense_engine *engine, struct sense_actor *actor); /* NULL is fine */
+/*
+ * True: the flow is of this host and its process not known yet, so that its classification waits for a moment;
+ * sense_actor_release does what is due then.
+ */
+bool sense_actor_hold(sense_engine *engine, struct sense_flow *flow);
+void sense_actor_release(sense_engine *engine);
 /* The flow leaves: whether its process became known is counted. */
 void sense_actor_count(sense_engine *engine, const struct sense_flow *flow);
 void sense_actors_free(sense_engine *engine);

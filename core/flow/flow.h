@@ -53,7 +53,8 @@ enum {
 	SENSE_FLOW_FINISHED_A = 32,  /* FIN or RST seen from a */
 	SENSE_FLOW_FINISHED_B = 64,
 	SENSE_FLOW_CLASS_GUESSED = 128,
-	SENSE_FLOW_HIT = 256 /* some rule held, even if its throttle kept the finding back */
+	SENSE_FLOW_HIT = 256, /* some rule held, even if its throttle kept the finding back */
+	SENSE_FLOW_HELD = 512 /* classified but for the process behind it, which may become known in a moment */
 };
 
 /* Metadata found by the dissectors; NULL members were not seen. */

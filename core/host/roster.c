@@ -24,8 +24,8 @@ struct sense_roster {
 	struct entry *entries;
 	uint32_t *buckets; /* as many as entries: a power of two */
 	uint32_t size, used, count, free;
-	struct ended *ended; /* ring of SENSE_ROSTER_MAX */
-	uint32_t ended_at, ended_count, ended_size;
+	struct ended *ended; /* a ring; it grows to SENSE_ROSTER_MAX */
+	uint32_t ended_at, ended_count, ended_size; /* a power of two */
 	uint64_t refused;
 };
 
@@ -108,7 +108,7 @@ static bool first_drop(sense_roster *roster)
 	const struct ended *ended = &roster->ended[roster->ended_at];
 	struct entry *entry = entry_find(roster, ended->pid);
 	bool same = entry && entry->process.exit_us && entry->process.start_us == ended->start_us;
-	roster->ended_at = (roster->ended_at + 1) % roster->ended_size;
+	roster->ended_at = (roster->ended_at + 1) & (roster->ended_size - 1);
 	roster->ended_count--;
 	if (same)
 		entry_drop(roster, entry);
@@ -263,7 +263,7 @@ static bool ended_room(sense_roster *roster)
 	if (!ring)
 		return roster->ended_count && (first_drop(roster), true);
 	for (uint32_t i = 0; i < roster->ended_count; i++)
-		ring[i] = roster->ended[(roster->ended_at + i) % roster->ended_size];
+		ring[i] = roster->ended[(roster->ended_at + i) & (roster->ended_size - 1)];
 	free(roster->ended);
 	roster->ended = ring;
 	roster->ended_at = 0;
@@ -279,7 +279,7 @@ void sense_roster_end(sense_roster *roster, uint32_t pid, uint64_t ts_us)
 	entry->process.exit_us = ts_us ? ts_us : 1;
 	if (!ended_room(roster))
 		return;
-	uint32_t at = (roster->ended_at + roster->ended_count++) % roster->ended_size;
+	uint32_t at = (roster->ended_at + roster->ended_count++) & (roster->ended_size - 1);
 	roster->ended[at] = (struct ended){pid, entry->process.start_us, entry->process.exit_us};
 }
 

@@ -51,7 +51,7 @@ static void sensor_failed(struct sensor *sensor, const sense_error *err)
 	if (!sensor->failures++)
 		sense_log(SENSE_LOG_WARN, sensor->name, "%s", err->message);
 	sense_telling_gap(sensor->name, NULL, err->message, 0);
-	if (sensor->state)
+	if (sensor->ops && sensor->state)
 		sensor->ops->close(sensor->state);
 	sensor->state = NULL;
 	sensor->swept = true; /* a scan does not wait for it */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define NOBODY 65534u
+#define LOOKOUT_NICE (-5)
 
 /* ---- capabilities and user ------------------------------------------------------------------------ */
 
@@ -112,13 +113,15 @@ enum sense_status sense_platform_lookout(const char *name, const int *keep, unsi
 	const struct sense_platform_lockdown what = {
 	    .out = STDERR_FILENO, .keep = keep, .keep_count = keep_count};
 	prctl(PR_SET_NAME, name, 0, 0, 0);
+	/* It gets its turn soon: whose a connection is must be known before its first packet is looked at. */
+	(void)setpriority(PRIO_PROCESS, 0, LOOKOUT_NICE);
 	if (sense_privilege_close(&what, err) || capabilities_keep(err))
 		return err->status;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return sense_fail_errno(err, "proc", "cannot set no_new_privs");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	sense_platform_end_with_parent();
-	return SENSE_OK;
+	return sense_seccomp_lookout(err);
 }
 
 /* ---- limits and descriptors ------------------------------------------------------------------------ */

@@ -18,4 +18,7 @@ enum sense_status sense_privilege_limit(uint64_t memory_bytes, sense_error *err)
 /* Closes all descriptors but stderr, `out` and `keep`. */
 enum sense_status sense_privilege_close(const struct sense_platform_lockdown *what, sense_error *err);
 
+/* Of a process that looks at the host (core/platform/linux_seccomp.c): no_new_privs is set already. */
+enum sense_status sense_seccomp_lookout(sense_error *err);
+
 #endif

@@ -129,6 +129,55 @@ enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *
 	return status;
 }
 
+/* ---- a process that looks at the host ------------------------------------------------------------- */
+
+/* It reads: what starts programs, changes files, or lays hands on other processes fails with EPERM. */
+static const int lookout_refuses[] = {
+    SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_writev),
+    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+    SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(truncate),
+    SCMP_SYS(ftruncate), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(chown),
+    SCMP_SYS(fchown), SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(setxattr), SCMP_SYS(lsetxattr),
+    SCMP_SYS(fsetxattr), SCMP_SYS(removexattr), SCMP_SYS(creat), SCMP_SYS(mount), SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(init_module),
+    SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(reboot),
+    SCMP_SYS(listen), SCMP_SYS(io_uring_setup), SCMP_SYS(keyctl), SCMP_SYS(add_key),
+};
+
+/* Opening for writing; openat2 keeps its flags where a filter does not see them. */
+static int refuse_open(scmp_filter_ctx filter, int call, unsigned argument)
+{
+	static const uint32_t masks[][2] = {
+	    {O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR}, {O_CREAT, O_CREAT}, {O_TRUNC, O_TRUNC}};
+	int failed = 0;
+	for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+		struct scmp_arg_cmp is = {argument, SCMP_CMP_MASKED_EQ, masks[i][0], masks[i][1]};
+		failed |= seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call, 1, &is);
+	}
+	return failed;
+}
+
+enum sense_status sense_seccomp_lookout(sense_error *err)
+{
+	if (UNDER_VALGRIND)
+		return SENSE_OK;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter)
+		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the system call filter");
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	int failed = refuse_open(filter, SCMP_SYS(openat), 2) | refuse_open(filter, SCMP_SYS(open), 1);
+	for (size_t i = 0; i < sizeof lookout_refuses / sizeof *lookout_refuses; i++)
+		failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), lookout_refuses[i], 0);
+	if (!failed)
+		failed = seccomp_load(filter);
+	seccomp_release(filter);
+	if (failed)
+		return sense_fail(err, SENSE_E_UNSUPPORTED, "proc",
+		                  "cannot load the system call filter (seccomp): error %d", -failed);
+	return SENSE_OK;
+}
+
 void sense_platform_call_name(uint32_t number, char *out)
 {
 	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);

@@ -42,7 +42,8 @@ enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *
 /*
  * The same for a process that looks at the host: it keeps what it takes to read the files and processes of
  * all users and to be told of processes and sockets, where it has that; it loses other privileges for good,
- * and every descriptor but stderr and `keep`. name: what lists of processes call it.
+ * and every descriptor but stderr and `keep`; it can start no program, change no file and take no connection.
+ * It runs with a little priority, where it may. name: what lists of processes call it.
  */
 enum sense_status sense_platform_lookout(const char *name, const int *keep, unsigned keep_count,
                                          sense_error *err);

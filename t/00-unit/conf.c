@@ -179,6 +179,20 @@ static void print(void)
 	free(text);
 }
 
+/* A group that stood twice in a file would be assigned twice, and the first be lost. */
+static void groups(void)
+{
+	unsigned apart = 0;
+	for (int i = 1; i < SENSE_CONF_COUNT; i++) {
+		const char *name = sense_conf_name((enum sense_conf_key)i);
+		size_t len = strcspn(name, ".") + 1;
+		bool beside = !strncmp(sense_conf_name((enum sense_conf_key)(i - 1)), name, len);
+		for (int k = 0; k < i - 1 && !beside; k++)
+			apart += !strncmp(sense_conf_name((enum sense_conf_key)k), name, len);
+	}
+	is_num(apart, 0, "keys of a group stand together");
+}
+
 int main(void)
 {
 	struct sense_error err;
@@ -189,6 +203,7 @@ int main(void)
 	bad_file();
 	environment();
 	print();
+	groups();
 	sense_conf_fini(&conf);
 	return tap_done();
 }

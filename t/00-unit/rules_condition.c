@@ -150,6 +150,8 @@ static void alternatives(struct world *w, struct sense_rule *rule, struct sense_
 	       "         yes  bytes_up is 5000; wanted: at least 1000\n",
 	       "and is shown alone");
 	sense_buf_fini(&out);
+	rule->clauses = NULL; /* they end here */
+	rule->clause_count = 0;
 }
 
 static void explained(void)

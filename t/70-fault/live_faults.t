@@ -128,13 +128,15 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 	my $agent = live('--no-capture', @policies, '--set', "plugins.dir=$dir", '--set', 'host.sensors=crowd', '--set',
 		'host.cpu=100');
 	ok(wait_until(sub { gaps($agent, 'host') }, 15), 'a sensor that crashes is a gap');
+	ok(-e "$dir/crash", 'and could not remove a file');
+	unlink "$dir/crash";
 	my $all = wait_until(sub {
 		my $status = live_status($agent);
 		$status && ($status->{host}{gauges}{processes} // 0) >= 100_000;
 	}, 60);
 	ok($all, '100,000 processes are known, after another sensor process began');
 	my $status = live_status($agent);
-	is($status->{host}{restarts}, 1, 'by the second one');
+	cmp_ok($status->{host}{restarts}, '>=', 1, 'by another one');
 	is($status->{host}{gauges}{'processes.refused'}, 0, 'none was refused');
 	my $memory = proc_status($status->{host}{pid});
 	note("the sensor process with 100,000 processes: VmRSS $memory->{VmRSS}, RssAnon $memory->{RssAnon}");
@@ -146,6 +148,7 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 	my $end = live_stop($agent);
 	unlike($end->{out}, qr/[^\x20-\x7e\n\x80-\xff]/, 'and nothing else gets out');
 	like($end->{err}, qr/a sensor told of a value 'no\.such\.field'/, 'a sensor\'s mistake is logged');
-	is(scalar(() = $end->{err} =~ /a sensor told of/g), 2, 'once for each process of sensors');
+	is(scalar(() = $end->{err} =~ /a sensor told of/g), 1 + $status->{host}{restarts},
+		'once for each process of sensors');
 }
 done_testing;
