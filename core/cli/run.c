@@ -230,6 +230,7 @@ int sense_run_run(const struct sense_run *run)
 	enum sense_status status = sense_supervisor_run(&job, &outcome, &err);
 	if (status)
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+	stopping_tell(&session);
 	spool_commit(&session);
 	code = exit_code(status, &outcome);
 out:
