@@ -43,7 +43,7 @@ sub kept {
 }
 
 defined agent_start() or BAIL_OUT('the agent does not start');
-my $load = start(['sh', '-c', 'while :; do curl -s -m 2 -o /dev/null http://' . peer() . '/; done']);
+my $load = serve('sh', '-c', 'while :; do curl -s -m 2 -o /dev/null http://' . peer() . '/; done');
 my (%must, %gone, @slow);
 my %killed = (worker => 0, sensor => 0, agent => 0);
 srand 1;

@@ -14,7 +14,7 @@ our @EXPORT = qw(need_namespaces wire peer peer6 inside serve live live_status l
 
 # What `run` is started through, in place of by itself.
 our $through = [];
-my (@made, @started);
+my (@made, @started, @unreachable);
 my $wires = 0;
 my $owner = $$;
 
@@ -36,6 +36,11 @@ sub wire {
 	my $there = "sense-$$-" . ++$wires;
 	my $iface = "sn$$-$wires";
 	system "ip addr show to 10.99.$net.1 | grep -q . && sleep 1"; # the wire before this one is going
+	# While there is no wire, what is sent to the other end goes nowhere: never by this machine's default route.
+	system "ip route replace unreachable 10.99.$net.0/24 metric 9999; "
+	    . "ip -6 route replace unreachable fd99:$net\::/64 metric 9999 2>/dev/null";
+	@unreachable = (["ip route del unreachable 10.99.$net.0/24 metric 9999"],
+		["ip -6 route del unreachable fd99:$net\::/64 metric 9999"]);
 	system("ip netns add $there && ip -n $there link set lo up") == 0 or BAIL_OUT("ip netns add $there failed");
 	push @made, $there;
 	system("ip link add $iface type veth peer name wire netns $there") == 0 or BAIL_OUT('no veth');
@@ -139,6 +144,7 @@ END {
 		kill 'KILL', @started;
 		waitpid $_, 0 for @started;
 		system "ip netns del $_" for @made;
+		system "@$_ 2>/dev/null" for @unreachable;
 	}
 	$? = $code;
 }
