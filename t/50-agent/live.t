@@ -39,7 +39,9 @@ is($status->{host}{gauges}{'sockets.source'}, 1, 'eBPF tells whose connections a
     or diag(slurp("$agent->{dir}/err"));
 
 # ---- what each process may do ----
-my $worker = proc_status($status->{worker_pid});
+# Policies are loaded, and said to be, just before the worker is locked down.
+my $worker;
+wait_until(sub { (($worker = proc_status($status->{worker_pid}))->{Seccomp} // '') eq '2' }, 10);
 like($worker->{Uid}, qr/^65534\s+65534/, 'the worker is nobody');
 is(hex($worker->{CapEff}), 0, 'without capabilities');
 is("$worker->{Seccomp} $worker->{NoNewPrivs}", '2 1', 'behind a filter, and none to be gained');

@@ -62,7 +62,8 @@ ok(wait_until(sub { told(qr/^WATCHDOG=1$/) }, 60), 'it gives signs of life');
 my %process;
 ok(wait_until(sub {
 	%process = map { (proc_status($_)->{Name} // '') => $_ } children($handle->{pid});
-	return $process{'sense-host'} && $process{'sense-agent'} && (proc_status($process{'sense-agent'})->{Uid} // '') =~ /^65534/;
+	return $process{'sense-host'} && $process{'sense-agent'} && (proc_status($process{'sense-agent'})->{Uid} // '') =~ /^65534/
+	    && !caps($process{'sense-agent'}, 'CapPrm'); # that goes a moment later
 }, 60), 'a worker and a process that looks at the host') or diag(join ' ', %process);
 is(caps($handle->{pid}, 'CapEff'), mask(keys %bit), 'the supervisor has what the unit gives');
 is(caps($process{'sense-host'} // 0, 'CapEff') & ~mask(qw(DAC_READ_SEARCH SYS_PTRACE NET_ADMIN PERFMON BPF)), 0,
