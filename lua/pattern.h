@@ -36,7 +36,7 @@ struct sense_pattern {
  * Members text and text_end are the caller's to set, the rest is set here. NULL: nothing was found, or
  * `problem` says why not.
  */
-const char *sense_pattern_search(struct sense_pattern *pattern, const char *p, size_t len, const char *from,
+const char *sense_pattern_search(struct sense_pattern *m, const char *p, size_t len, const char *from,
 				 bool anchors, const char **match_end);
 
 #endif

@@ -291,7 +291,7 @@ static enum sense_status address_make(const char *path, struct sockaddr_un *addr
 		return sense_fail(err, SENSE_E_CONFIG, "control",
 		                  "control.socket: %s: a socket's path has at most %zu bytes", path,
 		                  sizeof address->sun_path - 1);
-	strcpy(address->sun_path, path);
+	memcpy(address->sun_path, path, strlen(path) + 1);
 	return SENSE_OK;
 }
 

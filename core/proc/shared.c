@@ -40,7 +40,7 @@ static enum sense_status own_new(struct sense_shared *shared, unsigned rule_max,
 	shared->mapped = rules_at + rule_max * sizeof(struct sense_shared_rule);
 	char *memory = memory_new(shared->mapped, err);
 	if (!memory)
-		return err->status;
+		return SENSE_E_IO;
 	shared->page = (struct sense_shared_page *)(void *)memory;
 	shared->rules = (struct sense_shared_rule *)(void *)(memory + rules_at);
 	return sense_mailbox_new(&shared->mailbox, err);
@@ -54,7 +54,7 @@ static enum sense_status common_new(struct sense_shared *shared, size_t extra_by
 		return status;
 	shared->quarantine = shared->quarantine_views.read;
 	if (extra_bytes && !(shared->extra = memory_new(extra_bytes, err)))
-		return err->status;
+		return SENSE_E_IO;
 	shared->extra_bytes = extra_bytes;
 	return SENSE_OK;
 }
