@@ -191,6 +191,28 @@ static int with_worker(const struct sense_conf *conf, const struct sense_cli *cl
 	return code;
 }
 
+/* Commands that look at policies and settings, and need no worker. */
+static int tool(const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	switch (cli->command) {
+	case SENSE_CLI_CHECK:
+		return sense_tool_check(conf, cli);
+	case SENSE_CLI_TEST:
+		return sense_tool_test(conf, cli);
+	case SENSE_CLI_BENCH:
+		return sense_tool_bench(conf, cli);
+	case SENSE_CLI_EXPLAIN:
+		return sense_tool_explain(conf, cli);
+	case SENSE_CLI_NEW:
+		return sense_tool_new(cli);
+	case SENSE_CLI_API:
+		return sense_tool_api(cli);
+	default:
+		sense_conf_print(conf, stdout);
+		return SENSE_EXIT_OK;
+	}
+}
+
 static int command(const struct sense_cli *cli)
 {
 	sense_error err;
@@ -223,30 +245,11 @@ static int command(const struct sense_cli *cli)
 	case SENSE_CLI_RELOAD:
 		code = sense_status_ask(cli, sense_conf_text(&conf, SENSE_CONF_CONTROL_SOCKET));
 		break;
-	case SENSE_CLI_CHECK:
-		code = sense_tool_check(&conf, cli);
-		break;
-	case SENSE_CLI_CONFIG:
-		sense_conf_print(&conf, stdout);
-		code = SENSE_EXIT_OK;
-		break;
-	case SENSE_CLI_TEST:
-		code = sense_tool_test(&conf, cli);
-		break;
-	case SENSE_CLI_BENCH:
-		code = sense_tool_bench(&conf, cli);
-		break;
-	case SENSE_CLI_EXPLAIN:
-		code = sense_tool_explain(&conf, cli);
-		break;
-	case SENSE_CLI_NEW:
-		code = sense_tool_new(cli);
-		break;
-	case SENSE_CLI_API:
-		code = sense_tool_api(cli);
-		break;
 	case SENSE_CLI_FINDINGS:
 		code = sense_findings_run(cli, &conf);
+		break;
+	default:
+		code = tool(&conf, cli);
 		break;
 	}
 out:

@@ -98,7 +98,7 @@ static void small(void)
 	               "cursor fetches @zencoderai/slack-mcp-server-with-a-long-name anew each time");
 }
 
-static void test_screens(void)
+static void test_narrow(void)
 {
 	small();
 	is_str(screen(80, false),
@@ -136,6 +136,11 @@ static void test_screens(void)
 	       "NOT SEEN (1)  COUNT  WHERE  WHY\n"
 	       "files             3  /root  Permission denied\n",
 	       "a screen of 80 columns");
+}
+
+static void test_wide(void)
+{
+	small();
 	is_str(screen(120, false),
 	       "ws-0412, 2026-11-26 11:20:05 UTC: 1 process, AI of 2 users\n"
 	       "1 finding: 1 medium\n"
@@ -397,7 +402,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	test_empty();
-	test_screens();
+	test_narrow();
+	test_wide();
 	test_one_line();
 	test_order();
 	test_hostile();

@@ -300,6 +300,37 @@ static bool await(void *sensor, unsigned from, const char *event, const char *co
 
 #define AWAIT(event, ...) await(sensor, from, event, (const char *const[]){__VA_ARGS__, NULL})
 
+static void sweeps_again(void *sensor)
+{
+	uint32_t wait_ms;
+	unsigned from = told_count;
+	sweep(sensor, &wait_ms);
+	is_num(told_count - from, 0, "the second has nothing to say");
+	unlink(in_home("src/app/AGENTS.md"));
+	sweep(sensor, &wait_ms);
+	ok(find_told(from, "file", (const char *const[]){"src/app/AGENTS.md|", "|file.op=removed|", NULL}),
+	   "a sweep sees what is gone");
+	put("src/app/AGENTS.md", "xy");
+}
+
+static void folders_change(void *sensor)
+{
+	unsigned from = told_count;
+	put("fresh/deep/CLAUDE.md", "x");
+	ok(AWAIT("file", "fresh/deep/CLAUDE.md|", "|file.op=created|"), "below folders that were not there");
+	put("fresh/deep/GEMINI.md", "x");
+	ok(AWAIT("file", "fresh/deep/GEMINI.md|", "|file.op=created|"), "which are watched from then on");
+
+	from = told_count;
+	mistakes += rename(in_home("fresh"), in_home("elsewhere")) != 0;
+	ok(AWAIT("file", "fresh/deep/CLAUDE.md|", "|file.op=removed|") &&
+	       AWAIT("file", "elsewhere/deep/CLAUDE.md|", "|file.op=created|"),
+	   "a folder is renamed");
+	from = told_count;
+	put("elsewhere/deep/AGENTS.md", "x");
+	ok(AWAIT("file", "elsewhere/deep/AGENTS.md|", "|file.op=created|"), "and is watched under its name");
+}
+
 static void test_changes(void)
 {
 	uint32_t wait_ms;
@@ -313,16 +344,9 @@ static void test_changes(void)
 	ok(TOLD("mcp", "|mcp.server=stays|") && TOLD("file", "|file.op=found|"),
 	   "the first sweep finds what is there");
 
-	unsigned from = told_count;
-	sweep(sensor, &wait_ms);
-	is_num(told_count - from, 0, "the second has nothing to say");
-	unlink(in_home("src/app/AGENTS.md"));
-	sweep(sensor, &wait_ms);
-	ok(find_told(from, "file", (const char *const[]){"src/app/AGENTS.md|", "|file.op=removed|", NULL}),
-	   "a sweep sees what is gone");
-	put("src/app/AGENTS.md", "xy");
+	sweeps_again(sensor);
 
-	from = told_count;
+	unsigned from = told_count;
 	put(".cursor/mcp.json", "{\"mcpServers\": {\"fresh\": {\"command\": \"f\"}}}");
 	ok(AWAIT("mcp", "|mcp.server=fresh|") && AWAIT("file", ".cursor/mcp.json|", "|file.op=created|"),
 	   "a file is made");
@@ -339,20 +363,7 @@ static void test_changes(void)
 	put("src/app/.mcp.json", "{\"mcpServers\": {\"goes\": {\"command\": \"g\"}}}");
 	ok(AWAIT("mcp", "|mcp.server=goes|"), "a server that had gone and comes back is told again");
 
-	from = told_count;
-	put("fresh/deep/CLAUDE.md", "x");
-	ok(AWAIT("file", "fresh/deep/CLAUDE.md|", "|file.op=created|"), "below folders that were not there");
-	put("fresh/deep/GEMINI.md", "x");
-	ok(AWAIT("file", "fresh/deep/GEMINI.md|", "|file.op=created|"), "which are watched from then on");
-
-	from = told_count;
-	mistakes += rename(in_home("fresh"), in_home("elsewhere")) != 0;
-	ok(AWAIT("file", "fresh/deep/CLAUDE.md|", "|file.op=removed|") &&
-	       AWAIT("file", "elsewhere/deep/CLAUDE.md|", "|file.op=created|"),
-	   "a folder is renamed");
-	from = told_count;
-	put("elsewhere/deep/AGENTS.md", "x");
-	ok(AWAIT("file", "elsewhere/deep/AGENTS.md|", "|file.op=created|"), "and is watched under its name");
+	folders_change(sensor);
 
 	from = told_count;
 	for (unsigned i = 0; i < 1000; i++) {

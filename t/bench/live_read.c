@@ -68,6 +68,19 @@ static double cpu_of(int who)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+static void told(const struct sense_live_stats *stats, unsigned workers, unsigned kills)
+{
+	uint64_t packets = 0, bytes = 0;
+	for (unsigned i = 0; i < workers; i++) {
+		packets += shared->packets[i];
+		bytes += shared->bytes[i];
+	}
+	printf("received=%llu dropped=%llu read=%llu bytes=%llu cpu=%.2f supervisor=%.2f kills=%u\n",
+	       (unsigned long long)stats->received, (unsigned long long)stats->dropped,
+	       (unsigned long long)packets, (unsigned long long)bytes, cpu_of(RUSAGE_CHILDREN),
+	       cpu_of(RUSAGE_SELF), kills);
+}
+
 int main(int argc, char **argv)
 {
 	sense_error err = {0};
@@ -118,15 +131,7 @@ int main(int argc, char **argv)
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
-	uint64_t packets = 0, bytes = 0;
-	for (unsigned i = 0; i < workers; i++) {
-		packets += shared->packets[i];
-		bytes += shared->bytes[i];
-	}
-	printf("received=%llu dropped=%llu read=%llu bytes=%llu cpu=%.2f supervisor=%.2f kills=%u\n",
-	       (unsigned long long)stats.received, (unsigned long long)stats.dropped,
-	       (unsigned long long)packets, (unsigned long long)bytes, cpu_of(RUSAGE_CHILDREN),
-	       cpu_of(RUSAGE_SELF), kills);
+	told(&stats, workers, kills);
 	plugin->live->end(live);
 	return 0;
 }
