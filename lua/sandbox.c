@@ -13,6 +13,11 @@
 #include "lua/state.h"
 
 #define SWEEPS_MAX 8
+/*
+ * What may be held until trusted chunks have run (they take about 1 MiB). LuaJIT crashes at times when memory
+ * fails it while it compiles or reads ffi declarations, so it is not made to: too small a cap is told afterwards.
+ */
+#define BOOT_MEMORY ((size_t)16 << 20)
 #define TICK_NS 1000000 /* asked for; the kernel's own tick (HZ) may be coarser */
 
 /* Trusted chunks, embedded by the Makefile: those that policies need, and those of single commands. */
@@ -48,6 +53,8 @@ static void *capped(void *self, void *ptr, size_t old, size_t size)
 	}
 	/* The collector allocates, too, to shrink its table of texts: at the cap it could free nothing. */
 	size_t most = lua->limits.memory + (lua->collecting ? lua->limits.memory / 4 : 0);
+	if (!lua->booted)
+		most = BOOT_MEMORY;
 	if (size > old && (lua->stats.held > most || size - old > most - lua->stats.held)) {
 		lua->stats.over_memory++;
 		return NULL;
@@ -372,7 +379,8 @@ static enum sense_status start(sense_lua *lua, sense_error *err)
 		return sense_fail(err, SENSE_E_MEMORY, "lua", "cannot make a Lua state in %zu KiB",
 				  lua->limits.memory / 1024);
 	int result = lua_cpcall(lua->L, boot, NULL);
-	if (result == LUA_ERRMEM)
+	lua->booted = true;
+	if (result == LUA_ERRMEM || (!result && lua->stats.held > lua->limits.memory))
 		return sense_fail(err, SENSE_E_MEMORY, "lua", "cannot start Lua in %zu KiB",
 				  lua->limits.memory / 1024);
 	if (result)

@@ -58,6 +58,7 @@ struct sense_lua {
 	struct sense_state *state, own_state; /* NULL: none was asked for yet */
 	void *own_state_memory;
 	struct sense_budget budget;
+	bool booted; /* trusted chunks have run: the cap holds from then on */
 	bool collecting;
 	size_t crowded; /* more bytes than this: collect before the next call */
 	union sense_mark *mark, own_mark;
