@@ -260,6 +260,8 @@ struct sense_live_interface {
 	char name[32];
 	bool wanted_by_name;
 	bool up;
+	uint64_t received; /* as of all in sense_live_stats; 0 where it is not known */
+	uint64_t dropped;
 };
 
 /*
@@ -271,11 +273,16 @@ struct sense_live_ops {
 	/* Fills fds[want->workers]; they belong to `live` and are closed by end. */
 	enum sense_status (*begin)(const struct sense_host *host, const struct sense_live_want *want,
 	                           void **live, int *fds, sense_error *err);
-	/* Each second or so: takes note of interfaces that came and went. */
+	/* Some ten times a second: takes note of interfaces that came and went, and of how packets come. */
 	enum sense_status (*look)(void *live, struct sense_live_stats *stats, sense_error *err);
 	/* Fills at most max, returns how many there are. */
 	unsigned (*interfaces)(const void *live, struct sense_live_interface *out, unsigned max);
 	void (*end)(void *live);
+	/*
+	 * Descriptors that this worker's side needs beside its own, which it must be left with. Fills at most
+	 * max, returns how many. NULL: none.
+	 */
+	unsigned (*keeps)(const void *live, unsigned worker, int *fds, unsigned max);
 };
 
 /* ---- sensors: what happens on this host (1.2) -------------------------------------------------- */

@@ -20,6 +20,8 @@ static void capture_json(const sense_capture *capture, struct sense_json *json)
 		sense_json_open(json, '{');
 		sense_json_member(json, "name", interfaces[i].name);
 		sense_json_member_bool(json, "up", interfaces[i].up);
+		sense_json_member_uint(json, "received", interfaces[i].received);
+		sense_json_member_uint(json, "dropped", interfaces[i].dropped);
 		sense_json_close(json, '}');
 	}
 	sense_json_close(json, ']');
@@ -121,6 +123,10 @@ static void capture_text(const sense_capture *capture, struct sense_buf *out)
 		sense_buf_printf(out, ", %u down", down);
 	sense_buf_printf(out, "; %" PRIu64 " packets received, %" PRIu64 " dropped\n", stats.received,
 	                 stats.dropped);
+	for (unsigned i = 0; i < count && i < INTERFACES_SHOWN; i++)
+		if (interfaces[i].dropped)
+			sense_buf_printf(out, "              %s: %" PRIu64 " of %" PRIu64 " dropped\n",
+			                 interfaces[i].name, interfaces[i].dropped, interfaces[i].received);
 }
 
 static void host_text(const sense_keeper *keeper, const struct sense_crew *crew, struct sense_buf *out)

@@ -7,21 +7,37 @@
 #include "core/plugin/loader.h"
 #include "core/proc/crew.h"
 
-#define LOOK_MS 1000u
+#define TELL_EVERY_MS 1000u
 #define TELL_MS 60000u /* drops are told at once, then at most so often */
+#define KEEP_MAX 4u
+
+/* Drops that were told, by interface. */
+struct told {
+	char name[32]; /* "": a free place */
+	uint64_t dropped;
+};
 
 struct sense_capture {
 	const struct sense_live_ops *ops;
 	void *live;
 	struct sense_source sources[SENSE_WORKERS_MAX];
+	int keep[SENSE_WORKERS_MAX][KEEP_MAX];
 	unsigned workers;
 	struct sense_live_stats stats;
-	uint64_t told; /* drops */
-	unsigned look_left_ms, quiet_left_ms;
+	struct told told[SENSE_CAPTURE_INTERFACES_MAX + 1]; /* the last: of all together */
+	unsigned tell_left_ms, quiet_left_ms;
 	bool failed;   /* the latest look did */
 	struct sense_live_interface seen[SENSE_CAPTURE_INTERFACES_MAX];
 	unsigned seen_count;
 };
+
+static unsigned keeps(sense_capture *capture, unsigned worker)
+{
+	const struct sense_live_ops *ops = capture->ops;
+	if (ops->size < offsetof(struct sense_live_ops, keeps) + sizeof ops->keeps || !ops->keeps)
+		return 0;
+	return ops->keeps(capture->live, worker, capture->keep[worker], KEEP_MAX);
+}
 
 static enum sense_status begin(sense_capture *capture, const struct sense_conf *conf,
                                const char *const *interfaces, unsigned interface_count, sense_error *err)
@@ -40,7 +56,8 @@ static enum sense_status begin(sense_capture *capture, const struct sense_conf *
 	int fds[SENSE_WORKERS_MAX];
 	enum sense_status status = capture->ops->begin(sense_plugin_host(), &want, &capture->live, fds, err);
 	for (unsigned i = 0; !status && i < capture->workers; i++)
-		capture->sources[i] = (struct sense_source){.name = "live", .fd = fds[i]};
+		capture->sources[i] = (struct sense_source){
+		    .name = "live", .fd = fds[i], .keep = capture->keep[i], .keep_count = keeps(capture, i)};
 	return status;
 }
 
@@ -126,30 +143,70 @@ static void interfaces_look(sense_capture *capture, sense_keeper *keeper)
 	capture->seen_count = count;
 }
 
+static struct told *told_of(sense_capture *capture, const char *name)
+{
+	struct told *unused = NULL;
+	for (unsigned i = 0; i < SENSE_CAPTURE_INTERFACES_MAX; i++) {
+		struct told *told = &capture->told[i];
+		if (!strncmp(told->name, name, sizeof told->name))
+			return told;
+		/* One that is not there any more makes room. */
+		if (!unused && (!*told->name || !find(capture->seen, capture->seen_count, told->name)))
+			unused = told;
+	}
+	if (unused) {
+		*unused = (struct told){0};
+		memcpy(unused->name, name, sizeof unused->name);
+	}
+	return unused;
+}
+
+/* Told by interface as far as they are known so, the rest for all. */
+static void drops_tell(sense_capture *capture, sense_keeper *keeper)
+{
+	static const char why[] = "were dropped: they came faster than they were looked at";
+	struct told *all = &capture->told[SENSE_CAPTURE_INTERFACES_MAX];
+	uint64_t left = capture->stats.dropped - all->dropped;
+	for (unsigned i = 0; i < capture->seen_count; i++) {
+		const struct sense_live_interface *interface = &capture->seen[i];
+		struct told *told = interface->dropped ? told_of(capture, interface->name) : NULL;
+		/* Less than before: of another interface by that name. */
+		uint64_t before = told && told->dropped <= interface->dropped ? told->dropped : 0;
+		if (!told || interface->dropped == before || !left)
+			continue;
+		uint64_t more = interface->dropped - before < left ? interface->dropped - before : left;
+		gap(keeper, interface->name, why, (double)more);
+		told->dropped = interface->dropped;
+		left -= more;
+	}
+	if (left)
+		gap(keeper, NULL, why, (double)left);
+	all->dropped = capture->stats.dropped;
+}
+
 static void drops_look(sense_capture *capture, sense_keeper *keeper)
 {
-	uint64_t dropped = capture->stats.dropped - capture->told;
-	capture->quiet_left_ms -= capture->quiet_left_ms < LOOK_MS ? capture->quiet_left_ms : LOOK_MS;
-	if (!dropped || capture->quiet_left_ms)
+	const struct told *all = &capture->told[SENSE_CAPTURE_INTERFACES_MAX];
+	capture->quiet_left_ms -= capture->quiet_left_ms < TELL_EVERY_MS ? capture->quiet_left_ms : TELL_EVERY_MS;
+	if (capture->stats.dropped == all->dropped || capture->quiet_left_ms)
 		return;
-	gap(keeper, NULL, "were dropped: they came faster than they were looked at", (double)dropped);
-	capture->told = capture->stats.dropped;
+	drops_tell(capture, keeper);
 	capture->quiet_left_ms = TELL_MS;
 }
 
 void sense_capture_look(sense_capture *capture, unsigned elapsed_ms, sense_keeper *keeper)
 {
 	sense_error err;
-	capture->look_left_ms -= capture->look_left_ms < elapsed_ms ? capture->look_left_ms : elapsed_ms;
-	if (capture->look_left_ms)
-		return;
-	capture->look_left_ms = LOOK_MS;
 	bool failed = capture->ops->look(capture->live, &capture->stats, &err) != SENSE_OK;
 	if (failed && !capture->failed)
 		gap(keeper, NULL, err.message, 0);
 	capture->failed = failed;
-	drops_look(capture, keeper);
+	capture->tell_left_ms -= capture->tell_left_ms < elapsed_ms ? capture->tell_left_ms : elapsed_ms;
+	if (capture->tell_left_ms)
+		return;
+	capture->tell_left_ms = TELL_EVERY_MS;
 	interfaces_look(capture, keeper);
+	drops_look(capture, keeper);
 }
 
 struct sense_live_stats sense_capture_stats(const sense_capture *capture)

@@ -1,6 +1,6 @@
 /*
  * Live capture as the supervisor holds it: opens what takes privileges through a plugin, hands workers a
- * descriptor, and looks each second at what became of packets. What was dropped is a gap, and told.
+ * descriptor, and looks at what became of packets. What was dropped is a gap, and told, by interface.
  */
 #ifndef SENSE_HOST_CAPTURE_H
 #define SENSE_HOST_CAPTURE_H

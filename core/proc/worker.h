@@ -15,6 +15,8 @@
 struct sense_source {
 	const char *name; /* for messages */
 	int fd;
+	const int *keep; /* descriptors that reading it needs beside */
+	unsigned keep_count;
 };
 
 struct sense_host_link;

@@ -5,6 +5,8 @@
 #include <net/ethernet.h>
 #include <string.h>
 
+#include "share.h"
+
 enum {
 	LINK_ETHERNET = 1, /* LINKTYPE_, www.tcpdump.org/linktypes.html */
 	LINK_RAW_IP = 101,
@@ -38,6 +40,18 @@ bool block_is_ours(const uint8_t *base)
 uint64_t block_seq(const uint8_t *base)
 {
 	return ((const struct tpacket_block_desc *)(const void *)base)->hdr.bh1.seq_num;
+}
+
+/*
+ * The kernel counts frames in the block's header while it fills it. One that it has not opened again since
+ * it was read still has the count of that time, but also the mark.
+ */
+bool block_is_empty(const uint8_t *base)
+{
+	const struct tpacket_hdr_v1 *head = &((const struct tpacket_block_desc *)(const void *)base)->hdr.bh1;
+	const struct block_mark *mark = (const void *)(base + MARK_AT);
+	return !block_is_ours(base) &&
+	       (!__atomic_load_n(&head->num_pkts, __ATOMIC_RELAXED) || mark->seq == head->seq_num);
 }
 
 void block_release(uint8_t *base)
@@ -116,11 +130,27 @@ static bool is_ip_only(unsigned type)
 	}
 }
 
+/* Interfaces that have no place there are few, or more than can be counted. */
+static void count_interface(struct block_counts *counts, uint32_t index)
+{
+	struct share *share = counts->share;
+	if (!share)
+		return;
+	for (unsigned tried = 0; tried < SHARE_INTERFACES_MAX; tried++) {
+		if (atomic_load_explicit(&share->interfaces[counts->slot], memory_order_relaxed) == index) {
+			share_add(&share->frames_of[counts->slot], 1);
+			return;
+		}
+		counts->slot = (counts->slot + 1) % SHARE_INTERFACES_MAX;
+	}
+}
+
 /* `room`: bytes from the frame's header to the end of the block. */
-static bool frame_read(uint8_t *at, uint32_t room, struct sense_packet *out, struct block_skips *skips)
+static bool frame_read(uint8_t *at, uint32_t room, struct sense_packet *out, struct block_counts *counts)
 {
 	const struct tpacket3_hdr *frame = (const void *)at;
 	const struct sockaddr_ll *from = (const void *)(at + TPACKET_ALIGN(sizeof *frame));
+	count_interface(counts, (uint32_t)from->sll_ifindex);
 	uint32_t mac = frame->tp_mac, caplen = frame->tp_snaplen, len = frame->tp_len;
 	if (mac < FRAME_LEAST || mac > room || caplen > room - mac || len > LEN_MAX)
 		goto malformed;
@@ -137,8 +167,8 @@ static bool frame_read(uint8_t *at, uint32_t room, struct sense_packet *out, str
 		return true;
 	}
 	if (!is_ip_only(from->sll_hatype)) {
-		skips->foreign++;
-		skips->foreign_type = from->sll_hatype;
+		counts->foreign++;
+		counts->foreign_type = from->sll_hatype;
 		return false;
 	}
 	uint32_t before = (uint32_t)frame->tp_net - mac;
@@ -150,20 +180,20 @@ static bool frame_read(uint8_t *at, uint32_t room, struct sense_packet *out, str
 	out->link = LINK_RAW_IP;
 	return true;
 malformed:
-	skips->malformed++;
+	counts->malformed++;
 	return false;
 }
 
 unsigned block_take(struct block *block, struct sense_packet *packets, unsigned max,
-                    struct block_skips *skips)
+                    struct block_counts *counts)
 {
-	unsigned n = 0;
+	unsigned n = 0, before = block->given;
 	while (n < max && block->given < block->count) {
 		uint32_t at = block->next;
 		if (at < FIRST_LEAST || at % FRAME_ALIGN || at > block->end ||
 		    block->end - at < FRAME_LEAST) {
 			/* Without a way to the next frame those behind are lost. */
-			skips->malformed += block->count - block->given;
+			counts->malformed += block->count - block->given;
 			block->given = block->count;
 			break;
 		}
@@ -171,8 +201,10 @@ unsigned block_take(struct block *block, struct sense_packet *packets, unsigned 
 		    ((const struct tpacket3_hdr *)(const void *)(block->base + at))->tp_next_offset;
 		block->next = step < FRAME_LEAST || step > block->end - at ? block->end : at + step;
 		block->given++;
-		n += frame_read(block->base + at, block->end - at, &packets[n], skips);
+		n += frame_read(block->base + at, block->end - at, &packets[n], counts);
 	}
+	if (counts->share)
+		share_add(&counts->share->frames, block->given - before);
 	*(struct block_mark *)(void *)(block->base + MARK_AT) =
 	    (struct block_mark){.seq = block->seq, .given = block->given, .next = block->next};
 	return n;

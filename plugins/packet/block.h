@@ -19,7 +19,8 @@
 enum {
 	BLOCK_BYTES = 256 * 1024,
 	BLOCK_TIMEOUT_MS = 20, /* a packet waits so long at most; who sent it is often known by then */
-	BLOCK_MARK_BYTES = 16
+	BLOCK_MARK_BYTES = 16,
+	BLOCKS_LEAST = 8 /* of a ring */
 };
 
 /*
@@ -43,10 +44,12 @@ struct block {
 	uint32_t next;
 };
 
-/* Frames that were not given out. */
-struct block_skips {
-	uint64_t malformed;
-	uint64_t foreign;      /* of a link layer that is neither Ethernet nor IP */
+/* What became of frames. */
+struct block_counts {
+	struct share *share; /* where all are counted by their interface; NULL: nowhere */
+	unsigned slot;       /* there, of the latest frame's interface */
+	uint64_t malformed;  /* not given out */
+	uint64_t foreign;    /* nor these, of a link layer that is neither Ethernet nor IP */
 	uint16_t foreign_type; /* the last one's ARPHRD_ */
 };
 
@@ -54,6 +57,8 @@ struct block_skips {
 bool block_is_ours(const uint8_t *base);
 uint64_t block_seq(const uint8_t *base);
 void block_release(uint8_t *base);
+/* The kernel's, and nothing in it is still to come. True only when packets go elsewhere by now. */
+bool block_is_empty(const uint8_t *base);
 /* A state that the kernel never sets would be nobody's for ever. */
 void block_mend(uint8_t *base);
 
@@ -61,6 +66,6 @@ void block_mend(uint8_t *base);
 void block_enter(struct block *block, uint8_t *base);
 /* Gives out at most max packets, and marks them. 0: nothing is left. */
 unsigned block_take(struct block *block, struct sense_packet *packets, unsigned max,
-                    struct block_skips *skips);
+                    struct block_counts *counts);
 
 #endif

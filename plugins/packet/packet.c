@@ -1,13 +1,13 @@
 /* The plugin `packet`: live capture on Linux by rings of AF_PACKET. See README.md. */
 #include "live.h"
-#include "ring.h"
+#include "reader.h"
 
 SENSE_PLUGIN_EXPORT = {
     .size = sizeof(struct sense_plugin),
     .name = "packet",
     .version = "1.0",
     .summary = "packets of this host's interfaces as they come: rings of AF_PACKET (Linux)",
-    .capture = &ring_ops,
+    .capture = &reader_ops,
     .live = &live_ops,
     .platform =
 	"Linux 4.12 or later: AF_PACKET with TPACKET_V3. Windows: a handle of Npcap for each adapter, the "

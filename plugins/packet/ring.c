@@ -1,71 +1,43 @@
 #include "ring.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "block.h"
-
-enum { FOREIGN_TOLD_MAX = 8 };
-
-/* ---- shapes of rings ------------------------------------------------------------------------- */
-
-static struct {
-	int fd;
-	uint32_t blocks; /* 0: a free row */
-} rings[RING_SOCKETS_MAX];
-
-bool ring_note(int fd, uint32_t blocks)
-{
-	for (unsigned i = 0; i < RING_SOCKETS_MAX; i++)
-		if (!rings[i].blocks) {
-			rings[i].fd = fd;
-			rings[i].blocks = blocks;
-			return true;
-		}
-	return false;
-}
-
-void ring_forget(int fd)
-{
-	for (unsigned i = 0; i < RING_SOCKETS_MAX; i++)
-		if (rings[i].blocks && rings[i].fd == fd)
-			rings[i].blocks = 0;
-}
-
-static uint32_t blocks_of(int fd)
-{
-	for (unsigned i = 0; i < RING_SOCKETS_MAX; i++)
-		if (rings[i].fd == fd)
-			return rings[i].blocks;
-	return 0;
-}
-
-/* ---- where to go on -------------------------------------------------------------------------- */
-
-struct ring {
-	const struct sense_host *host;
-	char name[64]; /* for messages */
-	int fd;
-	uint8_t *base;
-	uint32_t blocks;
-	uint32_t now; /* the block in hand, or the one that comes next */
-	bool in_hand;
-	struct block block; /* while in_hand */
-	uint64_t bytes;     /* given out */
-	struct block_skips skips;
-	uint64_t foreign_seen;
-	uint16_t told[FOREIGN_TOLD_MAX];
-	unsigned told_count;
-};
+enum { PRESSED_PART = 4 };
 
 static uint8_t *block_at(const struct ring *ring, uint32_t number)
 {
 	return ring->base + (size_t)number * BLOCK_BYTES;
 }
+
+bool ring_map(struct ring *ring, int fd, uint32_t blocks)
+{
+	void *base =
+	    mmap(NULL, (size_t)blocks * BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return false;
+	*ring = (struct ring){.base = base, .blocks = blocks};
+	ring_find_place(ring);
+	return true;
+}
+
+static void give_back(struct ring *ring)
+{
+	block_release(ring->block.base);
+	ring->in_hand = false;
+	ring->now = (ring->now + 1) % ring->blocks;
+}
+
+void ring_unmap(struct ring *ring)
+{
+	if (!ring->base)
+		return;
+	if (ring->in_hand && ring->block.given == ring->block.count)
+		give_back(ring);
+	munmap(ring->base, (size_t)ring->blocks * BLOCK_BYTES);
+	*ring = (struct ring){0};
+}
+
+/* ---- where to go on -------------------------------------------------------------------------- */
 
 /* Before `other`: what can be read goes before what the kernel still fills. */
 static bool comes_before(const uint8_t *one, const uint8_t *other)
@@ -80,7 +52,7 @@ static bool comes_before(const uint8_t *one, const uint8_t *other)
  * The oldest block that is ours; if none is, the one with the highest number, which the kernel opened last.
  * While it is looked for the kernel goes on: those that it closed behind our back lie before what was found.
  */
-static void find_place(struct ring *ring)
+void ring_find_place(struct ring *ring)
 {
 	uint32_t found = 0;
 	for (uint32_t i = 0; i < ring->blocks; i++) {
@@ -98,139 +70,39 @@ static void find_place(struct ring *ring)
 	ring->now = found;
 }
 
-static enum sense_status ring_open(const struct sense_host *host, const char *name, int fd, uint64_t resume,
-                                   void **capture, sense_error *err)
+bool ring_is_ready(const struct ring *ring)
 {
-	uint32_t blocks = blocks_of(fd);
-	(void)resume; /* how far the ring was read is noted in it */
-	if (host->size <= offsetof(struct sense_host, wait) || !host->wait)
-		return host->fail(err, SENSE_E_VERSION, "packet", "%s: this host cannot wait for packets",
-		                  name);
-	if (!blocks)
-		return host->fail(err, SENSE_E_UNSUPPORTED, "packet", "%s: is no socket of a live capture",
-		                  name);
-	struct ring *ring = calloc(1, sizeof *ring);
-	if (!ring)
-		return host->fail(err, SENSE_E_MEMORY, "packet", "%s: no memory to read it", name);
-	size_t size = (size_t)blocks * BLOCK_BYTES;
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (base == MAP_FAILED) {
-		free(ring);
-		return host->fail(err, SENSE_E_IO, "packet", "%s: cannot map its ring of %zu bytes: %s", name,
-		                  size, strerror(errno));
-	}
-	*ring = (struct ring){.host = host, .fd = fd, .base = base, .blocks = blocks};
-	snprintf(ring->name, sizeof ring->name, "%s", name);
-	find_place(ring);
-	*capture = ring;
-	return SENSE_OK;
+	return ring->base && (ring->in_hand || block_is_ours(block_at(ring, ring->now)));
 }
 
-static void ring_close(void *capture)
+bool ring_is_pressed(const struct ring *ring)
 {
-	struct ring *ring = capture;
-	if (ring->in_hand && ring->block.given == ring->block.count)
-		block_release(ring->block.base);
-	munmap(ring->base, (size_t)ring->blocks * BLOCK_BYTES);
-	close(ring->fd);
-	free(ring);
+	return block_is_ours(block_at(ring, (ring->now + ring->blocks / PRESSED_PART) % ring->blocks));
+}
+
+bool ring_is_empty(struct ring *ring)
+{
+	if (ring_is_ready(ring))
+		return false;
+	ring_find_place(ring);
+	return block_is_empty(block_at(ring, ring->now));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Once for each kind, so that the log stays short whatever a device sends. */
-static void tell_foreign(struct ring *ring)
+unsigned ring_take(struct ring *ring, struct sense_packet *packets, unsigned max, struct block_counts *counts)
 {
-	uint16_t type = ring->skips.foreign_type;
-	ring->foreign_seen = ring->skips.foreign;
-	for (unsigned i = 0; i < ring->told_count; i++)
-		if (ring->told[i] == type)
-			return;
-	if (ring->told_count == FOREIGN_TOLD_MAX)
-		return;
-	ring->told[ring->told_count++] = type;
-	ring->host->log(
-	    SENSE_LOG_WARN, "packet",
-	    "%s: frames of an interface whose link layer is neither Ethernet nor IP (ARPHRD %u) are "
-	    "passed over",
-	    ring->name, type);
-}
-
-/*
- * An error that waits at the socket makes it readable; to read is to take it away. ENETDOWN and the like tell
- * about one interface, and the others go on.
- */
-static bool socket_lives(const struct ring *ring)
-{
-	uint8_t byte;
-	ssize_t got = read(ring->fd, &byte, sizeof byte);
-	return got >= 0 || (errno != EBADF && errno != ENOTSOCK && errno != EINVAL && errno != EFAULT);
-}
-
-/* The host wants no more: a capture that goes on for ever ends so, and in no other way. */
-static bool is_ending(const struct sense_host *host)
-{
-	return host->size > offsetof(struct sense_host, ending) && host->ending && host->ending();
-}
-
-/* Nothing there: the host does other things until there is. */
-static enum sense_status ring_wait(struct ring *ring, sense_error *err)
-{
-	ring->host->wait(ring->fd);
-	if (block_is_ours(block_at(ring, ring->now)))
-		return SENSE_OK;
-	if (!socket_lives(ring))
-		return ring->host->fail(err, SENSE_E_IO, "packet", "%s: the capture's socket failed: %s",
-		                        ring->name, strerror(errno));
-	/* Readable, and not here: the place was taken for another while the kernel moved on. */
-	find_place(ring);
-	return SENSE_OK;
-}
-
-static enum sense_status ring_read(void *capture, struct sense_packet *packets, unsigned max, unsigned *count,
-                                   sense_error *err)
-{
-	struct ring *ring = capture;
-	enum sense_status status = SENSE_OK;
-	*count = 0;
-	while (!status && !*count && max && !is_ending(ring->host)) {
-		uint8_t *base = block_at(ring, ring->now);
-		if (ring->in_hand && ring->block.given == ring->block.count) {
-			block_release(base);
-			ring->in_hand = false;
-			ring->now = (ring->now + 1) % ring->blocks;
-		} else if (ring->in_hand) {
-			*count = block_take(&ring->block, packets, max, &ring->skips);
-		} else if (block_is_ours(base)) {
-			block_enter(&ring->block, base);
+	unsigned n = 0;
+	while (!n && max) {
+		if (ring->in_hand && ring->block.given == ring->block.count)
+			give_back(ring);
+		if (!ring->in_hand && !block_is_ours(block_at(ring, ring->now)))
+			break;
+		if (!ring->in_hand) {
+			block_enter(&ring->block, block_at(ring, ring->now));
 			ring->in_hand = true;
-		} else {
-			status = ring_wait(ring, err);
 		}
+		n = block_take(&ring->block, packets, max, counts);
 	}
-	for (unsigned i = 0; i < *count; i++)
-		ring->bytes += packets[i].len;
-	if (ring->skips.foreign != ring->foreign_seen)
-		tell_foreign(ring);
-	return status;
+	return n;
 }
-
-static struct sense_capture_progress ring_progress(const void *capture)
-{
-	return (struct sense_capture_progress){.done = ((const struct ring *)capture)->bytes};
-}
-
-static uint64_t ring_position(const void *capture)
-{
-	(void)capture;
-	return 0;
-}
-
-const struct sense_capture_ops ring_ops = {
-    .size = sizeof ring_ops,
-    .open = ring_open,
-    .read = ring_read,
-    .progress = ring_progress,
-    .position = ring_position,
-    .close = ring_close,
-};

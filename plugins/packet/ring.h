@@ -1,21 +1,33 @@
 /*
- * The worker's side: packets from the ring of one inherited socket.
- *
- * A worker cannot ask a socket for the shape of its ring any more (getsockopt is not among its calls), so the
- * privileged side notes it here and the fork hands it on. The ring is mapped in the worker alone; it goes on
- * living with the socket when a worker dies, and the next one goes on behind what the dead one had in hand.
+ * One ring of TPACKET_V3 blocks, mapped: where to go on in it, and what there is to take. It lives with its
+ * socket when a worker dies, and the next one goes on behind what the dead one had in hand.
  */
 #ifndef PACKET_RING_H
 #define PACKET_RING_H
 
-#include "core/sense_plugin.h"
+#include "block.h"
 
-enum { RING_SOCKETS_MAX = 64, RING_BLOCKS_LEAST = 8 };
+struct ring {
+	uint8_t *base; /* NULL: not mapped */
+	uint32_t blocks;
+	uint32_t now; /* the block in hand, or the one that comes next */
+	bool in_hand;
+	struct block block; /* while in_hand */
+};
 
-/* Rings of this process and of those forked from it. False: there are RING_SOCKETS_MAX already. */
-bool ring_note(int fd, uint32_t blocks);
-void ring_forget(int fd);
-
-extern const struct sense_capture_ops ring_ops;
+/* False, with errno: it cannot be mapped. */
+bool ring_map(struct ring *ring, int fd, uint32_t blocks);
+/* Gives back what was read. One that is not mapped is fine. */
+void ring_unmap(struct ring *ring);
+/* Looks for the place to go on anew, with no block in hand. */
+void ring_find_place(struct ring *ring);
+/* Gives out at most max packets, valid until the next call. 0: there is nothing now. */
+unsigned ring_take(struct ring *ring, struct sense_packet *packets, unsigned max, struct block_counts *counts);
+/* There is. */
+bool ring_is_ready(const struct ring *ring);
+/* A quarter of it waits to be read. */
+bool ring_is_pressed(const struct ring *ring);
+/* Nothing is in it. True only when packets go elsewhere by now. */
+bool ring_is_empty(struct ring *ring);
 
 #endif

@@ -56,7 +56,7 @@ static enum sense_status disk_read(void *self, struct sense_bundle *out, sense_e
 static struct sense_outcome run(sense_worker_main *worker_main, const char *const *texts, enum sense_status *status)
 {
 	struct sense_outcome outcome;
-	const struct sense_source sources[WORKERS] = {{"one", -1}, {"two", -1}, {"three", -1}};
+	const struct sense_source sources[WORKERS] = {{.name = "one", .fd = -1}, {.name = "two", .fd = -1}, {.name = "three", .fd = -1}};
 	const struct sense_policies policies = {.read = disk_read};
 	said[0] = '\0';
 	memset(ports, 0, sizeof ports);

@@ -207,7 +207,7 @@ static struct sense_outcome run(const char *first, const char *const *texts, con
 {
 	struct sense_outcome outcome;
 	struct sense_crew crew;
-	struct sense_source sources[] = {{"one.pcap", -1}, {"two.pcap", -1}, {"three.pcap", -1}};
+	struct sense_source sources[] = {{.name = "one.pcap", .fd = -1}, {.name = "two.pcap", .fd = -1}, {.name = "three.pcap", .fd = -1}};
 	struct sense_policies policies = {.read = disk_read, .last_good = last_good};
 	said[0] = '\0';
 	disk = first;

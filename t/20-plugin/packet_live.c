@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 
-#include "core/plugin/loader.h"
 #include "t/20-plugin/packet_live.h"
 
 static void test_loopback(void)
@@ -18,7 +17,7 @@ static void test_loopback(void)
 	if (!ok(!capture_begin(&capture, NULL, "", 1), "a capture of all interfaces begins"))
 		return;
 	ok(fcntl(capture.fds[0], F_GETFD) & FD_CLOEXEC, "its descriptor does not outlive exec");
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	bool sent = true;
 	for (uint32_t id = 1; id <= 50; id++)
 		sent &= send_loopback(id, 18);
@@ -53,7 +52,7 @@ static void test_veth(void)
 	ok(veth_make("v0", "v1"), "two interfaces, back to back");
 	if (!ok(!capture_begin(&capture, "v0", "", 1), "a capture of one of them begins"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	send_loopback(99, 18);
 	send_id("v1", 1);
 	send_id("v0", 2);
@@ -101,7 +100,7 @@ static void test_stacked(void)
 	   "a bridge and its port");
 	if (!ok(!capture_begin(&capture, NULL, "", 1), "a capture of all interfaces begins"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	send_id("b1", 1);
 	send_loopback(2, 18);
 	is_num(sightings(&reader, 1, 2, "br0"), 2,
@@ -117,7 +116,7 @@ static void test_stacked(void)
 	capture_end(&capture);
 	if (!ok(!capture_begin(&capture, "br0", "", 1), "a bridge that is named"))
 		return;
-	reader = reader_start(capture.fds[0], 0);
+	reader = reader_start(&capture, 0, 0);
 	send_id("b1", 5);
 	ok(reader_gets(&reader, 5, 1), "is captured");
 	reader_stop(&reader);
@@ -138,7 +137,7 @@ static void test_vanishing(void)
 	struct capture capture;
 	if (!ok(!capture_begin(&capture, "w0", "", 1), "an interface can be named before it is there"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	struct sense_live_interface is = first_interface(&capture);
 	ok(!strcmp(is.name, "w0") && is.wanted_by_name && !is.up, "it is listed as wanted, and not up");
 	send_id("v0", 1);
@@ -185,7 +184,7 @@ static void test_filter(void)
 	if (!ok(!capture_begin(&capture, "v0", "udp and port 4242 or tcp[tcpflags] & tcp-syn != 0", 1),
 	        "an expression of pcap-filter(7) is taken"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	send_at("v1", &other);
 	send_loopback(2, 18);
 	send_id("v1", 3);
@@ -222,7 +221,7 @@ static void test_tun(void)
 	}
 	if (!ok(!capture_begin(&capture, "t0", "udp port 4242", 1), "a tunnel can be captured"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	for (uint32_t id = 1; id <= 2; id++) {
 		struct frame frame = frame_of(&(struct datagram){
 		    .id = id, .from_port = 1, .to_port = id == 1 ? 53 : PORT, .payload = 18});
@@ -254,7 +253,7 @@ static void test_snaplen(void)
 	if (!ok(!plugin->live->begin(&host, &want, &capture.live, capture.fds, &error),
 	        "a capture of 60 bytes a frame"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	send_at("v1", &large);
 	reader_next(&reader, &seen);
 	is_num(seen.caplen, 60, "has 60 bytes");
@@ -272,7 +271,7 @@ static void test_workers(void)
 	if (!ok(!capture_begin(&capture, "v0", "", 2), "two workers share a capture"))
 		return;
 	for (unsigned i = 0; i < 2; i++)
-		readers[i] = reader_start(capture.fds[i], 0);
+		readers[i] = reader_start(&capture, i, 0);
 	for (unsigned i = 0; i < ALL; i++) {
 		uint16_t port = (uint16_t)(20000 + i % FLOWS);
 		bool back = i / FLOWS % 2;
@@ -307,36 +306,26 @@ static void test_workers(void)
 	capture_end(&capture);
 }
 
-/* Frames of 1000 bytes: the ring holds 15,000 of them. */
-static void send_many(uint32_t first, uint32_t count)
-{
-	struct datagram datagram = {.from_port = 1111, .to_port = PORT, .payload = 1000};
-	for (uint32_t i = 0; i < count; i++) {
-		datagram.id = first + i;
-		send_at("v1", &datagram);
-	}
-}
-
 static void test_death(void)
 {
 	struct capture capture;
 	struct seen seen = {0};
 	if (!ok(!capture_begin(&capture, "v0", "", 1), "a capture whose readers die"))
 		return;
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	send_id("v1", 1);
 	ok(reader_gets(&reader, 1, 1), "the first has read a block");
 	ok(reader_stop(&reader), "and is killed");
 	send_many(2, 2000);
 	/* Batches are of 8 at most, and a block of 256 KiB has about 230 of these: it dies within one. */
-	reader = reader_start(capture.fds[0], 600);
+	reader = reader_start(&capture, 0, 600);
 	uint32_t last = 1;
 	while (reader_next(&reader, &seen) && seen.id == last + 1)
 		last = seen.id;
 	ok(seen.id == HOLDING && last > 600 && last < 610, "the second goes on behind it, as far as %u",
 	   last);
 	ok(reader_stop(&reader), "and is killed with a block in hand");
-	reader = reader_start(capture.fds[0], 0);
+	reader = reader_start(&capture, 0, 0);
 	ok(reader_gets(&reader, last + 1, 2001 - last), "the third goes on behind what that one had in hand");
 	/* More than the ring holds, in turns: it would stall at a block that nobody gives back. */
 	bool all = true;
@@ -381,12 +370,12 @@ static void test_ruin(void)
 	if (!ok(!capture_begin(&capture, "v0", "", 1), "a capture whose ring is ruined"))
 		return;
 	ok(ruined(capture.fds[0], false), "so that a reader looks for packets in the wrong place");
-	struct reader astray = reader_start(capture.fds[0], 0);
+	struct reader astray = reader_start(&capture, 0, 0);
 	send_many(1, 1000);
 	ok(reader_gets(&astray, 1, 1000), "which finds the right one");
 	reader_stop(&astray);
 	ok(ruined(capture.fds[0], true), "in all of its bytes");
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	/* Nothing is promised of what was there before; then all must be right again. */
 	for (uint32_t id = 1; seen.id != HOLDING - 1 && id < 200; id++) {
 		struct pollfd in = {.fd = reader.in, .events = POLLIN};
@@ -415,7 +404,7 @@ static void test_overrun(void)
 	ok(stats.dropped > 2000 && stats.dropped < stats.received, "and those dropped (%llu)",
 	   (unsigned long long)stats.dropped);
 	is_num(capture_look(&capture).dropped, stats.dropped, "which a second look does not forget");
-	struct reader reader = reader_start(capture.fds[0], 0);
+	struct reader reader = reader_start(&capture, 0, 0);
 	uint32_t kept = 0;
 	while (kept < stats.received - stats.dropped && reader_next(&reader, &seen) && seen.id == kept + 1)
 		kept++;
@@ -457,21 +446,13 @@ static void test_refusals(void)
 
 int main(void)
 {
-	const char *build = getenv("SENSE_BUILD");
-	char dir[1024];
-	const char *missing = network_make();
+	const char *missing = plugin_load();
 	if (missing) {
 		printf("1..0 # SKIP %s\n", missing);
 		return 0;
 	}
-	alarm(6 * PATIENCE_S); /* readers die with it */
-	snprintf(dir, sizeof dir, "%s%s/plugins", build && *build == '/' ? "" : "./",
-	         build ? build : "build");
-	plugin = sense_plugin_load(dir, "packet", &error);
-	if (!ok(plugin && plugin->live && plugin->capture && plugin->platform, "packet captures, live")) {
-		fprintf(stderr, "# %s\n", error.message);
+	if (!plugin)
 		return tap_done();
-	}
 	test_loopback();
 	test_veth();
 	test_stacked();

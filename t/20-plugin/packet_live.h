@@ -22,6 +22,7 @@
 
 #include "core/base/status.h"
 #include "core/platform/platform.h"
+#include "core/plugin/loader.h"
 #include "t/tap.h"
 
 enum {
@@ -30,7 +31,7 @@ enum {
 	EXIT_ENDED = 4,        /* of a reader to which `read` gave no packets */
 	HOLDING = 0x7fffffff,  /* in place of an id: a reader has read what it was to, and keeps it */
 	PATIENCE_S = 20,       /* keeps a failing test from hanging; nothing is measured by it */
-	RING_BYTES = 16 << 20
+	RING_BYTES = 7 << 20 /* too little to be two rings */
 };
 
 static const struct sense_plugin *plugin;
@@ -235,12 +236,21 @@ static uint32_t id_of(const struct sense_packet *packet)
 	return ntohl(id);
 }
 
+struct capture {
+	void *live;
+	int fds[4];
+};
+
 /* Ends when it is killed, or by SIGTERM as an agent that is stopped. Once it told of `hold` packets (0:
  * never) it keeps those in hand. */
-static void reader_main(int fd, int out, unsigned hold)
+static void reader_main(const struct capture *of, unsigned worker, int out, unsigned hold)
 {
 	const struct sense_capture_ops *ops = plugin->capture;
-	struct sense_platform_lockdown lockdown = {.out = out, .keep = &fd, .keep_count = 1};
+	int fd = of->fds[worker], keep[4] = {fd};
+	struct sense_platform_lockdown lockdown = {
+	    .out = out,
+	    .keep = keep,
+	    .keep_count = 1 + plugin->live->keeps(of->live, worker, keep + 1, 3)};
 	struct sense_packet packets[8];
 	unsigned count = 1, told = 0;
 	void *capture = NULL;
@@ -277,14 +287,14 @@ struct reader {
 	int in;
 };
 
-static struct reader reader_start(int fd, unsigned hold)
+static struct reader reader_start(const struct capture *capture, unsigned worker, unsigned hold)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		abort();
 	struct reader reader = {.pid = fork(), .in = ends[0]};
 	if (!reader.pid)
-		reader_main(fd, ends[1], hold);
+		reader_main(capture, worker, ends[1], hold);
 	close(ends[1]);
 	struct seen ready;
 	if (recv(reader.in, &ready, sizeof ready, 0) != sizeof ready)
@@ -327,10 +337,7 @@ static bool reader_gets(const struct reader *reader, uint32_t first, uint32_t co
 	return true;
 }
 
-struct capture {
-	void *live;
-	int fds[4];
-};
+static uint64_t ring_bytes = RING_BYTES;
 
 static enum sense_status capture_begin(struct capture *capture, const char *interface, const char *filter,
                                        unsigned workers)
@@ -339,7 +346,7 @@ static enum sense_status capture_begin(struct capture *capture, const char *inte
 	                               .interfaces = &interface,
 	                               .interface_count = interface ? 1 : 0,
 	                               .workers = workers,
-	                               .ring_bytes = RING_BYTES,
+	                               .ring_bytes = ring_bytes,
 	                               .snaplen = 262144,
 	                               .filter = filter};
 	error.message[0] = '\0';
@@ -347,6 +354,16 @@ static enum sense_status capture_begin(struct capture *capture, const char *inte
 	if (status)
 		fprintf(stderr, "# %s\n", error.message);
 	return status;
+}
+
+/* Frames of 1000 bytes, 230 of which fill a block of 256 KiB. */
+static void send_many(uint32_t first, uint32_t count)
+{
+	struct datagram datagram = {.from_port = 1111, .to_port = PORT, .payload = 1000};
+	for (uint32_t i = 0; i < count; i++) {
+		datagram.id = first + i;
+		send_at("v1", &datagram);
+	}
 }
 
 static void capture_end(struct capture *capture)
@@ -360,6 +377,22 @@ static struct sense_live_stats capture_look(struct capture *capture)
 	if (plugin->live->look(capture->live, &stats, &error))
 		ok(false, "a look succeeds");
 	return stats;
+}
+
+/* NULL, or why nothing can be tested here. */
+static const char *plugin_load(void)
+{
+	const char *build = getenv("SENSE_BUILD"), *missing = network_make();
+	char dir[1024];
+	if (missing)
+		return missing;
+	alarm(6 * PATIENCE_S); /* readers die with it */
+	snprintf(dir, sizeof dir, "%s%s/plugins", build && *build == '/' ? "" : "./",
+	         build ? build : "build");
+	plugin = sense_plugin_load(dir, "packet", &error);
+	if (!ok(plugin && plugin->live && plugin->capture && plugin->platform, "packet captures, live"))
+		fprintf(stderr, "# %s\n", error.message);
+	return NULL;
 }
 
 #endif

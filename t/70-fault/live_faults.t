@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use IO::Socket::INET;
 use JSON::PP;
 use Sense;
 use Live;
@@ -49,6 +50,31 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 	ok($seen, 'another one of that name is listened to');
 	my $end = live_stop($agent);
 	is($end->{code}, 0, 'and the agent ends in order');
+	system "ip link del $iface 2>/dev/null";
+}
+
+# ---- packets that nobody looks at in time ----
+{
+	my ($iface, $there) = wire();
+	my $agent = live('-i', $iface, '-i', 'lo', @policies, '--set', 'host.sensors=procs', '--set',
+		'capture.ring=2MiB');
+	my $worker = live_status($agent)->{worker_pid};
+	kill STOP => $worker;
+	my $socket = IO::Socket::INET->new(Proto => 'udp', PeerAddr => peer(), PeerPort => 9) or die "udp: $!";
+	my $own = IO::Socket::INET->new(Proto => 'udp', PeerAddr => '127.0.0.1', PeerPort => 9) or die "udp: $!";
+	$own->send('few');
+	$socket->send('x' x 1000) for 1 .. 20_000;
+	kill CONT => $worker;
+	my $told = sub { grep { $_->{details}{why} =~ /dropped/ } gaps($agent, 'packets') };
+	ok(wait_until(sub { $told->() }, 15), 'packets that were dropped are a gap, and told');
+	like(($told->())[0]{summary}, qr/\Q$iface\E/, 'by the name of their interface');
+	my $of = sub {
+		my $status = live_status($agent) or return {};
+		return { map { $_->{name} => $_ } @{ $status->{capture}{interfaces} } };
+	};
+	ok(wait_until(sub { ($of->()->{$iface}{dropped} // 0) > 10_000 }, 15), 'and counted there');
+	is($of->()->{lo}{dropped}, 0, 'none at an interface where few came');
+	is(live_stop($agent)->{code}, 0, 'and the agent ends in order');
 	system "ip link del $iface 2>/dev/null";
 }
 

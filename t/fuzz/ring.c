@@ -21,10 +21,10 @@ static void check(bool good)
 static unsigned take(struct block *block, unsigned max)
 {
 	struct sense_packet packets[4];
-	struct block_skips skips = {0};
+	struct block_counts counts = {0};
 	uint32_t before = block->given;
-	unsigned n = block_take(block, packets, max, &skips);
-	check(n <= max && n + skips.malformed + skips.foreign == block->given - before);
+	unsigned n = block_take(block, packets, max, &counts);
+	check(n <= max && n + counts.malformed + counts.foreign == block->given - before);
 	for (unsigned i = 0; i < n; i++) {
 		check(packets[i].caplen <= packets[i].len);
 		check(packets[i].data >= block->base &&
