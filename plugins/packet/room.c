@@ -14,7 +14,7 @@ enum {
 	SMALL_PART = 16,
 	WORTH_IT = 4 * BLOCKS_LEAST, /* below this the room is one ring */
 	BLOCKS_MOST = 65536,
-	HOLD_MS = 250,  /* what the small ring must hold of what comes */
+	HOLD_MS = 100,  /* what the small ring must hold of what comes */
 	STUCK_MS = 150, /* of packets that nobody reads; the small ring holds 320 at least of light traffic */
 	CALM_MS = 20 * 1000,
 	RETRY_MS = 60 * 1000

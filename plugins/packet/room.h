@@ -4,7 +4,7 @@
  *
  * A ring's pages are memory that cannot be swapped, and nearly all of it lies idle on a host that waits for
  * its user. So packets go to a ring of a sixteenth of the room until that is a quarter full, or they come so
- * fast that it would hold less than a quarter of a second, or its reader stands still; and back again after
+ * fast that it would hold less than a tenth of a second, or its reader stands still; and back again after
  * twenty seconds without any of that. Both rings' sockets are in one group, whose program says which of them hears a
  * packet (spread.h).
  */
