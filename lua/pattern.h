@@ -37,6 +37,6 @@ struct sense_pattern {
  * `problem` says why not.
  */
 const char *sense_pattern_search(struct sense_pattern *m, const char *p, size_t len, const char *from,
-				 bool anchors, const char **match_end);
+				 bool anchors, const char **match_end) __attribute__((nonnull));
 
 #endif

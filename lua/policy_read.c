@@ -67,12 +67,12 @@ static bool ends_with(const char *text, const char *end)
 	return len >= tail && !strcmp(text + len - tail, end);
 }
 
-/* O_NONBLOCK: a fifo put in place of a policy must not hold us up before fstat can refuse it. */
-static enum sense_status read_whole(const char *path, char **text, size_t *len, sense_error *err)
+/* Owned by the caller; NULL: *failed says why. O_NONBLOCK: a fifo put in place of a policy must not hold us up before fstat can refuse it. */
+static char *read_whole(const char *path, size_t *len, enum sense_status *failed, sense_error *err)
 {
 	struct stat st;
 	enum sense_status status = SENSE_OK;
-	char *data = NULL;
+	char *data = NULL, *text = NULL;
 	size_t have = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st)) {
@@ -100,26 +100,28 @@ static enum sense_status read_whole(const char *path, char **text, size_t *len, 
 			break;
 		have += (size_t)got;
 	}
-	*text = data;
+	text = data;
 	*len = have;
 	data = NULL;
 out:
 	if (fd >= 0)
 		close(fd);
 	free(data);
-	return status;
+	*failed = status;
+	return text;
 }
 
 static enum sense_status add_file(struct sense_policy_sources *sources, const char *path,
 				  const char *relative, sense_error *err)
 {
-	char name[4096], *text = NULL;
+	char name[4096];
 	size_t len = 0;
+	enum sense_status status;
 	snprintf(name, sizeof name, "%s", relative);
 	if (ends_with(name, ".lua"))
 		name[strlen(name) - 4] = '\0';
-	enum sense_status status = read_whole(path, &text, &len, err);
-	if (status)
+	char *text = read_whole(path, &len, &status, err);
+	if (!text)
 		return status;
 	if (!ends_with(path, ".lua") && memchr(text, '\0', len)) {
 		free(text); /* a capture, most likely: what the parser says of one helps nobody */

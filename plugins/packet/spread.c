@@ -83,7 +83,7 @@ static void put_end(struct program *program, uint32_t first, uint32_t count)
 	put(program, BPF_ALU | BPF_MUL | BPF_K, MULTIPLIER);
 	put(program, BPF_ALU | BPF_RSH | BPF_K, 16);
 	put(program, BPF_ALU | BPF_MOD | BPF_K, count);
-	put(program, BPF_ALU | BPF_ADD | BPF_K, first);
+	put(program, BPF_ALU | BPF_ADD, first); /* BPF_K: 0, too */
 	put(program, BPF_RET | BPF_A, 0);
 }
 
