@@ -69,8 +69,14 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 
 /* ---- memory; given back by munmap ---- */
 
-/* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
+#define SENSE_PLATFORM_LARGE_PAGE ((size_t)2 << 20)
+/* Zeroes that cost nothing until they are written to, at an address fit for large pages. NULL: see errno. */
 void *sense_platform_reserve(size_t bytes);
+/*
+ * Large pages, where there are any, for memory that is reached at random: with small ones each access would wait for
+ * the page tables, too. The first `filled` bytes are in use already and move into some.
+ */
+void sense_platform_large_pages(void *memory, size_t bytes, size_t filled);
 /*
  * Zeroes for keys, that no child inherits, no core dump holds and no swap space takes; as far as the system
  * grants it. NULL: see errno.
