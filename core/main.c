@@ -21,6 +21,7 @@
 #include "core/cli/run.h"
 #include "core/cli/status.h"
 #include "core/host/capture.h"
+#include "core/platform/platform.h"
 #include "lua/conf_dir.h"
 #include "lua/shift.h"
 #include "lua/station.h"
@@ -164,6 +165,7 @@ static int run(struct assembly *a, const struct sense_conf *conf, const struct s
 {
 	a->shift.capture = cli->no_capture ? NULL : SENSE_CAPTURE_PLUGIN;
 	a->shift.live = true;
+	sense_platform_large_blocks_apart();
 	service_defaults(a, conf);
 	return on_host(a, conf, cli, sense_run_run);
 }

@@ -1,6 +1,7 @@
 /* What SENSE asks of Linux that fits nowhere else. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,20 @@ void sense_platform_send_room(int fd, int bytes)
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
+
+void sense_platform_large_blocks_apart(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 128 << 10); /* where it begins; to set it keeps it there */
+#endif
+}
+
+void sense_platform_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
 
 /* Before Linux 6.7 large areas lie anywhere: what sticks out around the aligned part is given back. */
 void *sense_platform_reserve(size_t bytes)
