@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "core/cli/run.h"
 #include "core/cli/status.h"
 #include "core/host/capture.h"
+#include "core/platform/platform.h"
 #include "lua/conf_dir.h"
 #include "lua/shift.h"
 #include "lua/station.h"
@@ -164,6 +166,7 @@ static int run(struct assembly *a, const struct sense_conf *conf, const struct s
 {
 	a->shift.capture = cli->no_capture ? NULL : SENSE_CAPTURE_PLUGIN;
 	a->shift.live = true;
+	sense_platform_large_blocks_apart();
 	service_defaults(a, conf);
 	return on_host(a, conf, cli, sense_run_run);
 }
@@ -263,6 +266,10 @@ int main(int argc, char **argv)
 	struct sense_cli cli;
 	signal(SIGPIPE, SIG_IGN);
 	tzset(); /* while files can be read */
+	/* Nothing here asks for texts of its errors, or for ciphers and digests by their old names. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+	                        OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+	                    NULL);
 	sense_hash_seed(); /* drawn once, before there are workers: all hash alike */
 	sense_log_setup(SENSE_LOG_INFO, SENSE_LOG_AUTO);
 	int code = sense_cli_parse(argc, argv, &cli);

@@ -299,6 +299,7 @@ enum sense_status sense_policy_finish(struct sense_policy_steps *steps, sense_er
 	status = sense_lua_protect(lua, collect_rules, &load, collect_us, err);
 	sense_arena_fini(&load.scratch);
 	status = status ? status : load.status;
+	sense_lua_sweep(lua); /* what loading left: neither to be kept nor for the first events to collect */
 	return status ? status : sense_budget_init(&lua->budget, sense_ruleset_count(steps->set), err);
 }
 

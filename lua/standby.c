@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/base/hash.h"
+#include "core/platform/platform.h"
 
 #define store(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
@@ -266,6 +267,7 @@ void sense_reloader_swap(struct sense_reloader *reloader)
 	tell(reloader, standby, standby->ticket, SENSE_OK, NULL);
 	standby_free(standby);
 	reloader->standby = NULL;
+	sense_platform_trim(); /* of the rules before */
 }
 
 void sense_reloader_close(struct sense_reloader *reloader)

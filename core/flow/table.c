@@ -9,8 +9,16 @@
 
 #define NONE UINT32_MAX
 #define RELINK_SHIFT 20 /* 2^20 us: see the header, LRU order within a second does not matter */
+#define INDEX_FIRST 8192u /* entries at first: 64 KiB */
+/* A large page costs 2 MiB however little of it is used: they begin when the flows fill one. */
+#define LARGE_PAGE SENSE_PLATFORM_LARGE_PAGE
+#define SMALL_PAGES_FLOWS (uint32_t)(LARGE_PAGE / sizeof(struct sense_flow))
+#define LARGE_PAGE_ENTRIES (uint32_t)(LARGE_PAGE / sizeof(struct entry))
 
-/* Index entry: slot + 1 (0: empty) and the high half of the hash, so that most misses need no flow. */
+/*
+ * Index entry: slot + 1 (0: empty) and half of the hash. Its low bits say where the entry belongs,
+ * whatever the size of the index; the others tell most misses without a look at the flow.
+ */
 struct entry {
 	uint32_t tag;
 	uint32_t slot;
@@ -20,6 +28,7 @@ struct sense_flow_table {
 	struct sense_flow *flows; /* reserved for max, touched as needed */
 	struct entry *index;
 	uint32_t mask;
+	uint32_t room; /* flows that the index is large enough for: it is at most half full */
 	uint32_t max;
 	uint32_t used;      /* slots ever handed out */
 	uint32_t free_list; /* slots given back, chained by lru_next */
@@ -30,9 +39,23 @@ struct sense_flow_table {
 	struct sense_flow_table_stats stats;
 };
 
-static size_t index_bytes(const sense_flow_table *table)
+static size_t index_bytes(uint32_t mask)
 {
-	return ((size_t)table->mask + 1) * sizeof(struct entry);
+	return ((size_t)mask + 1) * sizeof(struct entry);
+}
+
+static struct entry *index_new(uint32_t mask)
+{
+	struct entry *index = sense_platform_reserve(index_bytes(mask));
+	if (index && index_bytes(mask) >= LARGE_PAGE)
+		sense_platform_large_pages(index, index_bytes(mask), 0);
+	return index;
+}
+
+static uint32_t room_of(const sense_flow_table *table)
+{
+	uint32_t room = table->mask / 2 + 1;
+	return room < table->max ? room : table->max;
 }
 
 sense_flow_table *sense_flow_table_new(uint32_t max_flows, sense_flow_leave *leave, void *context,
@@ -47,7 +70,7 @@ sense_flow_table *sense_flow_table_new(uint32_t max_flows, sense_flow_leave *lea
 	if (!table)
 		goto fail;
 	uint32_t entries = 32;
-	while (entries < max_flows * 2u)
+	while (entries < INDEX_FIRST && entries < max_flows * 2u)
 		entries *= 2;
 	*table = (sense_flow_table){.mask = entries - 1,
 	                            .max = max_flows,
@@ -58,7 +81,8 @@ sense_flow_table *sense_flow_table_new(uint32_t max_flows, sense_flow_leave *lea
 	                            .leave = leave,
 	                            .context = context};
 	table->flows = sense_platform_reserve((size_t)max_flows * sizeof *table->flows);
-	table->index = sense_platform_reserve(index_bytes(table));
+	table->index = index_new(table->mask);
+	table->room = room_of(table);
 	if (table->flows && table->index)
 		return table;
 fail:
@@ -74,7 +98,7 @@ void sense_flow_table_free(sense_flow_table *table)
 	if (table->flows)
 		munmap(table->flows, (size_t)table->max * sizeof *table->flows);
 	if (table->index)
-		munmap(table->index, index_bytes(table));
+		munmap(table->index, index_bytes(table->mask));
 	free(table);
 }
 
@@ -110,7 +134,7 @@ void sense_flow_table_prefetch(const sense_flow_table *table, uint64_t hash)
 void sense_flow_table_prefetch_flow(const sense_flow_table *table, uint64_t hash)
 {
 	const struct entry *entry = &table->index[(uint32_t)hash & table->mask];
-	if (!entry->slot || entry->tag != (uint32_t)(hash >> 32))
+	if (!entry->slot || entry->tag != (uint32_t)hash)
 		return;
 	const char *flow = (const char *)&table->flows[entry->slot - 1];
 	__builtin_prefetch(flow, 1);
@@ -154,8 +178,7 @@ static void index_remove(sense_flow_table *table, uint32_t hole)
 		struct entry *entry = &table->index[i];
 		if (!entry->slot)
 			break;
-		uint64_t hash = sense_flow_hash(table, &table->flows[entry->slot - 1].key);
-		uint32_t home = (uint32_t)hash & table->mask;
+		uint32_t home = entry->tag & table->mask;
 		if (((i - home) & table->mask) >= ((i - hole) & table->mask)) {
 			table->index[hole] = *entry;
 			hole = i;
@@ -170,6 +193,30 @@ static uint32_t index_of(const sense_flow_table *table, uint32_t slot)
 	while (table->index[i].slot != slot + 1)
 		i = (i + 1) & table->mask;
 	return i;
+}
+
+/* Twice the index or more, as it fills; false when it is as large as it will be, or there is no memory. */
+static bool index_grow(sense_flow_table *table)
+{
+	uint32_t mask = table->mask * 2 + 1;
+	if (table->room >= SMALL_PAGES_FLOWS && mask < LARGE_PAGE_ENTRIES)
+		mask = LARGE_PAGE_ENTRIES - 1;
+	struct entry *larger = table->room < table->max ? index_new(mask) : NULL;
+	if (!larger)
+		return false;
+	for (uint32_t i = 0; i <= table->mask; i++) {
+		struct entry entry = table->index[i];
+		uint32_t at = entry.tag & mask;
+		while (entry.slot && larger[at].slot)
+			at = (at + 1) & mask;
+		if (entry.slot)
+			larger[at] = entry;
+	}
+	munmap(table->index, index_bytes(table->mask));
+	table->index = larger;
+	table->mask = mask;
+	table->room = room_of(table);
+	return true;
 }
 
 static void leave(sense_flow_table *table, uint32_t slot)
@@ -199,12 +246,15 @@ static struct sense_flow *flow_start(sense_flow_table *table, uint32_t slot,
 
 static uint32_t slot_take(sense_flow_table *table)
 {
-	if (table->free_list == NONE && table->used == table->max) {
+	if (table->stats.live == table->room && !index_grow(table)) {
 		table->stats.evicted++;
 		leave(table, table->oldest);
 	}
-	if (table->free_list == NONE)
+	if (table->free_list == NONE) {
+		if (table->used == SMALL_PAGES_FLOWS)
+			sense_platform_large_pages(table->flows, table->max * sizeof *table->flows, LARGE_PAGE);
 		return table->used++;
+	}
 	uint32_t slot = table->free_list;
 	table->free_list = table->flows[slot].lru_next;
 	return slot;
@@ -213,8 +263,8 @@ static uint32_t slot_take(sense_flow_table *table)
 struct sense_flow *sense_flow_table_get(sense_flow_table *table, const struct sense_flow_key *key,
                                         uint64_t hash, uint64_t ts_us, bool *created)
 {
-	uint32_t tag = (uint32_t)(hash >> 32);
-	uint32_t i = (uint32_t)hash & table->mask;
+	uint32_t tag = (uint32_t)hash;
+	uint32_t i = tag & table->mask;
 	*created = false;
 	for (; table->index[i].slot; i = (i + 1) & table->mask) {
 		struct entry entry = table->index[i];
@@ -229,8 +279,8 @@ struct sense_flow *sense_flow_table_get(sense_flow_table *table, const struct se
 	}
 	*created = true;
 	uint32_t slot = slot_take(table);
-	/* Making room may have shifted this probe run. */
-	for (i = (uint32_t)hash & table->mask; table->index[i].slot;)
+	/* Making room may have moved this probe run. */
+	for (i = tag & table->mask; table->index[i].slot;)
 		i = (i + 1) & table->mask;
 	table->index[i] = (struct entry){.tag = tag, .slot = slot + 1};
 	return flow_start(table, slot, key, ts_us);

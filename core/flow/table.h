@@ -2,8 +2,9 @@
  * The flow table: bounded, all slots in one reservation, oldest idle flow out first.
  *
  * Open addressing over {hash, slot} pairs of 8 bytes; a lookup touches one cache line of the index
- * and one flow. The LRU order has a granularity of one second of capture time, so that a packet of
- * a busy flow does not relink it.
+ * and one flow. The index grows with the flows, and both move to large pages when they fill some. The
+ * LRU order has a granularity of one second of capture time, so that a packet of a busy flow does not
+ * relink it.
  */
 #ifndef SENSE_FLOW_TABLE_H
 #define SENSE_FLOW_TABLE_H

@@ -1,7 +1,7 @@
 /*
  * Digests for fingerprints and QUIC keys: a few small messages per connection.
  *
- * OpenSSL's low-level functions on purpose, and only here: their state lives on the stack, they
+ * OpenSSL's low-level functions on purpose, and in core only here: their state lives on the stack, they
  * allocate nothing and cannot fail, and MD5 (which JA3 is defined with, no security rests on it)
  * stays available where a provider policy takes it away. EVP costs about as much again per message.
  */

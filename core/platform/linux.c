@@ -1,6 +1,7 @@
 /* What SENSE asks of Linux that fits nowhere else. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,15 +54,47 @@ void sense_platform_send_room(int fd, int bytes)
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
 
+void sense_platform_large_blocks_apart(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 128 << 10); /* where it begins; to set it keeps it there */
+#endif
+}
+
+void sense_platform_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+/* Before Linux 6.7 large areas lie anywhere: what sticks out around the aligned part is given back. */
 void *sense_platform_reserve(size_t bytes)
 {
-	void *memory =
-	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t align = bytes < SENSE_PLATFORM_LARGE_PAGE ? 0 : SENSE_PLATFORM_LARGE_PAGE;
+	bytes = (bytes + page - 1) / page * page;
+	char *memory = mmap(NULL, bytes + align, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
-	/* Reached at random: with small pages each access would wait for the page tables, too. */
+	size_t before = align ? -(uintptr_t)memory % align : 0;
+	if (before)
+		munmap(memory, before);
+	if (align > before)
+		munmap(memory + before + bytes, align - before);
+	return memory + before;
+}
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; before, the kernel comes to it by and by (khugepaged) */
+#endif
+
+void sense_platform_large_pages(void *memory, size_t bytes, size_t filled)
+{
 	madvise(memory, bytes, MADV_HUGEPAGE);
-	return memory;
+	if (filled)
+		madvise(memory, filled, MADV_COLLAPSE);
 }
 
 void *sense_platform_secret(size_t bytes)

@@ -69,8 +69,22 @@ bool sense_platform_thread_timer(int signal_number, void *value, timer_t *timer)
 
 /* ---- memory; given back by munmap ---- */
 
-/* Zeroes that cost nothing until they are written to, in large pages where there are any. NULL: see errno. */
+/*
+ * For a process that is to live long: large blocks come from the system untouched and go back to it when they are
+ * freed. glibc would begin to keep them with the first that is freed, and clear them as a whole for the next.
+ */
+void sense_platform_large_blocks_apart(void);
+/* Gives pages that no block lies on back to the system; by itself glibc does so at the end of the heap alone. */
+void sense_platform_trim(void);
+
+#define SENSE_PLATFORM_LARGE_PAGE ((size_t)2 << 20)
+/* Zeroes that cost nothing until they are written to, at an address fit for large pages. NULL: see errno. */
 void *sense_platform_reserve(size_t bytes);
+/*
+ * Large pages, where there are any, for memory that is reached at random: with small ones each access would wait for
+ * the page tables, too. The first `filled` bytes are in use already and move into some.
+ */
+void sense_platform_large_pages(void *memory, size_t bytes, size_t filled);
 /*
  * Zeroes for keys, that no child inherits, no core dump holds and no swap space takes; as far as the system
  * grants it. NULL: see errno.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/rules/memory.h"
 #include "core/rules/trait.h"
 #include "proto/wire.h"
 
@@ -69,7 +70,7 @@ struct sense_activity_table {
 	struct bucket buckets[];
 };
 
-_Static_assert(sizeof(struct sense_activity_table) == 64, "buckets begin at a cache line");
+_Static_assert(sizeof(struct sense_activity_table) == SENSE_MEMORY_HEAD, "buckets begin at a cache line");
 _Static_assert(sizeof(struct slot) == 128, "a slot is two cache lines");
 _Static_assert(STORED_MAX + sizeof(", 999999999 times)") <= SENSE_ACTIVITY_TEXT_MAX,
                "texts have room to end");
@@ -103,7 +104,7 @@ enum sense_status sense_activities_attach(struct sense_activities *activities, v
 	while (bytes_of(2 * buckets) <= bytes)
 		buckets *= 2;
 	if (atomic_load(&table->magic) != MAGIC || table->bucket_count != buckets) {
-		memset(memory, 0, sizeof(*table) + buckets * sizeof(struct bucket));
+		sense_memory_clear(memory, sizeof(*table) + buckets * sizeof(struct bucket));
 		table->bucket_count = buckets;
 		table->seed = sense_hash_seed();
 		atomic_store(&table->magic, MAGIC);

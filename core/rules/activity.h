@@ -42,9 +42,9 @@ struct sense_activities {
 size_t sense_activities_bytes(unsigned entries);
 
 /*
- * Takes the memory (aligned to 64) into use. State of an earlier worker is kept; anything else there is
- * forgotten. SENSE_E_LIMIT when there are fewer than sense_activities_bytes(1) bytes. A half-life under a
- * second counts as one.
+ * Takes the memory (aligned to 64) into use. It is zeroed, or as an earlier worker left it, which is kept;
+ * anything else is forgotten. SENSE_E_LIMIT when there are fewer than sense_activities_bytes(1) bytes. A
+ * half-life under a second counts as one.
  */
 enum sense_status sense_activities_attach(struct sense_activities *activities, void *memory, size_t bytes,
                                           uint64_t half_life_us, sense_error *err);

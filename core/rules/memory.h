@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* Each part begins with a head of so many bytes, of which some are never zero once it is in use. */
+#define SENSE_MEMORY_HEAD 64u
 
 enum sense_memory_part {
 	SENSE_MEMORY_THROTTLE, /* core/rules/throttle.h */
@@ -37,6 +41,17 @@ static inline void *sense_memory_of(const struct sense_memory_plan *plan, void *
                                     enum sense_memory_part part)
 {
 	return (uint8_t *)block + plan->at[part];
+}
+
+/*
+ * Clears a part for a new beginning. One whose head is zeroes is fresh from the kernel: to clear it once more would
+ * only make it resident.
+ */
+static inline void sense_memory_clear(void *part, size_t bytes)
+{
+	static const uint8_t fresh[SENSE_MEMORY_HEAD];
+	if (memcmp(part, fresh, sizeof fresh))
+		memset(part, 0, bytes);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/rules/memory.h"
 
 #define MAGIC UINT64_C(0x73656e7365737431) /* changes with the layout */
 #define WAYS 16u
@@ -32,7 +33,7 @@ struct sense_state_table {
 	struct bucket buckets[];
 };
 
-_Static_assert(sizeof(struct sense_state_table) == 64, "buckets begin at a cache line");
+_Static_assert(sizeof(struct sense_state_table) == SENSE_MEMORY_HEAD, "buckets begin at a cache line");
 _Static_assert(sizeof(struct bucket) == 4096, "a bucket has the size of a page");
 
 size_t sense_state_bytes(unsigned entries)
@@ -41,12 +42,6 @@ size_t sense_state_bytes(unsigned entries)
 	while (buckets * WAYS < entries)
 		buckets *= 2;
 	return sizeof(struct sense_state_table) + buckets * sizeof(struct bucket);
-}
-
-/* Memory fresh from the kernel: to clear it once more would only make it resident. */
-static bool is_fresh(const struct sense_state_table *table)
-{
-	return !atomic_load(&table->magic) && !table->bucket_count && !table->seed;
 }
 
 enum sense_status sense_state_attach(struct sense_state *state, void *memory, size_t bytes, unsigned percent,
@@ -61,8 +56,7 @@ enum sense_status sense_state_attach(struct sense_state *state, void *memory, si
 	while (sizeof(*table) + 2 * buckets * sizeof(struct bucket) <= bytes)
 		buckets *= 2;
 	if (atomic_load(&table->magic) != MAGIC || table->bucket_count != buckets || table->seed != seed) {
-		if (!is_fresh(table))
-			memset(memory, 0, sizeof(*table) + buckets * sizeof(struct bucket));
+		sense_memory_clear(memory, sizeof(*table) + buckets * sizeof(struct bucket));
 		table->bucket_count = buckets;
 		table->seed = seed;
 		atomic_store(&table->magic, MAGIC);

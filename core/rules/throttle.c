@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/rules/memory.h"
 
 #define MAGIC UINT64_C(0x73656e7365746831) /* changes with the layout */
 #define WAYS 4
@@ -32,7 +33,7 @@ struct sense_throttle_table {
 	struct bucket buckets[];
 };
 
-_Static_assert(sizeof(struct sense_throttle_table) == 64, "buckets begin at a cache line");
+_Static_assert(sizeof(struct sense_throttle_table) == SENSE_MEMORY_HEAD, "buckets begin at a cache line");
 
 size_t sense_throttle_bytes(unsigned keys)
 {
@@ -54,7 +55,7 @@ enum sense_status sense_throttle_attach(struct sense_throttle *throttle, void *m
 	while (sizeof(*table) + 2 * buckets * sizeof(struct bucket) <= bytes)
 		buckets *= 2;
 	if (atomic_load(&table->magic) != MAGIC || table->bucket_count != buckets) {
-		memset(memory, 0, sizeof(*table) + buckets * sizeof(struct bucket));
+		sense_memory_clear(memory, sizeof(*table) + buckets * sizeof(struct bucket));
 		table->bucket_count = buckets;
 		table->seed = sense_hash_seed();
 		atomic_store(&table->magic, MAGIC);

@@ -31,8 +31,8 @@ struct sense_throttle_stats {
 size_t sense_throttle_bytes(unsigned keys);
 
 /*
- * Takes the memory (aligned to 64) into use. State of an earlier worker is kept; anything else there,
- * zeroes included, is cleared. SENSE_E_LIMIT when there are fewer than sense_throttle_bytes(1) bytes.
+ * Takes the memory (aligned to 64) into use. It is zeroed, or as an earlier worker left it, which is kept;
+ * anything else is cleared. SENSE_E_LIMIT when there are fewer than sense_throttle_bytes(1) bytes.
  */
 enum sense_status sense_throttle_attach(struct sense_throttle *throttle, void *memory, size_t bytes,
 					sense_error *err);

@@ -1,15 +1,17 @@
+/* The plain functions of OpenSSL: EVP would set up the whole library, half a megabyte, for this one digest. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "digest.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEX = 65, MOUNTS_MAX = 1 << 20 };
+enum { HEX = 2 * SHA256_DIGEST_LENGTH + 1, MOUNTS_MAX = 1 << 20 };
 
 struct kept {
 	struct file_id file;
@@ -27,7 +29,7 @@ struct job {
 struct digests {
 	struct kept kept[DIGEST_CACHE];
 	struct job jobs[DIGEST_JOBS];
-	EVP_MD_CTX *context; /* of the job in hand */
+	SHA256_CTX context; /* of the job in hand */
 	struct job *current;
 	uint64_t clock, done;
 	char buffer[DIGEST_PIECE];
@@ -40,11 +42,7 @@ struct digests *digests_new(void)
 		return NULL;
 	for (unsigned i = 0; i < DIGEST_JOBS; i++)
 		digests->jobs[i].fd = -1;
-	digests->context = EVP_MD_CTX_new();
-	if (digests->context)
-		return digests;
-	free(digests);
-	return NULL;
+	return digests;
 }
 
 void digests_free(struct digests *digests)
@@ -54,7 +52,6 @@ void digests_free(struct digests *digests)
 	for (unsigned i = 0; i < DIGEST_JOBS; i++)
 		if (digests->jobs[i].fd >= 0)
 			close(digests->jobs[i].fd);
-	EVP_MD_CTX_free(digests->context);
 	free(digests);
 }
 
@@ -177,8 +174,8 @@ static struct job *job_next(struct digests *digests)
 		if (job->fd >= 0 && (!next || job->since < next->since))
 			next = job;
 	}
-	if (next && !EVP_DigestInit_ex(digests->context, EVP_sha256(), NULL))
-		return NULL;
+	if (next)
+		SHA256_Init(&digests->context);
 	return next;
 }
 
@@ -186,26 +183,25 @@ static struct job *job_next(struct digests *digests)
 static bool job_end(struct digests *digests, struct job *job, bool whole)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char hash[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
+	unsigned char hash[SHA256_DIGEST_LENGTH];
 	struct stat st;
 	digests->current = NULL;
 	whole =
 	    whole && !fstat(job->fd, &st) && (uint64_t)st.st_size == job->file.size &&
-	    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec == job->file.mtime_ns &&
-	    EVP_DigestFinal_ex(digests->context, hash, &len) && len * 2 + 1 == HEX;
+	    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec == job->file.mtime_ns;
 	close(job->fd);
 	job->fd = -1;
 	if (!whole)
 		return false;
+	SHA256_Final(hash, &digests->context);
 	struct kept *kept = kept_room(digests);
 	kept->file = job->file;
 	kept->used = ++digests->clock;
-	for (unsigned i = 0; i < len; i++) {
+	for (unsigned i = 0; i < sizeof hash; i++) {
 		kept->hex[2 * i] = digits[hash[i] >> 4];
 		kept->hex[2 * i + 1] = digits[hash[i] & 15];
 	}
-	kept->hex[2 * len] = '\0';
+	kept->hex[2 * sizeof hash] = '\0';
 	digests->done++;
 	return true;
 }
@@ -225,9 +221,9 @@ bool digests_step(struct digests *digests, uint32_t *file)
 	if (n <= 0)
 		return job_end(digests, job, !n);
 	/* One that grows meanwhile is another file. */
-	if (job->done + (uint64_t)n > job->file.size ||
-	    !EVP_DigestUpdate(digests->context, digests->buffer, (size_t)n))
+	if (job->done + (uint64_t)n > job->file.size)
 		return job_end(digests, job, false);
+	SHA256_Update(&digests->context, digests->buffer, (size_t)n);
 	job->done += (uint64_t)n;
 	return false;
 }

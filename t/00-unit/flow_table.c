@@ -80,6 +80,30 @@ static void test_eviction(void)
 	sense_flow_table_free(table);
 }
 
+/* Beyond the first index and the first small pages: every flow stays where it is, and the bound is exact. */
+static void test_growth(void)
+{
+	enum { FLOWS = 40000 };
+	static struct sense_flow *at[FLOWS];
+	bool created, made = true, kept = true;
+	sense_flow_table *table = sense_flow_table_new(FLOWS, on_leave, NULL, NULL);
+	left_count = 0;
+	for (unsigned i = 0; i < FLOWS; i++) {
+		at[i] = get(table, packet(1, (uint16_t)(i + 1), 2, 443), 5, &created);
+		made = made && created;
+	}
+	for (unsigned i = 0; i < FLOWS; i++)
+		kept = kept && get(table, packet(2, 443, 1, (uint16_t)(i + 1)), 6, &created) == at[i] && !created;
+	ok(made, "a large table takes each flow once");
+	ok(kept, "and finds each where it was");
+	is_num(left_count, 0, "no flow left while it grew");
+	get(table, packet(1, 0, 2, 443), 7, &created);
+	is_num(left_count, 1, "one more flow than there is room for evicts one");
+	sense_flow_table_drain(table);
+	is_num(left_count, FLOWS + 1, "drain lets all leave");
+	sense_flow_table_free(table);
+}
+
 /* Many flows come and go at random: a model with one cell a port must agree at every step. */
 static void test_random(void)
 {
@@ -113,6 +137,7 @@ int main(void)
 	sense_error err;
 	test_identity();
 	test_eviction();
+	test_growth();
 	test_random();
 	ok(!sense_flow_table_new(3, NULL, NULL, &err), "a table of 3 flows is refused");
 	ok(strstr(err.message, "flow.max") != NULL, "by the name of its setting: %s", err.message);
