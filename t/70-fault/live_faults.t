@@ -73,7 +73,8 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 		return { map { $_->{name} => $_ } @{ $status->{capture}{interfaces} } };
 	};
 	ok(wait_until(sub { ($of->()->{$iface}{dropped} // 0) > 10_000 }, 15), 'and counted there');
-	is($of->()->{lo}{dropped}, 0, 'none at an interface where few came');
+	# What waits in the ring still is shared out by estimate.
+	ok(wait_until(sub { !$of->()->{lo}{dropped} }, 15), 'none at an interface where few came');
 	is(live_stop($agent)->{code}, 0, 'and the agent ends in order');
 	system "ip link del $iface 2>/dev/null";
 }
