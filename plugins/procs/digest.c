@@ -1,4 +1,4 @@
-/* The plain functions of OpenSSL: EVP would set up the whole library, half a megabyte, for this one digest. */
+/* The plain functions of OpenSSL: EVP would set up the whole library, 2 MB of its pages, for this one digest. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "digest.h"
 
