@@ -8,7 +8,8 @@ Q        := $(if $(V),,@)
 say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+SERVER_PKGS := libpq hiredis jansson
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(SERVER_PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -24,21 +25,30 @@ LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN),$(LDHARDEN))
 
 # ---- what is built from what ------------------------------------------------------------------
 MAIN_SRC   := core/main.c
+SERVER_MAIN := $(wildcard server/main.c)
+SERVER_SRC := $(filter-out $(SERVER_MAIN),$(wildcard server/*.c server/*/*.c))
 LIB_SRC    := $(filter-out $(MAIN_SRC),$(wildcard core/*.c core/*/*.c proto/*.c lua/*.c lua/*/*.c))
 LUA_EMBED  := $(wildcard lua/sense/*.lua)
 PLUGINS    := $(notdir $(wildcard plugins/*))
 UNIT_SRC   := $(filter-out t/70-fault/crowd.c,$(wildcard t/00-unit/*.c t/70-fault/*.c))
+SERVER_UNIT_SRC := $(wildcard t/40-server/*.c)
 PLUGIN_UNIT_SRC := $(wildcard t/20-plugin/*.c)
 FUZZ_NAMES := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 BENCH_SRC  := $(wildcard t/bench/*.c)
 
 LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(LUA_EMBED:%.lua=$(B)/%.lua.o)
 AGENT      := $(B)/sense-agent
+SERVER     := $(SERVER_MAIN:server/main.c=$(B)/sense-server)
+SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o)
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
-UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%)
+UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%) $(SERVER_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
+# Libraries that the server alone needs.
+SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
+# Fuzz targets of what is the server's.
+FUZZ_SERVER :=
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
@@ -55,11 +65,15 @@ FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
 .DELETE_ON_ERROR:
 .SECONDARY: $(UNIT_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(FUZZ_NAMES:%=$(B)/t/fuzz/%.o)
 
-all: $(AGENT) $(PLUGIN_SO) $(B)/policies ## build the agent and its plugins
+all: $(AGENT) $(SERVER) $(PLUGIN_SO) $(B)/policies ## build the agent, the server and the plugins
 
 $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS)
+
+$(B)/sense-server: $(B)/server/main.o $(SERVER_OBJ) $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -113,6 +127,10 @@ $(UNIT_SRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+$(SERVER_UNIT_SRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(SERVER_OBJ) $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
+
 # A plugin test t/20-plugin/<plugin>_<what>.c includes nothing of the plugin: it loads the .so.
 $(B)/t/20-plugin/%: $(B)/t/20-plugin/%.o $(LIB_OBJ) $(PLUGIN_SO)
 	$(call say,LD,$@)
@@ -147,9 +165,9 @@ run: ## install what is missing, build, and show which AI services the sample ca
 FUZZ_SECONDS ?= 60
 FUZZ_ONLY    ?= $(FUZZ_NAMES)
 
-$(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ)
+$(FUZZ_BIN): $(B)/%: $(B)/t/fuzz/%.o $(LIB_OBJ) $$(if $$(filter $$*,$(FUZZ_SERVER)),$(SERVER_OBJ))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS_$(*F))
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(if $(filter $(*F),$(FUZZ_SERVER)),$(SERVER_LIBS)) $(PKG_LIBS) $(FUZZ_LIBS_$(*F))
 
 fuzz-targets: $(FUZZ_ONLY:%=$(B)/%)
 
@@ -171,7 +189,7 @@ docs: all ## write the reference and the types for editors from the agent's own 
 	$(Q)contrib/doc/tables --write docs/rules.md docs/output.md
 
 # ---- care -----------------------------------------------------------------------------------------
-TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(filter-out %.bpf.c,$(wildcard plugins/*/*.c)))
+TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(SERVER_SRC) $(SERVER_MAIN) $(filter-out %.bpf.c,$(wildcard plugins/*/*.c)))
 .PHONY: $(TIDY)
 $(TIDY): tidy/%: %
 	$(call say,TIDY,$<)
@@ -181,15 +199,15 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(Q)contrib/deps/install build test lint
 	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang all
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) $(TIDY)
-	$(call say,CHECK,core lua plugins proto)
+	$(call say,CHECK,core lua plugins proto server)
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr $(INCLUDE) \
 	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=pointerOutOfBounds:core/base/hash.h \
-	  $(BPF_SRC:%=-i%) core lua plugins proto
+	  $(BPF_SRC:%=-i%) core lua plugins proto server
 	$(call say,MANDOC,contrib/man)
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 
 format: ## clang-format all C files in place
-	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] lua/*/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
+	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] lua/*/*.[ch] server/*.[ch] server/*/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
 
 # ---- installation ---------------------------------------------------------------------------------
 PREFIX  ?= /usr/local
