@@ -46,7 +46,7 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 }
 
 static struct sense_crew crew;
-static struct sense_source sources[] = {{"one.pcap", -1}, {"two.pcap", -1}, {"three.pcap", -1}};
+static struct sense_source sources[] = {{.name = "one.pcap", .fd = -1}, {.name = "two.pcap", .fd = -1}, {.name = "three.pcap", .fd = -1}};
 
 static struct sense_outcome run(sense_worker_main *worker_main, void *context, struct seen *seen,
                                 enum sense_status *status, sense_error *err)
