@@ -4,8 +4,8 @@
  *   {format: 1, files: [[name, text], ...]}      name: string, text: bin
  *
  * in which the files are in the order of the bytes of their names, each name once. A name is a relative path
- * of A-Z a-z 0-9 _ . - with / between its parts, none of which begins with a dot. So there is one form for a
- * set of policies, and its SHA-256 names it (proto/manifest.h).
+ * of A-Z a-z 0-9 _ . - with / between its parts, none of which begins with a dot. The writer gives one form
+ * to a set of policies, and the SHA-256 of its bytes names the set (proto/manifest.h).
  *
  * Both ends hold the bounds of lua/policy.h. The reader takes any bytes and copies nothing; what it gives
  * points into the input. Look over a bundle with sense_wire_bundle_check before anything of it is used.
