@@ -129,10 +129,9 @@ sub sql {
 	my ($self, $statement, $database) = @_;
 	open my $out, '-|', "$bin/psql", '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $self->conninfo($database),
 	    '-c', $statement or BAIL_OUT("psql: $!");
-	local $/;
-	my $text = <$out>;
+	my $text = join '', <$out>;
 	close $out;
-	chomp($text //= '');
+	chomp $text;
 	return $text;
 }
 
