@@ -39,7 +39,7 @@ BENCH_SRC  := $(wildcard t/bench/*.c)
 LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(LUA_EMBED:%.lua=$(B)/%.lua.o)
 AGENT      := $(B)/sense-agent
 SERVER     := $(SERVER_MAIN:server/main.c=$(B)/sense-server)
-SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o)
+SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o) $(if $(wildcard server/migrations/*.sql),$(B)/server/migrations.o)
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%) $(SERVER_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
@@ -96,6 +96,16 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	$(call say,EMBED,$<)
 	$(Q)printf '.section .rodata,"a",@progbits\n.global sense_lua_$*_begin, sense_lua_$*_end\nsense_lua_$*_begin:\n.incbin "$<"\nsense_lua_$*_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
 	  $(CC) -c -x assembler -o $@ -
+
+# Migrations become one object: their texts, and a table of name, begin and end (server/store/migrate.c).
+$(B)/server/migrations.o: $(wildcard server/migrations/*.sql) $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,EMBED,server/migrations)
+	$(Q){ n=0; echo '.section .rodata,"a",@progbits'; for f in $(sort $(filter %.sql,$^)); do n=$$((n + 1)); \
+	  printf '.Lname%s: .asciz "%s"\n.Lbegin%s: .incbin "%s"\n.Lend%s: .byte 0\n' $$n $${f##*/} $$n $$f $$n; done; \
+	  printf '.section .data.rel.ro,"aw",@progbits\n.balign 16\n.global sense_migrations\n.hidden sense_migrations\nsense_migrations:\n'; \
+	  for i in $$(seq $$n); do echo ".dc.a .Lname$$i, .Lbegin$$i, .Lend$$i"; done; \
+	  printf '.dc.a 0, 0, 0\n.section .note.GNU-stack,"",@progbits\n'; } | $(CC) -c -x assembler -o $@ -
 
 # NAME.bpf.c of a plugin is for the kernel; the plugin holds it as the symbols NAME_bpf_begin and _end.
 BPF_CLANG ?= clang
