@@ -3,22 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/platform/platform.h"
-#include "core/proc/child.h"
 #include "server/pki/signer_wire.h"
 
-#define READY_MS 30000u /* decrypting two keys on a machine that has much to do */
-#define STEP_MS 100
 #define MEMORY ((uint64_t)512 << 20)
 
 struct channel {
@@ -27,9 +21,8 @@ struct channel {
 
 struct sense_signer {
 	const struct sense_signer_config *config;
-	pid_t pid;
 	unsigned count;
-	struct channel channels[SENSE_SIGNER_WORKERS_MAX + 1]; /* the master's is the first */
+	struct channel channels[SENSE_SIGNER_ENDS_MAX];
 };
 
 /* ---- one message ----------------------------------------------------------------------------------------
@@ -118,18 +111,6 @@ size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_
 /* ---- the child --------------------------------------------------------------------------------------------
  */
 
-static void ready_tell(const sense_signer *signer, const sense_error *why)
-{
-	uint8_t out[SENSE_SIGNER_HEAD + sizeof why->message];
-	struct sense_signer_answer answer = {.kind = SENSE_SIGNER_READY};
-	if (why) {
-		answer.outcome = SENSE_SIGNER_FAILED;
-		answer.body = (const uint8_t *)why->message;
-		answer.len = strlen(why->message);
-	}
-	(void)send(signer->channels[0].inside, out, sense_signer_answer_write(&answer, out), MSG_NOSIGNAL);
-}
-
 /* One message of one channel, so that none keeps the others waiting. */
 static void channel_serve(const sense_signer *signer, const struct sense_ca *ca, unsigned number)
 {
@@ -138,7 +119,8 @@ static void channel_serve(const sense_signer *signer, const struct sense_ca *ca,
 	ssize_t got = read(fd, in, sizeof in);
 	if (got <= 0)
 		return;
-	size_t len = sense_signer_answer(ca, signer->config, !number, in, (size_t)got, out);
+	size_t len =
+	    sense_signer_answer(ca, signer->config, number == SENSE_SIGNER_MASTER, in, (size_t)got, out);
 	if (len)
 		(void)send(fd, out, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -178,7 +160,7 @@ static bool channels_wait(const sense_signer *signer, bool *full, fd_set *ready)
 
 static void serve(const sense_signer *signer, const struct sense_ca *ca)
 {
-	bool full[SENSE_SIGNER_WORKERS_MAX + 1] = {false};
+	bool full[SENSE_SIGNER_ENDS_MAX] = {false};
 	fd_set ready;
 	while (channels_wait(signer, full, &ready))
 		for (unsigned i = 0; i < signer->count; i++)
@@ -186,54 +168,64 @@ static void serve(const sense_signer *signer, const struct sense_ca *ca)
 				channel_serve(signer, ca, i);
 }
 
-static enum sense_status child_begin(const sense_signer *signer, struct sense_ca *ca, sense_error *err)
+/* The signer's ends alone, in low numbers, as select wants them. */
+static enum sense_status channels_gather(sense_signer *signer, sense_error *err)
 {
-	int outs[SENSE_SIGNER_WORKERS_MAX];
-	enum sense_status status =
-	    sense_ca_unlock(signer->config->dir, signer->config->passphrase_file, ca, err);
-	if (status)
-		return status;
-	for (unsigned i = 1; i < signer->count; i++)
-		outs[i - 1] = signer->channels[i].inside;
-	struct sense_platform_lockdown what = {.out = signer->channels[0].inside,
-	                                       .outs = outs,
-	                                       .out_count = signer->count - 1,
-	                                       .memory_bytes = MEMORY};
+	for (unsigned i = 0; i < signer->count; i++)
+		close(signer->channels[i].outside);
+	for (unsigned i = 0; i < signer->count; i++) {
+		struct channel *channel = &signer->channels[i];
+		int low = fcntl(channel->inside, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		channel->outside = -1;
+		if (low < 0)
+			return sense_fail_errno(err, "pki", "no descriptor for the signer");
+		close(low < channel->inside ? channel->inside : low);
+		channel->inside = low < channel->inside ? low : channel->inside;
+		if (channel->inside >= FD_SETSIZE)
+			return sense_fail(err, SENSE_E_LIMIT, "pki",
+			                  "the signer's descriptors are too many: %d", channel->inside);
+	}
+	return SENSE_OK;
+}
+
+static enum sense_status lock_down(const sense_signer *signer, sense_error *err)
+{
+	int outs[SENSE_SIGNER_ENDS_MAX];
+	for (unsigned i = 0; i < signer->count; i++)
+		outs[i] = signer->channels[i].inside;
+	struct sense_platform_lockdown what = {
+	    .out = outs[0], .outs = outs + 1, .out_count = signer->count - 1, .memory_bytes = MEMORY};
 	return sense_platform_lockdown(&what, err);
 }
 
-static void child_main(const sense_signer *signer)
+int sense_signer_run(sense_signer *signer, void (*ready)(void *self, const sense_error *why), void *self)
 {
 	sense_error err;
-	struct sense_ca ca;
-	if (child_begin(signer, &ca, &err)) {
-		ready_tell(signer, &err);
-		_exit(1);
+	struct sense_ca ca = {0};
+	enum sense_status status =
+	    sense_ca_unlock(signer->config->dir, signer->config->passphrase_file, &ca, &err);
+	if (!status)
+		status = channels_gather(signer, &err);
+	ready(self, status ? &err : NULL);
+	if (!status) {
+		status = lock_down(signer, &err);
+		if (status)
+			sense_log(SENSE_LOG_ERROR, "pki", "the signer: %s", err.message);
+		else
+			serve(signer, &ca);
 	}
-	ready_tell(signer, NULL);
-	serve(signer, &ca);
-	_exit(1);
+	sense_ca_lock(&ca);
+	return 1;
 }
 
 /* ---- the master
  * --------------------------------------------------------------------------------------------- */
 
-static enum sense_status channel_make(struct channel *channel, sense_error *err)
-{
-	int ends[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
-		return sense_fail_errno(err, "pki", "no socket for the signer");
-	*channel = (struct channel){ends[0], ends[1]};
-	if (ends[1] >= FD_SETSIZE)
-		return sense_fail(err, SENSE_E_LIMIT, "pki", "the signer's descriptors are too high: %d",
-		                  ends[1]);
-	return SENSE_OK;
-}
-
 sense_signer *sense_signer_new(const struct sense_signer_config *config, sense_error *err)
 {
-	if (config->workers > SENSE_SIGNER_WORKERS_MAX) {
-		sense_fail(err, SENSE_E_LIMIT, "pki", "at most %u workers", SENSE_SIGNER_WORKERS_MAX);
+	if (!config->ends || config->ends > SENSE_SIGNER_ENDS_MAX) {
+		sense_fail(err, SENSE_E_LIMIT, "pki", "the signer serves 1 to %u processes, not %u",
+		           SENSE_SIGNER_ENDS_MAX, config->ends);
 		return NULL;
 	}
 	sense_signer *signer = calloc(1, sizeof *signer);
@@ -242,123 +234,43 @@ sense_signer *sense_signer_new(const struct sense_signer_config *config, sense_e
 		return NULL;
 	}
 	signer->config = config;
-	for (unsigned i = 0; i <= config->workers; i++)
-		signer->channels[i] = (struct channel){-1, -1};
-	for (signer->count = 0; signer->count <= config->workers; signer->count++)
-		if (channel_make(&signer->channels[signer->count], err)) {
-			signer->count++;
+	for (; signer->count < config->ends; signer->count++) {
+		int ends[2];
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends)) {
+			sense_fail_errno(err, "pki", "no socket for the signer");
 			sense_signer_free(signer);
 			return NULL;
 		}
-	return signer;
-}
-
-/* What the child says of itself, past answers that nobody took. */
-static enum sense_status ready_wait(const sense_signer *signer, sense_error *err)
-{
-	uint8_t data[SENSE_SIGNER_MESSAGE_MAX];
-	struct sense_signer_answer answer;
-	struct pollfd wait = {.fd = signer->channels[0].outside, .events = POLLIN};
-	for (unsigned waited = 0; waited < READY_MS; waited += STEP_MS) {
-		if (poll(&wait, 1, STEP_MS) > 0) {
-			ssize_t got = read(wait.fd, data, sizeof data);
-			if (got <= 0 || !sense_signer_answer_parse(data, (size_t)got, &answer) ||
-			    answer.kind != SENSE_SIGNER_READY)
-				continue;
-			if (answer.outcome == SENSE_SIGNER_DONE)
-				return SENSE_OK;
-			return sense_fail(err, SENSE_E_CONFIG, "pki", "%.*s", (int)answer.len,
-			                  (const char *)answer.body);
-		}
-		siginfo_t ended = {0};
-		if (!waitid(P_PID, (id_t)signer->pid, &ended, WEXITED | WNOHANG | WNOWAIT) &&
-		    ended.si_pid == signer->pid)
-			return sense_fail(err, SENSE_E_INTERNAL, "pki",
-			                  "the signer ended before it could begin");
+		signer->channels[signer->count] = (struct channel){ends[0], ends[1]};
 	}
-	return sense_fail(err, SENSE_E_INTERNAL, "pki", "the signer did not begin within %d s",
-	                  (int)READY_MS / 1000);
-}
-
-static void end(sense_signer *signer)
-{
-	if (!signer->pid)
-		return;
-	kill(signer->pid, SIGKILL);
-	while (waitpid(signer->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	signer->pid = 0;
-}
-
-enum sense_status sense_signer_start(sense_signer *signer, sense_error *err)
-{
-	end(signer);
-	pid_t pid = sense_child_fork();
-	if (pid < 0)
-		return sense_fail_errno(err, "pki", "cannot start the signer");
-	if (!pid)
-		child_main(signer);
-	signer->pid = pid;
-	enum sense_status status = ready_wait(signer, err);
-	if (status)
-		end(signer);
-	return status;
-}
-
-bool sense_signer_exited(sense_signer *signer, pid_t pid, int status)
-{
-	if (!signer->pid || pid != signer->pid)
-		return false;
-	signer->pid = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == SENSE_PLATFORM_EXIT_DENIED)
-		sense_log(SENSE_LOG_ERROR, "pki",
-		          "the signer ended: it made a system call that it may not make");
-	else if (WIFSIGNALED(status))
-		sense_log(SENSE_LOG_ERROR, "pki", "the signer was ended by signal %d", WTERMSIG(status));
-	else
-		sense_log(SENSE_LOG_ERROR, "pki", "the signer ended with code %d", WEXITSTATUS(status));
-	return true;
-}
-
-pid_t sense_signer_pid(const sense_signer *signer)
-{
-	return signer->pid;
-}
-
-int sense_signer_master_end(const sense_signer *signer)
-{
-	return signer->channels[0].outside;
+	return signer;
 }
 
 static void channels_close(sense_signer *signer, int keep)
 {
 	for (unsigned i = 0; i < signer->count; i++) {
-		if (signer->channels[i].outside >= 0 && signer->channels[i].outside != keep)
+		if (signer->channels[i].outside != keep)
 			close(signer->channels[i].outside);
-		if (signer->channels[i].inside >= 0)
-			close(signer->channels[i].inside);
+		close(signer->channels[i].inside);
 	}
 	signer->count = 0;
 }
 
 void sense_signer_free(sense_signer *signer)
 {
-	if (!signer)
-		return;
-	end(signer);
-	channels_close(signer, -1);
+	if (signer)
+		channels_close(signer, -1);
 	free(signer);
 }
 
-int sense_signer_end(const sense_signer *signer, unsigned worker)
+int sense_signer_end(const sense_signer *signer, unsigned number)
 {
-	return worker + 1 < signer->count ? signer->channels[worker + 1].outside : -1;
+	return number < signer->count ? signer->channels[number].outside : -1;
 }
 
-int sense_signer_worker_end(sense_signer *signer, unsigned worker)
+int sense_signer_take(sense_signer *signer, unsigned number)
 {
-	int fd = sense_signer_end(signer, worker);
+	int fd = sense_signer_end(signer, number);
 	channels_close(signer, fd);
-	signer->pid = 0; /* not a child of this process */
 	return fd;
 }

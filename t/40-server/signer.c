@@ -21,6 +21,7 @@
 static sense_error err;
 static char dir[64];
 static struct ev_loop *loop;
+static pid_t signer_pid;
 static struct sense_ca_public public;
 static const char org[] = "0190aaaa-1111-7000-8000-00000000000a",
 		  agent[] = "0190aaaa-2222-7000-8000-00000000000b";
@@ -129,6 +130,42 @@ static void refuses(sense_signer_client *worker)
 	is_num(got.status, SENSE_OK, "is signed");
 }
 
+/* ---- the process, as a master would have it
+ * ----------------------------------------------------------------- */
+
+static void on_ready(void *self, const sense_error *why)
+{
+	const int *fd = self;
+	const char *text = why ? why->message : "";
+	(void)!write(*fd, text, strlen(text) + 1);
+}
+
+/* "": it serves; else why not. */
+static const char *start(sense_signer *signer)
+{
+	static char text[1024];
+	int ends[2];
+	(void)!pipe(ends);
+	signer_pid = fork();
+	if (!signer_pid) {
+		signal(SIGTERM, SIG_DFL);
+		_exit(sense_signer_run(signer, on_ready, &ends[1]));
+	}
+	close(ends[1]);
+	if (read(ends[0], text, sizeof text - 1) <= 0)
+		strcpy(text, "it said nothing");
+	close(ends[0]);
+	return text;
+}
+
+static int stop(int how)
+{
+	int status;
+	kill(signer_pid, how);
+	waitpid(signer_pid, &status, 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
 /* What the kernel says of the process. */
 static bool status_is(pid_t pid, const char *name, const char *value)
 {
@@ -145,9 +182,9 @@ static bool status_is(pid_t pid, const char *name, const char *value)
 	return is;
 }
 
-static void locked(sense_signer *signer)
+static void locked(void)
 {
-	pid_t pid = sense_signer_pid(signer);
+	pid_t pid = signer_pid;
 	ok(status_is(pid, "NoNewPrivs:", "1"), "it can gain no privilege");
 	ok(status_is(pid, "CapEff:", "0000000000000000") &&
 	       (geteuid() || status_is(pid, "CapBnd:", "0000000000000000")),
@@ -155,11 +192,10 @@ static void locked(sense_signer *signer)
 	ok(status_is(pid, "Seccomp:", "2"), "its system calls are filtered");
 }
 
-static void hostile(sense_signer *signer, sense_signer_client *worker, int fd)
+static void hostile(sense_signer_client *worker, int fd)
 {
 	static uint8_t garbage[SENSE_SIGNER_MESSAGE_MAX + 100];
 	unsigned sent = 0;
-	pid_t pid = sense_signer_pid(signer);
 	for (unsigned i = 0; i < 2000; i++) {
 		for (size_t j = 0; j < 128; j++)
 			garbage[j] = (uint8_t)rand();
@@ -180,24 +216,18 @@ static void hostile(sense_signer *signer, sense_signer_client *worker, int fd)
 	ok(!sense_signer_agent(worker, org, agent, point, on_signed, NULL, &err), "then a request");
 	wait_for(1);
 	is_num(got.status, SENSE_OK, "which is signed");
-	ok(pid == sense_signer_pid(signer) && !kill(pid, 0), "by the same process");
+	is_num(waitpid(signer_pid, NULL, WNOHANG), 0, "by the same process");
 }
 
 static void restarted(sense_signer *signer, sense_signer_client *worker)
 {
 	unsigned good = got.good;
-	pid_t pid = sense_signer_pid(signer);
 	for (unsigned i = 0; i < 40; i++)
 		sense_signer_agent(worker, org, agent, point, on_signed, NULL, &err);
-	kill(pid, SIGKILL);
-	int status;
-	waitpid(pid, &status, 0);
-	ok(sense_signer_exited(signer, pid, status) && !sense_signer_pid(signer), "it was killed");
-	ok(!sense_signer_exited(signer, pid, status), "which is told once");
+	is_num(stop(SIGKILL), SIGKILL, "it is killed");
 	for (unsigned i = 0; i < 40; i++)
 		sense_signer_agent(worker, org, agent, point, on_signed, NULL, &err);
-	ok(!sense_signer_start(signer, &err) && sense_signer_pid(signer) > 0, "and is there again: %s",
-	   err.message);
+	is_str(start(signer), "", "and is there again");
 	wait_for(80);
 	is_num(got.good - good, 80, "all requests of before and after are answered");
 }
@@ -250,7 +280,7 @@ static void successor(sense_signer *signer)
 	int status;
 	pid_t pid = fork();
 	if (!pid) {
-		int fd = sense_signer_worker_end(signer, 1);
+		int fd = sense_signer_take(signer, 2);
 		struct ev_loop *mine = ev_loop_new(0);
 		sense_signer_client *client = sense_signer_client_new(mine, fd, 0, &err);
 		for (unsigned i = 0; i < 50; i++)
@@ -262,7 +292,7 @@ static void successor(sense_signer *signer)
 	pid = fork();
 	if (!pid) {
 		loop = ev_loop_new(0);
-		int fd = sense_signer_worker_end(signer, 1);
+		int fd = sense_signer_take(signer, 2);
 		sense_signer_client *client = sense_signer_client_new(loop, fd, 0, &err);
 		got.good = got.bad = 0;
 		for (unsigned i = 0; i < 50; i++)
@@ -303,16 +333,19 @@ static void begin(void)
 	int fd = open(wrong, O_WRONLY | O_CREAT, 0600);
 	(void)!write(fd, "no\n", 3);
 	close(fd);
-	struct sense_signer_config config = {.dir = dir, .passphrase_file = wrong, .workers = 1};
+	struct sense_signer_config config = {.dir = dir, .passphrase_file = wrong, .ends = 1};
 	sense_signer *signer = sense_signer_new(&config, &err);
-	ok(signer && sense_signer_start(signer, &err) && strstr(err.message, "passphrase"),
-	   "with another passphrase: %s", err.message);
-	is_num(sense_signer_pid(signer), 0, "it does not run");
-	config.passphrase_file = NULL;
-	ok(!sense_signer_start(signer, &err), "with the right one it does");
+	const char *why = start(signer);
+	ok(strstr(why, "passphrase") && strstr(why, "ca.key"), "with another passphrase: %s", why);
+	is_num(stop(0), -1, "it ends");
 	sense_signer_free(signer);
-	config.workers = SENSE_SIGNER_WORKERS_MAX + 1;
-	ok(!sense_signer_new(&config, &err), "too many workers");
+	config.ends = SENSE_SIGNER_ENDS_MAX + 1;
+	ok(!sense_signer_new(&config, &err), "too many processes");
+	config = (struct sense_signer_config){.dir = dir, .ends = SENSE_SIGNER_ENDS_MAX};
+	signer = sense_signer_new(&config, &err);
+	is_str(signer ? start(signer) : err.message, "", "as many as there may be");
+	is_num(stop(SIGTERM), SIGTERM, "it ends when it is told");
+	sense_signer_free(signer);
 }
 
 int main(void)
@@ -326,23 +359,25 @@ int main(void)
 	loop = ev_loop_new(0);
 	begin();
 	const char *names[] = {"sense.example", "192.0.2.7"};
-	struct sense_signer_config config = {.dir = dir, .names = names, .name_count = 2, .workers = 3};
+	struct sense_signer_config config = {.dir = dir, .names = names, .name_count = 2, .ends = 4};
 	sense_signer *signer = sense_signer_new(&config, &err);
-	ok(signer && !sense_signer_start(signer, &err), "the signer");
+	is_str(signer ? start(signer) : err.message, "", "the signer");
 	/* Master and worker are one process here. */
-	int fd = sense_signer_end(signer, 0);
-	sense_signer_client *master = sense_signer_client_new(loop, sense_signer_master_end(signer), 0, &err);
+	int fd = sense_signer_end(signer, 1);
+	sense_signer_client *master =
+	    sense_signer_client_new(loop, sense_signer_end(signer, SENSE_SIGNER_MASTER), 0, &err);
 	sense_signer_client *worker = sense_signer_client_new(loop, fd, 0, &err);
 	signs(master, worker);
 	refuses(worker);
-	locked(signer);
-	hostile(signer, worker, fd);
+	locked();
+	hostile(worker, fd);
 	restarted(signer, worker);
 	successor(signer);
 	rate(worker);
 	sense_signer_client_free(worker);
 	sense_signer_client_free(master);
 	lost();
+	stop(SIGKILL);
 	sense_signer_free(signer);
 	sense_ca_public_free(&public);
 	ev_loop_destroy(loop);
