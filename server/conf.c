@@ -31,7 +31,8 @@ static enum sense_status set_one(struct sense_conf *conf, const char *set, struc
 	return status;
 }
 
-enum sense_status sense_server_conf_load(struct sense_conf *conf, const struct sense_server_settings *settings,
+enum sense_status sense_server_conf_load(struct sense_conf *conf,
+                                         const struct sense_server_settings *settings,
                                          struct sense_report *report, sense_error *err)
 {
 	enum sense_status status = sense_conf_init(conf, &sense_server_conf, err);

@@ -32,7 +32,8 @@ enum sense_status sense_metrics_register(struct sense_metric *metrics, unsigned 
 		if (metrics[i].cell)
 			continue;
 		if (table_count == SENSE_METRICS_MAX || cells + cells_of(&metrics[i]) > CELLS_MAX)
-			return sense_fail(err, SENSE_E_INTERNAL, "metrics", "no room for %s", metrics[i].name);
+			return sense_fail(err, SENSE_E_INTERNAL, "metrics", "no room for %s",
+			                  metrics[i].name);
 		metrics[i].cell = cells;
 		cells += cells_of(&metrics[i]);
 		table[table_count++] = &metrics[i];
@@ -129,13 +130,14 @@ static void histogram_print(struct sense_buf *out, const struct sense_metric *me
 			sense_buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", metric->name, labels, comma,
 			                 metric->bounds[i], (unsigned long long)sum);
 		else
-			sense_buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", metric->name, labels, comma,
-			                 (unsigned long long)sum);
+			sense_buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", metric->name, labels,
+			                 comma, (unsigned long long)sum);
 	}
 	const char *open = metric->labels ? "{" : "", *close = metric->labels ? "}" : "";
 	sense_buf_printf(out, "%s_sum%s%s%s %.6f\n", metric->name, open, labels, close,
 	                 (double)cell_sum(metric->cell + count + 1) / 1e6);
-	sense_buf_printf(out, "%s_count%s%s%s %llu\n", metric->name, open, labels, close, (unsigned long long)sum);
+	sense_buf_printf(out, "%s_count%s%s%s %llu\n", metric->name, open, labels, close,
+	                 (unsigned long long)sum);
 }
 
 static void metric_print(struct sense_buf *out, const struct sense_metric *metric)
@@ -146,7 +148,8 @@ static void metric_print(struct sense_buf *out, const struct sense_metric *metri
 	}
 	uint64_t sum = cell_sum(metric->cell);
 	const char *labels = metric->labels;
-	sense_buf_printf(out, "%s%s%s%s ", metric->name, labels ? "{" : "", labels ? labels : "", labels ? "}" : "");
+	sense_buf_printf(out, "%s%s%s%s ", metric->name, labels ? "{" : "", labels ? labels : "",
+	                 labels ? "}" : "");
 	if (metric->kind == SENSE_METRIC_GAUGE)
 		sense_buf_printf(out, "%lld\n", (long long)sum);
 	else
@@ -159,8 +162,8 @@ void sense_metrics_print(struct sense_buf *out)
 	for (unsigned i = 0; i < table_count; i++) {
 		const struct sense_metric *metric = table[i];
 		if (!i || strcmp(metric->name, table[i - 1]->name))
-			sense_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name,
-			                 kinds[metric->kind]);
+			sense_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
+			                 metric->name, kinds[metric->kind]);
 		metric_print(out, metric);
 	}
 }

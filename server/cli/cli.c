@@ -27,10 +27,13 @@ __attribute__((format(printf, 2, 3))) static int usage(const char *command, cons
 
 static void help(FILE *out, const struct sense_server_command *const *commands)
 {
-	fputs("Usage: sense-server COMMAND [options]\n\nManagement server of SENSE agents.\n\nCommands:\n", out);
+	fputs("Usage: sense-server COMMAND [options]\n\nManagement server of SENSE agents.\n\nCommands:\n",
+	      out);
 	for (; *commands; commands++)
 		fprintf(out, "  %-12s %s\n", (*commands)->name, (*commands)->doc);
-	fputs("\n'sense-server COMMAND --help' tells the options of one; 'sense-server --version' the version.\n", out);
+	fputs("\n'sense-server COMMAND --help' tells the options of one; 'sense-server --version' the "
+	      "version.\n",
+	      out);
 }
 
 static void option_help(FILE *out, const struct sense_server_option *option, const char *letter)
@@ -43,16 +46,19 @@ static void option_help(FILE *out, const struct sense_server_option *option, con
 
 static void command_help(FILE *out, const struct sense_server_command *command)
 {
-	fprintf(out, "Usage: sense-server %s [options]%s%s\n\n%s\n", command->name, command->operands ? " " : "",
-	        command->operands ? command->operands : "", command->doc);
+	fprintf(out, "Usage: sense-server %s [options]%s%s\n\n%s\n", command->name,
+	        command->operands ? " " : "", command->operands ? command->operands : "", command->doc);
 	if (command->more)
 		fprintf(out, "\n%s\n", command->more);
 	fputs("\nOptions:\n", out);
 	for (const struct sense_server_option *option = command->options; option && option->name; option++)
 		option_help(out, option, "");
-	option_help(out, &(struct sense_server_option){"config", "FILE", "read this configuration file"}, "-c, ");
-	option_help(out, &(struct sense_server_option){"set", "KEY=VALUE", "set one configuration key; may be repeated"},
-	            "");
+	option_help(out, &(struct sense_server_option){"config", "FILE", "read this configuration file"},
+	            "-c, ");
+	option_help(
+	    out,
+	    &(struct sense_server_option){"set", "KEY=VALUE", "set one configuration key; may be repeated"},
+	    "");
 	option_help(out, &(struct sense_server_option){"help", NULL, "this text"}, "-h, ");
 }
 
@@ -94,7 +100,8 @@ static int set_take(struct sense_server_cli *cli, const char *set)
 	if (!strchr(set, '='))
 		return usage(cli->command->name, "--set %s: is not KEY=VALUE", set);
 	if (cli->settings.set_count == sizeof cli->sets / sizeof *cli->sets)
-		return usage(cli->command->name, "more than %zu times --set", sizeof cli->sets / sizeof *cli->sets);
+		return usage(cli->command->name, "more than %zu times --set",
+		             sizeof cli->sets / sizeof *cli->sets);
 	cli->sets[cli->settings.set_count++] = set;
 	return -1;
 }
@@ -136,13 +143,14 @@ static int operands_take(struct sense_server_cli *cli, int argc, char **argv)
 /* -1: run it; otherwise the exit code. argv begins with the command's name. */
 static int parse(struct sense_server_cli *cli, int argc, char **argv)
 {
-	struct option longs[SENSE_SERVER_OPTIONS_MAX + 4] = {{"config", required_argument, NULL, OPTION_CONFIG},
-	                                                     {"set", required_argument, NULL, OPTION_SET},
-	                                                     {"help", no_argument, NULL, OPTION_HELP}};
+	struct option longs[SENSE_SERVER_OPTIONS_MAX + 4] = {
+	    {"config", required_argument, NULL, OPTION_CONFIG},
+	    {"set", required_argument, NULL, OPTION_SET},
+	    {"help", no_argument, NULL, OPTION_HELP}};
 	const struct sense_server_option *own = cli->command->options;
 	for (int i = 0; own && own[i].name && i < (int)SENSE_SERVER_OPTIONS_MAX; i++)
-		longs[3 + i] = (struct option){own[i].name, own[i].argument ? required_argument : no_argument, NULL,
-		                               OPTION_OWN + i};
+		longs[3 + i] = (struct option){own[i].name, own[i].argument ? required_argument : no_argument,
+		                               NULL, OPTION_OWN + i};
 	cli->settings.sets = cli->sets;
 	opterr = 0;
 	optind = 1;

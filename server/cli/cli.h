@@ -1,8 +1,8 @@
 /*
  * The command line of sense-server: `sense-server COMMAND [options] [operands]`.
  *
- * A command is one struct, in a file of its own; server/main.c lists them. Usage errors, help and version are dealt
- * with here, and so is the configuration, which every command is given.
+ * A command is one struct, in a file of its own; server/main.c lists them. Usage errors, help and version are
+ * dealt with here, and so is the configuration, which every command is given.
  */
 #ifndef SENSE_SERVER_CLI_CLI_H
 #define SENSE_SERVER_CLI_CLI_H
@@ -26,7 +26,8 @@ struct sense_server_option {
 struct sense_server_cli {
 	const struct sense_server_command *command;
 	struct sense_server_settings settings;
-	const char *values[SENSE_SERVER_OPTIONS_MAX]; /* of the command's options, in their order; "": takes none */
+	const char
+	    *values[SENSE_SERVER_OPTIONS_MAX]; /* of the command's options, in their order; "": takes none */
 	const char *const *operands;
 	unsigned operand_count;
 	const char *sets[64];
@@ -36,10 +37,11 @@ struct sense_server_command {
 	const char *name;
 	const char *operands; /* "ID..."; NULL: takes none */
 	unsigned operands_min, operands_max;
-	const char *doc;  /* one line */
-	const char *more; /* a paragraph of the command's own help; may be NULL */
+	const char *doc;                           /* one line */
+	const char *more;                          /* a paragraph of the command's own help; may be NULL */
 	const struct sense_server_option *options; /* ends with name NULL; NULL: none of its own */
-	const char *without_conf; /* with this option it runs whatever the configuration at hand is: conf is NULL */
+	const char
+	    *without_conf; /* with this option it runs whatever the configuration at hand is: conf is NULL */
 	int (*run)(const struct sense_server_cli *cli, struct sense_conf *conf); /* the exit code */
 };
 

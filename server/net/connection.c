@@ -60,8 +60,9 @@ static bool bytes_add(struct sense_bytes *bytes, const void *data, size_t len)
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-void sense_connection_init(struct sense_connection *connection, const struct sense_connection_protocol *protocol,
-                           void *self, const struct sense_connection_limits *limits, uint64_t now_us)
+void sense_connection_init(struct sense_connection *connection,
+                           const struct sense_connection_protocol *protocol, void *self,
+                           const struct sense_connection_limits *limits, uint64_t now_us)
 {
 	*connection = (struct sense_connection){
 	    .protocol = protocol, .self = self, .limits = limits, .now_us = now_us, .heard_us = now_us};
@@ -117,7 +118,8 @@ void sense_connection_close(struct sense_connection *connection, enum sense_gone
 	changed(connection);
 }
 
-/* ---- in --------------------------------------------------------------------------------------------------- */
+/* ---- in ---------------------------------------------------------------------------------------------------
+ */
 
 static bool is_full(const struct sense_connection *connection)
 {
@@ -175,7 +177,8 @@ void sense_connection_resume(struct sense_connection *connection)
 	changed(connection);
 }
 
-void sense_connection_in(struct sense_connection *connection, const uint8_t *data, size_t len, uint64_t now_us)
+void sense_connection_in(struct sense_connection *connection, const uint8_t *data, size_t len,
+                         uint64_t now_us)
 {
 	struct sense_bytes *input = &connection->input;
 	connection->now_us = connection->heard_us = now_us;
@@ -200,7 +203,8 @@ void sense_connection_in_end(struct sense_connection *connection, uint64_t now_u
 	sense_connection_close(connection, SENSE_GONE_PEER);
 }
 
-/* ---- out ---------------------------------------------------------------------------------------------------- */
+/* ---- out
+ * ---------------------------------------------------------------------------------------------------- */
 
 void sense_connection_put(struct sense_connection *connection, const void *data, size_t len)
 {
@@ -235,7 +239,8 @@ void sense_connection_sent(struct sense_connection *connection, size_t len, uint
 	closing_look(connection);
 }
 
-/* ---- time ----------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* The next deadline, and what it means to miss it. */
 static uint64_t deadline(const struct sense_connection *connection, enum sense_gone *missed)

@@ -1,11 +1,12 @@
 /*
- * One connection, apart from what carries it: bytes in, bytes out, and when it has lasted too long. It knows no sockets
- * and no TLS, so it can be tested and fuzzed by itself; server/net/net.c joins both.
+ * One connection, apart from what carries it: bytes in, bytes out, and when it has lasted too long. It knows
+ * no sockets and no TLS, so it can be tested and fuzzed by itself; server/net/net.c joins both.
  *
- * What is spoken is a protocol's (server/rpc/calls.c, server/http/session.c), which takes whole messages out of the
- * input and says how many of them are being served. When those are as many as it allows, no more input is wanted. All
- * is bounded: input by the largest message, output by output_max, beyond which somebody does not read what they asked
- * for and is hung up on. Both are given back when they are empty, since most connections are silent most of the time.
+ * What is spoken is a protocol's (server/rpc/calls.c, server/http/session.c), which takes whole messages out
+ * of the input and says how many of them are being served. When those are as many as it allows, no more input
+ * is wanted. All is bounded: input by the largest message, output by output_max, beyond which somebody does
+ * not read what they asked for and is hung up on. Both are given back when they are empty, since most
+ * connections are silent most of the time.
  *
  * Times are microseconds of a clock that does not go back; the caller says what time it is.
  */
@@ -17,20 +18,20 @@
 #include <stdint.h>
 
 /* Why a connection ended. */
-#define SENSE_GONE_REASONS(X)                                               \
-	X(DONE, "done")                 /* all was said, and we closed it */ \
-	X(PEER, "peer")                 /* they closed it */                 \
-	X(DRAINED, "drained")           /* this worker ends */               \
-	X(IDLE, "idle")                 /* silent for too long */            \
-	X(SLOW_SENDER, "slow_sender")   /* a message did not come whole in its time */ \
-	X(SLOW_READER, "slow_reader")   /* they do not take what they asked for */     \
-	X(TOO_LARGE, "too_large")       /* a message is larger than allowed */ \
-	X(MALFORMED, "malformed")       /* what came is no message */        \
-	X(REVOKED, "revoked")           /* the certificate is not valid any more */ \
-	X(HANDSHAKE, "handshake")       /* TLS was not agreed on, or not in its time */ \
-	X(CERTIFICATE, "certificate")   /* it is ours and says not what it has to */ \
-	X(TRANSPORT, "transport")       /* TLS or the network broke */       \
-	X(MEMORY, "memory")             /* there was none */
+#define SENSE_GONE_REASONS(X)                                                         \
+	X(DONE, "done")               /* all was said, and we closed it */            \
+	X(PEER, "peer")               /* they closed it */                            \
+	X(DRAINED, "drained")         /* this worker ends */                          \
+	X(IDLE, "idle")               /* silent for too long */                       \
+	X(SLOW_SENDER, "slow_sender") /* a message did not come whole in its time */  \
+	X(SLOW_READER, "slow_reader") /* they do not take what they asked for */      \
+	X(TOO_LARGE, "too_large")     /* a message is larger than allowed */          \
+	X(MALFORMED, "malformed")     /* what came is no message */                   \
+	X(REVOKED, "revoked")         /* the certificate is not valid any more */     \
+	X(HANDSHAKE, "handshake")     /* TLS was not agreed on, or not in its time */ \
+	X(CERTIFICATE, "certificate") /* it is ours and says not what it has to */    \
+	X(TRANSPORT, "transport")     /* TLS or the network broke */                  \
+	X(MEMORY, "memory")           /* there was none */
 
 enum sense_gone {
 #define SENSE_GONE_ENUM(id, name) SENSE_GONE_##id,
@@ -41,8 +42,9 @@ enum sense_gone {
 
 struct sense_connection_protocol {
 	/*
-	 * Of the input that waits, takes one message from its front: how many bytes that was. 0: it is not whole yet,
-	 * or was the end of the connection (sense_connection_hang_up). Called again with the same bytes and more.
+	 * Of the input that waits, takes one message from its front: how many bytes that was. 0: it is not
+	 * whole yet, or was the end of the connection (sense_connection_hang_up). Called again with the same
+	 * bytes and more.
 	 */
 	size_t (*take)(void *self, const uint8_t *data, size_t len);
 	unsigned (*serving)(const void *self); /* messages that were taken and are not answered yet */
@@ -52,7 +54,7 @@ struct sense_connection_protocol {
 
 struct sense_connection_limits {
 	size_t input_max, output_max;
-	size_t output_high; /* with more output waiting, no input is wanted */
+	size_t output_high;  /* with more output waiting, no input is wanted */
 	uint64_t idle_us;    /* between two messages */
 	uint64_t message_us; /* from a message's first byte to its last */
 	uint64_t send_us;    /* without them taking anything of what waits for them */
@@ -70,7 +72,8 @@ struct sense_connection {
 	const struct sense_connection_protocol *protocol;
 	void *self; /* the protocol's */
 	const struct sense_connection_limits *limits;
-	/* There is something to send, input is wanted again, or it ended. May come from within any call below. */
+	/* There is something to send, input is wanted again, or it ended. May come from within any call
+	 * below. */
 	void (*changed)(void *owner);
 	void *owner;
 	enum sense_connection_state state;
@@ -80,13 +83,15 @@ struct sense_connection {
 	struct sense_bytes input, output;
 };
 
-void sense_connection_init(struct sense_connection *connection, const struct sense_connection_protocol *protocol,
-                           void *self, const struct sense_connection_limits *limits, uint64_t now_us);
+void sense_connection_init(struct sense_connection *connection,
+                           const struct sense_connection_protocol *protocol, void *self,
+                           const struct sense_connection_limits *limits, uint64_t now_us);
 void sense_connection_fini(struct sense_connection *connection);
 
 /* ---- from the side of what carries it ---------------------------------------------------------------- */
 
-void sense_connection_in(struct sense_connection *connection, const uint8_t *data, size_t len, uint64_t now_us);
+void sense_connection_in(struct sense_connection *connection, const uint8_t *data, size_t len,
+                         uint64_t now_us);
 /* They will send nothing more. */
 void sense_connection_in_end(struct sense_connection *connection, uint64_t now_us);
 bool sense_connection_wants(const struct sense_connection *connection);

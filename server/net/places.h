@@ -1,6 +1,6 @@
 /*
- * Numbered places with generations: who keeps a number and a generation finds what stood there then, or nothing, and
- * never what came after it. Bounded; one thread.
+ * Numbered places with generations: who keeps a number and a generation finds what stood there then, or
+ * nothing, and never what came after it. Bounded; one thread.
  */
 #ifndef SENSE_SERVER_NET_PLACES_H
 #define SENSE_SERVER_NET_PLACES_H
@@ -22,7 +22,8 @@ struct sense_places {
 bool sense_places_init(struct sense_places *places, uint32_t cap); /* false: no memory */
 void sense_places_fini(struct sense_places *places);
 bool sense_places_take(struct sense_places *places, void *what, uint32_t *number, uint32_t *generation);
-void *sense_places_find(const struct sense_places *places, uint32_t number, uint32_t generation); /* NULL: gone */
+void *sense_places_find(const struct sense_places *places, uint32_t number,
+                        uint32_t generation); /* NULL: gone */
 void sense_places_give(struct sense_places *places, uint32_t number);
 
 #endif

@@ -55,7 +55,8 @@ static bool normal(const uint8_t *serial, size_t len, struct serial *out)
 }
 
 /* Its place, or the empty one where it belongs. */
-static struct serial *find(const struct serial *places, size_t cap, uint64_t seed, const struct serial *serial)
+static struct serial *find(const struct serial *places, size_t cap, uint64_t seed,
+                           const struct serial *serial)
 {
 	size_t at = sense_hash(serial->bytes, serial->len, seed) & (cap - 1);
 	while (places[at].len && memcmp(&places[at], serial, sizeof *serial))

@@ -1,6 +1,6 @@
 /*
- * How many connections each source address holds for which no certificate stands: hand-shakes, and the plain side. An
- * address of IPv6 counts by its /64, since that is what one host has. One thread.
+ * How many connections each source address holds for which no certificate stands: hand-shakes, and the plain
+ * side. An address of IPv6 counts by its /64, since that is what one host has. One thread.
  */
 #ifndef SENSE_SERVER_NET_SOURCE_H
 #define SENSE_SERVER_NET_SOURCE_H

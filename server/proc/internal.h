@@ -27,20 +27,21 @@ struct member {
 	enum phase phase;
 	pid_t pid;
 	int ready_fd;
-	bool leaving;       /* told to end */
-	unsigned failures;  /* deaths in a row, each soon after its start */
+	bool leaving;      /* told to end */
+	unsigned failures; /* deaths in a row, each soon after its start */
 	uint64_t began_us;
-	uint64_t due_us;    /* absent: when it is started; leaving: when it is killed */
+	uint64_t due_us; /* absent: when it is started; leaving: when it is killed */
 	unsigned generation;
 };
 
 /* Starts it. False: no process could be made, which is tried again later. */
-bool member_start(struct member *member, const struct sense_master *master, const struct generation *generation,
-                  const sigset_t *unblocked);
+bool member_start(struct member *member, const struct sense_master *master,
+                  const struct generation *generation, const sigset_t *unblocked);
 void member_stop(struct member *member, uint64_t drain_us);
 /* It has ended: what is to be done about it is set in due_us. Returns whether that was its wish. */
 bool member_ended(struct member *member, const struct sense_master *master, int wait_status);
-const char *member_name(const struct member *member, const struct sense_master *master, char *out, size_t cap);
+const char *member_name(const struct member *member, const struct sense_master *master, char *out,
+                        size_t cap);
 uint64_t monotonic_us(void);
 
 #endif

@@ -1,9 +1,9 @@
 #include "server/proc/listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static bool address_parse(const char *text, struct sockaddr_storage *out, sockle
 		host[size - 1] = '\0';
 		v6->sin6_family = AF_INET6;
 		*len = sizeof *v6;
-		return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 && port_parse(colon + 1, &v6->sin6_port);
+		return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 &&
+		       port_parse(colon + 1, &v6->sin6_port);
 	}
 	v4->sin_family = AF_INET;
 	*len = sizeof *v4;
@@ -72,7 +73,8 @@ static int socket_make(const struct sockaddr_storage *address, socklen_t len)
 		return -1;
 	bool good = !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) &&
 	            !setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) &&
-	            (address->ss_family != AF_INET6 || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one)) &&
+	            (address->ss_family != AF_INET6 ||
+	             !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one)) &&
 	            !bind(fd, (const struct sockaddr *)address, len) && !listen(fd, BACKLOG);
 	if (good)
 		return fd;
@@ -91,8 +93,8 @@ static int old_of(const struct sense_listen *old, const char *name)
 }
 
 /*
- * SO_REUSEPORT lets any process of this user bind beside us, and so would hide that another server has the address:
- * asked once without.
+ * SO_REUSEPORT lets any process of this user bind beside us, and so would hide that another server has the
+ * address: asked once without.
  */
 static bool is_free(const struct sockaddr_storage *address, socklen_t len)
 {
@@ -115,8 +117,9 @@ static enum sense_status address_open(struct sense_listen *listen, unsigned at, 
 	socklen_t len;
 	int before = old_of(old, name);
 	if (!address_parse(name, &address, &len))
-		return sense_fail(err, SENSE_E_CONFIG, "listen",
-		                  "server.listen: '%.60s' is no ADDRESS:PORT such as 0.0.0.0:8443 or [::]:8443", name);
+		return sense_fail(
+		    err, SENSE_E_CONFIG, "listen",
+		    "server.listen: '%.60s' is no ADDRESS:PORT such as 0.0.0.0:8443 or [::]:8443", name);
 	snprintf(listen->names[at], sizeof listen->names[at], "%s", name);
 	if (before < 0 && !is_free(&address, len))
 		return sense_fail(err, SENSE_E_IO, "listen", "%s is in use by another program", name);
@@ -126,7 +129,8 @@ static enum sense_status address_open(struct sense_listen *listen, unsigned at, 
 		if (fd < 0)
 			return sense_fail_errno(err, "listen", "cannot listen on %s", name);
 		listen->fds[at][slot] = fd;
-		if (getsockname(fd, (struct sockaddr *)&address, &len)) /* the other slots take the port of the first */
+		if (getsockname(fd, (struct sockaddr *)&address,
+		                &len)) /* the other slots take the port of the first */
 			return sense_fail_errno(err, "listen", "cannot listen on %s", name);
 	}
 	return SENSE_OK;

@@ -1,7 +1,7 @@
 /*
- * Listening sockets: one for each address and worker, all of an address with SO_REUSEPORT, so that the kernel spreads
- * connections over them. The master makes and keeps them. A worker inherits those of its slot, and when it dies the
- * connections that wait in their queues are its successor's.
+ * Listening sockets: one for each address and worker, all of an address with SO_REUSEPORT, so that the kernel
+ * spreads connections over them. The master makes and keeps them. A worker inherits those of its slot, and
+ * when it dies the connections that wait in their queues are its successor's.
  */
 #ifndef SENSE_SERVER_PROC_LISTEN_H
 #define SENSE_SERVER_PROC_LISTEN_H
@@ -20,9 +20,9 @@ struct sense_listen {
 void sense_listen_init(struct sense_listen *listen);
 void sense_listen_fini(struct sense_listen *listen);
 /*
- * Makes what is missing of these addresses ("192.0.2.1:8443", "[::]:8443", "*:8443") for so many slots, and shares with
- * `old` (may be NULL) what is there already, by descriptors of its own: an address that stays loses no connection. On
- * failure `listen` is empty.
+ * Makes what is missing of these addresses ("192.0.2.1:8443", "[::]:8443", "*:8443") for so many slots, and
+ * shares with `old` (may be NULL) what is there already, by descriptors of its own: an address that stays
+ * loses no connection. On failure `listen` is empty.
  */
 enum sense_status sense_listen_open(struct sense_listen *listen, const char *const *addresses, unsigned count,
                                     unsigned slots, const struct sense_listen *old, sense_error *err);

@@ -22,7 +22,7 @@ struct crew {
 	unsigned last_number;
 	struct member members[PROCESSES_MAX]; /* children first, by their table */
 	unsigned count;
-	bool begun;    /* everything was ready once */
+	bool begun; /* everything was ready once */
 	bool stopping;
 	bool reload;
 	int code;
@@ -82,7 +82,8 @@ static bool generation_load(struct crew *crew, struct generation *generation, co
 	unsigned long room = sense_descriptors_raise(config->descriptors);
 	if (room < config->descriptors)
 		sense_log(SENSE_LOG_WARN, "server",
-		          "a worker may open %lu files and sockets, fewer than agents.max wants (%lu): raise LimitNOFILE",
+		          "a worker may open %lu files and sockets, fewer than agents.max wants (%lu): raise "
+		          "LimitNOFILE",
 		          room, config->descriptors);
 	generation->number = ++crew->last_number;
 	return true;
@@ -235,7 +236,8 @@ static void overdue_kill(struct crew *crew, uint64_t now)
 	}
 }
 
-/* ---- what has happened ----------------------------------------------------------------------------------- */
+/* ---- what has happened -----------------------------------------------------------------------------------
+ */
 
 static void died_judge(struct crew *crew, const struct member *member)
 {
@@ -297,7 +299,8 @@ static int timeout_of(const struct crew *crew, uint64_t now)
 	uint64_t due = now + 3600000000;
 	for (unsigned i = 0; i < crew->count; i++) {
 		const struct member *member = &crew->members[i];
-		if ((member->leaving || member->phase == ABSENT) && member->due_us > now && member->due_us < due)
+		if ((member->leaving || member->phase == ABSENT) && member->due_us > now &&
+		    member->due_us < due)
 			due = member->due_us;
 	}
 	if (crew->alive_us && crew->alive_us < due)
@@ -324,7 +327,8 @@ static void wait_for(struct crew *crew)
 			ready_take(&crew->members[which[i]]);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------------------------
+ */
 
 static void generations_step(struct crew *crew)
 {

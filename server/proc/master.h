@@ -1,15 +1,17 @@
 /*
- * The master: starts the server's processes, starts those again that die, and ends them. It takes no network input.
+ * The master: starts the server's processes, starts those again that die, and ends them. It takes no network
+ * input.
  *
- * Its processes are children and workers. Children (embedded stores, migrations, the signer, jobs) begin in the order
- * of their table, each when the one before it is ready; then the workers, one a slot. A process says that it is ready
- * by a byte in a pipe. One that dies is started anew, at once the first time, then after pauses that double while it
- * keeps dying young; a worker's successor takes over the listening sockets of its slot with all that waits in them.
+ * Its processes are children and workers. Children (embedded stores, migrations, the signer, jobs) begin in
+ * the order of their table, each when the one before it is ready; then the workers, one a slot. A process
+ * says that it is ready by a byte in a pipe. One that dies is started anew, at once the first time, then
+ * after pauses that double while it keeps dying young; a worker's successor takes over the listening sockets
+ * of its slot with all that waits in them.
  *
- * SIGTERM, SIGINT: workers, then children in the reverse order, are told to end (SIGTERM) and killed when their time is
- * over. SIGHUP: a new configuration is loaded and checked; a bad one changes nothing. Its workers begin on the same
- * sockets, and when all are ready the old ones are told to end, so no connection is refused in between. When one of
- * the new workers fails to begin, the old ones stay.
+ * SIGTERM, SIGINT: workers, then children in the reverse order, are told to end (SIGTERM) and killed when
+ * their time is over. SIGHUP: a new configuration is loaded and checked; a bad one changes nothing. Its
+ * workers begin on the same sockets, and when all are ready the old ones are told to end, so no connection is
+ * refused in between. When one of the new workers fails to begin, the old ones stay.
  */
 #ifndef SENSE_SERVER_PROC_MASTER_H
 #define SENSE_SERVER_PROC_MASTER_H
@@ -48,8 +50,8 @@ struct sense_child {
 	bool privileged; /* stays root when the server is */
 	bool anew;       /* a new configuration starts it again */
 	/*
-	 * Runs in the process, which has default signal actions but for SIGINT, SIGHUP and SIGPIPE, which it ignores;
-	 * SIGTERM asks it to end. config: what `load` made. Returns the exit code.
+	 * Runs in the process, which has default signal actions but for SIGINT, SIGHUP and SIGPIPE, which it
+	 * ignores; SIGTERM asks it to end. config: what `load` made. Returns the exit code.
 	 */
 	int (*main)(void *self, void *config, struct sense_server_process *process);
 	void *self;
@@ -70,7 +72,8 @@ struct sense_master {
 	void *self;
 	enum sense_status (*load)(void *self, struct sense_master_config *out, sense_error *err);
 	void (*unload)(void *self, void *config);
-	int (*worker)(void *config, struct sense_server_process *process); /* runs in the worker; the exit code */
+	int (*worker)(void *config,
+	              struct sense_server_process *process); /* runs in the worker; the exit code */
 	const struct sense_child *children;
 	unsigned child_count;
 };

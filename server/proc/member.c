@@ -82,8 +82,8 @@ static int process_main(const struct member *member, const struct sense_master *
 	return master->worker(generation->config.config, &process);
 }
 
-bool member_start(struct member *member, const struct sense_master *master, const struct generation *generation,
-                  const sigset_t *unblocked)
+bool member_start(struct member *member, const struct sense_master *master,
+                  const struct generation *generation, const sigset_t *unblocked)
 {
 	char name[64];
 	int ready[2];
@@ -128,7 +128,8 @@ void member_stop(struct member *member, uint64_t drain_us)
 static void how_it_ended(int wait_status, char *out, size_t cap)
 {
 	if (WIFSIGNALED(wait_status))
-		snprintf(out, cap, "by signal %d (%s)", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+		snprintf(out, cap, "by signal %d (%s)", WTERMSIG(wait_status),
+		         strsignal(WTERMSIG(wait_status)));
 	else
 		snprintf(out, cap, "with status %d", WEXITSTATUS(wait_status));
 }

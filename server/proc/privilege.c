@@ -16,10 +16,13 @@ enum sense_status sense_user_find(const char *name, bool chosen, struct sense_us
 		return SENSE_OK;
 	const struct passwd *found = getpwnam(name);
 	if (!found && chosen)
-		return sense_fail(err, SENSE_E_CONFIG, "server", "server.user: there is no user '%s' on this host", name);
+		return sense_fail(err, SENSE_E_CONFIG, "server",
+		                  "server.user: there is no user '%s' on this host", name);
 	if (!found) {
-		sense_log(SENSE_LOG_WARN, "server",
-		          "there is no user '%s' on this host: workers run as root; add it, or set server.user", name);
+		sense_log(
+		    SENSE_LOG_WARN, "server",
+		    "there is no user '%s' on this host: workers run as root; add it, or set server.user",
+		    name);
 		return SENSE_OK;
 	}
 	snprintf(out->name, sizeof out->name, "%s", name);
