@@ -1,4 +1,5 @@
 /* RegisterAgent and Heartbeat. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

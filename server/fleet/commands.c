@@ -1,5 +1,6 @@
 /* GetCommands and CommandResult. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

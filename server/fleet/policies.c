@@ -1,4 +1,5 @@
 /* GetPolicies and AcknowledgePolicy. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,7 @@ static struct sense_fleet_bundle *bundle_keep(sense_fleet *fleet, const char *or
 			place = &fleet->bundles[i];
 	bundle_fini(place);
 	struct sense_fleet_bundle made = {.generation = generation, .used = ++fleet->uses};
-	strncpy(made.org, org, sizeof made.org - 1);
+	snprintf(made.org, sizeof made.org, "%s", org);
 	made.manifest = bytes_take(result, 1, &made.manifest_len);
 	made.bytes = bytes_take(result, 3, &made.size);
 	if (!made.manifest || !made.bytes ||

@@ -1,5 +1,6 @@
 #include "server/fleet/present.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +50,8 @@ struct sense_present_agent *sense_present_add(struct sense_present *present, con
 	if (present->count * 2 >= present->cap && !grow(present))
 		return NULL;
 	place = place_of(present, agent);
-	strncpy(place->agent, agent, sizeof place->agent - 1);
-	strncpy(place->org, org, sizeof place->org - 1);
+	snprintf(place->agent, sizeof place->agent, "%s", agent);
+	snprintf(place->org, sizeof place->org, "%s", org);
 	present->count++;
 	return place;
 }
