@@ -37,37 +37,27 @@ static const struct sense_db_statement load_sql = {
 
 static void load(sense_revocation *revocation);
 
+/* Whoever was not in the set before is hung up on, whichever certificate they came with. */
 static void take(sense_revocation *revocation, const struct sense_db_result *result)
 {
 	uint8_t serial[SENSE_SERIAL_MAX];
 	const struct sense_revocation_config *config = &revocation->config;
 	for (unsigned i = 0; i < result->rows; i++) {
+		const char *agent = sense_db_value(result, i, 1);
 		size_t len = sense_db_bytes(result, i, 0, serial, sizeof serial);
-		if (!len || len > sizeof serial || sense_revoked_has(config->revoked, serial, len))
+		if (!config->calls || len > sizeof serial || sense_revoked_has(config->revoked, serial, len))
 			continue;
-		if (!sense_revoked_add(config->revoked, serial, len))
-			sense_log(SENSE_LOG_ERROR, "pki", "no memory for a revoked certificate");
-		unsigned ended =
-		    config->calls ? sense_call_hang_up(config->calls, sense_db_value(result, i, 1)) : 0;
+		unsigned ended = sense_call_hang_up(config->calls, agent);
 		if (ended)
 			sense_log(SENSE_LOG_INFO, "pki",
-			          "agent %s: its certificate was revoked, %u connections ended",
-			          sense_db_value(result, i, 1), ended);
+			          "agent %s: its certificate was revoked, %u connections ended", agent,
+			          ended);
 	}
-}
-
-/* Serials that are over stay in the set until there are many more of them than of others. */
-static void shrink(sense_revocation *revocation, const struct sense_db_result *result)
-{
-	uint8_t serial[SENSE_SERIAL_MAX];
-	sense_revoked *revoked = revocation->config.revoked;
-	if (sense_revoked_count(revoked) <= 2 * (size_t)result->rows + 1024)
-		return;
-	sense_revoked_clear(revoked);
+	sense_revoked_clear(config->revoked);
 	for (unsigned i = 0; i < result->rows; i++) {
 		size_t len = sense_db_bytes(result, i, 0, serial, sizeof serial);
-		if (len && len <= sizeof serial)
-			sense_revoked_add(revoked, serial, len);
+		if (len > sizeof serial || !sense_revoked_add(config->revoked, serial, len))
+			sense_log(SENSE_LOG_ERROR, "pki", "no memory for a revoked certificate");
 	}
 }
 
@@ -77,7 +67,6 @@ static void on_loaded(void *self, const struct sense_db_result *result)
 	revocation->loading = false;
 	if (result->outcome == SENSE_DB_DONE) {
 		take(revocation, result);
-		shrink(revocation, result);
 		revocation->ready = true;
 	} else if (result->outcome == SENSE_DB_REFUSED) {
 		sense_log(SENSE_LOG_ERROR, "pki", "revoked certificates: the database refuses: %s %s",
