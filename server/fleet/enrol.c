@@ -46,16 +46,7 @@ static void answer_json(sense_enrol_done *done, void *self, unsigned status, con
 /* code: a stable word for programs. */
 static void problem(sense_enrol_done *done, void *self, unsigned status, const char *code, const char *detail)
 {
-	static const struct {
-		unsigned status;
-		const char *title;
-	} titles[] = {
-	    {400, "Bad Request"},       {401, "Unauthorized"},          {403, "Forbidden"},
-	    {413, "Content Too Large"}, {500, "Internal Server Error"}, {503, "Service Unavailable"}};
-	const char *title = "";
-	for (unsigned i = 0; i < sizeof titles / sizeof *titles; i++)
-		if (titles[i].status == status)
-			title = titles[i].title;
+	const char *title = sense_httpd_status_name(status);
 	json_t *json = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", title, "status",
 	                         (int)status, "detail", detail, "code", code);
 	answer_json(done, self, status, "application/problem+json", json, status == 503 ? RETRY_S : 0);

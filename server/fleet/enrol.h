@@ -13,6 +13,7 @@
 #ifndef SENSE_SERVER_FLEET_ENROL_H
 #define SENSE_SERVER_FLEET_ENROL_H
 
+#include "server/http/http.h"
 #include "server/pki/ca.h"
 #include "server/pki/signer_client.h"
 #include "server/rpc/call.h"
@@ -51,6 +52,8 @@ typedef void sense_enrol_done(void *self, const struct sense_enrol_answer *answe
 void sense_enrol_ask(sense_enrol *enrol, const void *body, size_t len, const char *address,
                      sense_enrol_done *done, void *self);
 
+/* Serves POST /v1/enroll; self is a sense_enrol. */
+sense_httpd_serve sense_enrol_serve;
 /* Serves RenewCertificate; self is a sense_enrol. */
 sense_method_serve sense_enrol_renew;
 

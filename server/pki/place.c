@@ -32,7 +32,7 @@ enum sense_status sense_ca_dir_make(const char *dir, sense_error *err)
 			continue;
 		char was = part[i];
 		part[i] = '\0';
-		if (!mkdir(part, 0700))
+		if (!mkdir(part, 0711))
 			sense_file_sync_parent(part);
 		else if (errno != EEXIST)
 			return sense_fail_errno(err, "pki", "cannot make the directory %s", part);

@@ -35,7 +35,7 @@ enum sense_ca_file {
 	SENSE_CA_FILE_CREDENTIAL /* handed over by the service manager: closed to the world */
 };
 
-/* The directory with all that is missing above it, mode 0700. */
+/* The directory with all that is missing above it. Others may pass through it, to what is theirs below it. */
 enum sense_status sense_ca_dir_make(const char *dir, sense_error *err);
 bool sense_ca_has(const char *dir, const char *name);
 /*

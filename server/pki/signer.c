@@ -33,7 +33,7 @@ static size_t certificate_put(X509 *certificate, uint8_t *out)
 {
 	uint8_t *at = out;
 	int len = certificate ? i2d_X509(certificate, NULL) : 0;
-	if (len <= 0 || len > (int)(2 * SENSE_CERTIFICATE_MAX))
+	if (len <= 0 || len > (int)SENSE_SIGNER_BODY_MAX)
 		return 0;
 	return (size_t)i2d_X509(certificate, &at);
 }
@@ -67,14 +67,16 @@ static size_t certificate_make(const struct sense_ca *ca, const struct sense_sig
 	return len;
 }
 
+/* Over what proto/manifest.h makes of it: who gets at a worker can have manifests signed, and nothing else.
+ */
 static size_t manifest_sign(const struct sense_ca *ca, const struct sense_signer_request *request,
                             uint8_t *out)
 {
-	uint8_t bytes[sizeof SENSE_SIGNER_DOMAIN + SENSE_SIGNER_MANIFEST_MAX], signature[SENSE_SIGNATURE_MAX];
-	memcpy(bytes, SENSE_SIGNER_DOMAIN, sizeof SENSE_SIGNER_DOMAIN);
-	memcpy(bytes + sizeof SENSE_SIGNER_DOMAIN, request->manifest, request->manifest_len);
-	size_t len = ca->policy.sign(ca->policy.self, bytes,
-	                             sizeof SENSE_SIGNER_DOMAIN + request->manifest_len, signature);
+	static uint8_t bytes[SENSE_MANIFEST_SIGNED_MAX];
+	uint8_t signature[SENSE_SIGNATURE_MAX];
+	size_t len = sense_manifest_signed(request->manifest, request->manifest_len, bytes, sizeof bytes);
+	if (len)
+		len = ca->policy.sign(ca->policy.self, bytes, len, signature);
 	if (len != SENSE_SIGNATURE_ED25519)
 		return 0;
 	memcpy(out, signature, len);
@@ -86,7 +88,7 @@ size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_
 {
 	sense_error why = {.message = "it could not be signed"};
 	struct sense_signer_request request;
-	uint8_t body[2 * SENSE_CERTIFICATE_MAX];
+	uint8_t body[SENSE_SIGNER_BODY_MAX];
 	if (!sense_signer_request_parse(data, len, &request))
 		return 0;
 	struct sense_signer_answer answer = {.kind = request.kind, .id = request.id, .body = body};
@@ -114,7 +116,7 @@ size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_
 /* One message of one channel, so that none keeps the others waiting. */
 static void channel_serve(const sense_signer *signer, const struct sense_ca *ca, unsigned number)
 {
-	static uint8_t in[SENSE_SIGNER_MESSAGE_MAX + 1], out[SENSE_SIGNER_MESSAGE_MAX];
+	static uint8_t in[SENSE_SIGNER_MESSAGE_MAX + 1], out[SENSE_SIGNER_ANSWER_MAX];
 	int fd = signer->channels[number].inside;
 	ssize_t got = read(fd, in, sizeof in);
 	if (got <= 0)

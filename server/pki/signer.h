@@ -56,7 +56,7 @@ int sense_signer_run(sense_signer *signer, void (*ready)(void *self, const sense
  */
 
 /*
- * Answers into out (SENSE_SIGNER_MESSAGE_MAX bytes); the length, 0: no answer, since it was no request.
+ * Answers into out (SENSE_SIGNER_ANSWER_MAX bytes); the length, 0: no answer, since it was no request.
  * master: it came from the master.
  */
 size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_config *config, bool master,

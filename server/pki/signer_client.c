@@ -106,7 +106,7 @@ static void answer_take(sense_signer_client *client, const struct sense_signer_a
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
-	uint8_t data[SENSE_SIGNER_MESSAGE_MAX];
+	uint8_t data[SENSE_SIGNER_ANSWER_MAX + 1];
 	struct sense_signer_answer answer;
 	(void)loop;
 	(void)events;
@@ -191,7 +191,7 @@ enum sense_status sense_signer_manifest(sense_signer_client *client, const uint8
                                         sense_signer_done *done, void *self, sense_error *err)
 {
 	if (!len || len > SENSE_SIGNER_MANIFEST_MAX)
-		return sense_fail(err, SENSE_E_LIMIT, "pki", "a manifest has 1 to %u bytes, not %zu",
+		return sense_fail(err, SENSE_E_LIMIT, "pki", "a manifest has 1 to %zu bytes, not %zu",
 		                  SENSE_SIGNER_MANIFEST_MAX, len);
 	struct sense_signer_request request = {
 	    .kind = SENSE_SIGNER_MANIFEST, .manifest = manifest, .manifest_len = len};

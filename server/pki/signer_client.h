@@ -39,7 +39,7 @@ void sense_signer_client_free(sense_signer_client *client); /* what waits is ans
 enum sense_status sense_signer_agent(sense_signer_client *client, const char *org, const char *agent,
                                      const uint8_t point[SENSE_KEY_POINT], sense_signer_done *done,
                                      void *self, sense_error *err);
-/* The signature is over SENSE_SIGNER_DOMAIN (server/pki/signer_wire.h), its NUL, and the manifest. */
+/* The signature is over sense_manifest_signed of it (proto/manifest.h). */
 enum sense_status sense_signer_manifest(sense_signer_client *client, const uint8_t *manifest, size_t len,
                                         sense_signer_done *done, void *self, sense_error *err);
 /* From the master alone. */

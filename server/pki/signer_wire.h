@@ -5,10 +5,10 @@
  *   request   version u8, kind u8, 0 u16, id u64, then
  *     AGENT     organization 16, agent 16, point 65       (the public key: server/pki/key.h)
  *     SERVER    point 65                                  (from the master alone; the names are the signer's
- * own) MANIFEST  what is to be signed, 1 to 16384 bytes answer    version u8, kind u8, outcome u8, 0 u8, id
- * u64, then DONE      AGENT, SERVER: the certificate, DER; MANIFEST: the signature, 64 bytes else      a
- * sentence, UTF-8 ready     an answer of kind READY and id 0, once to the master after the signer has begun,
- * or could not
+ * own) MANIFEST  what is to be signed (proto/manifest.h), 1 to SENSE_MANIFEST_MAX bytes answer    version u8,
+ * kind u8, outcome u8, 0 u8, id u64, then DONE      AGENT, SERVER: the certificate, DER; MANIFEST: the
+ * signature, 64 bytes else      a sentence, UTF-8 ready     an answer of kind READY and id 0, once to the
+ * master after the signer has begun, or could not
  *
  * Both ends check everything: a worker may have been taken over, and the signer has what it wants.
  */
@@ -19,19 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/manifest.h"
 #include "server/pki/key.h"
 
 #define SENSE_SIGNER_VERSION 1u
 #define SENSE_SIGNER_HEAD 12u
-#define SENSE_SIGNER_MANIFEST_MAX 16384u
+#define SENSE_SIGNER_MANIFEST_MAX SENSE_MANIFEST_MAX
+#define SENSE_SIGNER_BODY_MAX ((size_t)4096) /* of an answer */
+#define SENSE_SIGNER_ANSWER_MAX (SENSE_SIGNER_HEAD + SENSE_SIGNER_BODY_MAX)
 #define SENSE_SIGNER_MESSAGE_MAX (SENSE_SIGNER_HEAD + SENSE_SIGNER_MANIFEST_MAX)
-
-/*
- * What a policy's signature is over: this text with its NUL, then the manifest. The signer puts it there, so
- * whoever gets at a worker can have manifests signed and nothing else. proto/manifest.h has it for those who
- * verify.
- */
-#define SENSE_SIGNER_DOMAIN "sense policy manifest 1"
 
 enum sense_signer_kind {
 	SENSE_SIGNER_AGENT = 1,

@@ -68,7 +68,7 @@ static void signs(sense_signer_client *master, sense_signer_client *worker)
 {
 	struct sense_peer peer;
 	static const uint8_t manifest[] = "generation 7";
-	uint8_t bytes[sizeof SENSE_SIGNER_DOMAIN + sizeof manifest];
+	uint8_t bytes[128];
 	ok(!sense_signer_agent(worker, org, agent, point, on_signed, NULL, &err), "asked for an agent");
 	is_num(got.good + got.bad, 0, "not answered from within");
 	wait_for(1);
@@ -84,12 +84,13 @@ static void signs(sense_signer_client *master, sense_signer_client *worker)
 	ok(!sense_signer_manifest(worker, manifest, sizeof manifest, on_signed, NULL, &err),
 	   "asked for a policy");
 	wait_for(1);
-	memcpy(bytes, SENSE_SIGNER_DOMAIN, sizeof SENSE_SIGNER_DOMAIN);
-	memcpy(bytes + sizeof SENSE_SIGNER_DOMAIN, manifest, sizeof manifest);
+	size_t len = sense_manifest_signed(manifest, sizeof manifest, bytes, sizeof bytes);
+	ok(len > sizeof manifest && memcmp(bytes, manifest, sizeof manifest),
+	   "what is signed is more than the manifest");
 	EVP_PKEY *policy = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public.policy_key, 32);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	ok(got.len == 64 && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, policy) == 1 &&
-	       EVP_DigestVerify(ctx, got.data, 64, bytes, sizeof bytes) == 1,
+	       EVP_DigestVerify(ctx, got.data, 64, bytes, len) == 1,
 	   "the signature is over the domain and the manifest");
 	EVP_MD_CTX_free(ctx);
 	ctx = EVP_MD_CTX_new();
@@ -114,7 +115,8 @@ static void signs(sense_signer_client *master, sense_signer_client *worker)
 
 static void refuses(sense_signer_client *worker)
 {
-	uint8_t off[SENSE_KEY_POINT], large[SENSE_SIGNER_MANIFEST_MAX + 1] = {1};
+	static uint8_t large[SENSE_SIGNER_MANIFEST_MAX + 1] = {1};
+	uint8_t off[SENSE_KEY_POINT];
 	memcpy(off, point, sizeof off);
 	off[64] ^= 1;
 	sense_signer_agent(worker, org, agent, off, on_signed, NULL, &err);
@@ -236,7 +238,7 @@ static void restarted(sense_signer *signer, sense_signer_client *worker)
 static void lost(void)
 {
 	int ends[2];
-	uint8_t data[512], again[512], out[SENSE_SIGNER_MESSAGE_MAX];
+	uint8_t data[512], again[512], out[SENSE_SIGNER_ANSWER_MAX];
 	struct sense_ca ca;
 	struct sense_signer_config config = {0};
 	unsigned good = got.good;

@@ -32,7 +32,7 @@ static void ca_make(void)
 static void request_try(const uint8_t *data, size_t size, bool master)
 {
 	static const struct sense_signer_config config = {0};
-	static uint8_t out[SENSE_SIGNER_MESSAGE_MAX];
+	static uint8_t out[SENSE_SIGNER_ANSWER_MAX], same[SENSE_SIGNER_MESSAGE_MAX];
 	struct sense_signer_request request;
 	struct sense_signer_answer answer;
 	bool good = sense_signer_request_parse(data, size, &request);
@@ -47,13 +47,13 @@ static void request_try(const uint8_t *data, size_t size, bool master)
 	if (request.kind == SENSE_SIGNER_SERVER && !master && answer.outcome != SENSE_SIGNER_REFUSED)
 		abort();
 	/* What was read is written as it was. */
-	if (sense_signer_request_write(&request, out) != size || memcmp(out, data, size) != 0)
+	if (sense_signer_request_write(&request, same) != size || memcmp(same, data, size) != 0)
 		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t out[SENSE_SIGNER_MESSAGE_MAX];
+	static uint8_t out[SENSE_SIGNER_ANSWER_MAX];
 	struct sense_signer_answer answer;
 	if (!ca.issuer.certificate)
 		ca_make();
