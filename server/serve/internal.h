@@ -19,6 +19,7 @@ struct sense_serve {
 	char names[16][256];
 	const char *name_list[16];
 	unsigned name_count;
+	unsigned slots; /* of workers, that the signer has ends for */
 	struct sense_ca_public ca;
 	sense_signer *signer;
 	struct sense_signer_config signer_config;

@@ -1,16 +1,32 @@
 /* What a configuration means for the whole server. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 #include "server/pki/place.h"
 #include "server/serve/internal.h"
+
+enum {
+	SLOTS_LEAST = 8, /* so that a new configuration can have some more */
+	SLOTS_MOST = (SENSE_SIGNER_ENDS_MAX - SENSE_SERVE_END_JOBS - 2) / 2
+};
 
 struct sense_serve sense_serve;
 
 unsigned sense_serve_end_of_worker(unsigned slot, unsigned generation)
 {
 	return SENSE_SERVE_END_JOBS + sense_worker_place(slot, generation);
+}
+
+/* Each process that may ask the signer has a pair of sockets, made before any is there. */
+static unsigned slots_of(const struct sense_conf *conf)
+{
+	uint64_t workers = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_WORKERS);
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (!workers)
+		workers = cores > 0 ? (uint64_t)cores : 1;
+	return workers < SLOTS_LEAST ? SLOTS_LEAST : workers > SLOTS_MOST ? SLOTS_MOST : (unsigned)workers;
 }
 
 static enum sense_status texts_take(const struct sense_conf *conf, sense_error *err)
@@ -67,11 +83,12 @@ static enum sense_status begin(const struct sense_conf *conf, sense_error *err)
 		status = ca_take(err);
 	if (status)
 		return status;
+	serve->slots = slots_of(conf);
 	serve->signer_config = (struct sense_signer_config){
 	    .dir = serve->dir,
 	    .names = serve->name_list,
 	    .name_count = serve->name_count,
-	    .ends = SENSE_SERVE_END_JOBS + 1 + sense_worker_place(SENSE_LISTEN_SLOTS_MAX - 1, 1),
+	    .ends = sense_serve_end_of_worker(serve->slots - 1, 1) + 1,
 	};
 	serve->signer = sense_signer_new(&serve->signer_config, err);
 	serve->begun = serve->signer != NULL;
@@ -89,6 +106,9 @@ enum sense_status sense_serve_check(const struct sense_conf *conf, sense_error *
 	if (sense_serve.embedded ? *url != '\0' : strcmp(sense_serve.conninfo, url) != 0)
 		return sense_fail(err, SENSE_E_CONFIG, "config",
 		                  "database.url cannot change while the server runs: end it, and start it again");
+	if (slots_of(conf) > sense_serve.slots)
+		return sense_fail(err, SENSE_E_CONFIG, "config",
+		                  "server.workers can be %u at most until the server is started anew", sense_serve.slots);
 	return SENSE_OK;
 }
 
