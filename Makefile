@@ -84,7 +84,8 @@ $(B)/%.o: %.c $(B)/flags
 # What objects depend on beside their source: these files change when their text does.
 $(B)/flags:   TEXT = $(CC) $(CFLAGS) $(LDFLAGS)
 $(B)/version: TEXT = $(NUMBER) $(VERSION)
-$(B)/flags $(B)/version: FORCE
+$(B)/migrations: TEXT = $(MIGRATIONS)
+$(B)/flags $(B)/version $(B)/migrations: FORCE
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
 $(B)/core/cli/cli.o $(B)/core/base/version.o: $(B)/version
@@ -99,7 +100,8 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	  $(CC) -c -x assembler -o $@ -
 
 # Migrations become one object: their texts, and a table of name, begin and end (server/store/migrate.c).
-$(B)/server/migrations.o: $(wildcard server/migrations/*.sql) $(B)/flags
+MIGRATIONS := $(wildcard server/migrations/*.sql)
+$(B)/server/migrations.o: $(MIGRATIONS) $(B)/flags $(B)/migrations
 	@mkdir -p $(@D)
 	$(call say,EMBED,server/migrations)
 	$(Q){ n=0; echo '.section .rodata,"a",@progbits'; for f in $(sort $(filter %.sql,$^)); do n=$$((n + 1)); \
