@@ -1,15 +1,16 @@
 /*
- * A connection as its other end can make it: the first byte says whether it is an agent's; then steps, each an opcode
- * with an operand: bytes that come, bytes that are taken, time that passes, answers to what is being served, the end.
- * Whatever comes: what is kept stays within its bounds, and once it has ended nothing is served any more.
+ * A connection as its other end can make it: the first byte says whether it is an agent's; then steps, each
+ * an opcode with an operand: bytes that come, bytes that are taken, time that passes, answers to what is
+ * being served, the end. Whatever comes: what is kept stays within its bounds, and once it has ended nothing
+ * is served any more.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
+#include "proto/rpc.h"
 #include "server/http/http.h"
 #include "server/rpc/calls.h"
-#include "proto/rpc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,8 +36,8 @@ static void check(bool good)
 		abort();
 }
 
-static void call_hold(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                      const uint8_t *params, size_t len)
+static void call_hold(void *self, sense_calls *calls, struct sense_call_ref ref,
+                      const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	(void)self, (void)calls, (void)peer;
 	check(connection.state != SENSE_CONNECTION_ENDED && len && params);
@@ -44,8 +45,8 @@ static void call_hold(void *self, sense_calls *calls, struct sense_call_ref ref,
 		calls_held[held_count++] = ref;
 }
 
-static void call_echo(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                      const uint8_t *params, size_t len)
+static void call_echo(void *self, sense_calls *calls, struct sense_call_ref ref,
+                      const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	(void)self, (void)peer;
 	sense_call_answer(calls, ref, params, len);
@@ -64,7 +65,8 @@ static void request_echo(void *self, sense_httpd *http, struct sense_httpd_ref r
                          const struct sense_httpd_request *request)
 {
 	(void)self;
-	sense_httpd_answer(http, ref, &(struct sense_httpd_answer){200, "x/y", NULL, request->body, request->body_len});
+	sense_httpd_answer(http, ref,
+	                   &(struct sense_httpd_answer){200, "x/y", NULL, request->body, request->body_len});
 }
 
 static void bounds_check(void)

@@ -1,6 +1,7 @@
 /*
- * HTTP: the gate alone, and with the parser behind it. However a request is cut, the gate must come to the same, and
- * what it lets through the parser must read as ending at the same byte, without any of the forms that are refused.
+ * HTTP: the gate alone, and with the parser behind it. However a request is cut, the gate must come to the
+ * same, and what it lets through the parser must read as ending at the same byte, without any of the forms
+ * that are refused.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static void look(const uint8_t *data, size_t size, const struct sense_gate *gate
 	if (sense_httpd_parse(data, size, body, &request, &status)) {
 		check(request.body_len == gate->body);
 		check(request.field_count == gate->fields);
-		check(strlen(request.path) < sizeof request.path && (*request.path == '/' || *request.path == '*'));
+		check(strlen(request.path) < sizeof request.path &&
+		      (*request.path == '/' || *request.path == '*'));
 		check(within(&request.query, data, gate->head_len));
 		unsigned hosts = 0;
 		for (unsigned i = 0; i < request.field_count; i++) {
@@ -39,7 +41,8 @@ static void look(const uint8_t *data, size_t size, const struct sense_gate *gate
 			check(within(&field->value, data, gate->head_len));
 			check(!memchr(field->name.text, ' ', field->name.len));
 			check(!field->value.len || !memchr(field->value.text, '\n', field->value.len));
-			hosts += field->name.len == 4 && sense_httpd_field_of(&request, "host") == &field->value;
+			hosts +=
+			    field->name.len == 4 && sense_httpd_field_of(&request, "host") == &field->value;
 		}
 		check(hosts == 1 || request.http10);
 	} else {
