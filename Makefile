@@ -9,7 +9,8 @@ say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
 SERVER_PKGS := libpq hiredis jansson
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(SERVER_PKGS))
+# Not hiredis, which would rename pread and its like (_FILE_OFFSET_BITS) for all.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(filter-out hiredis,$(SERVER_PKGS)))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -48,7 +49,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
-FUZZ_SERVER := transcode
+FUZZ_SERVER := csr signer transcode
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
@@ -83,7 +84,8 @@ $(B)/%.o: %.c $(B)/flags
 # What objects depend on beside their source: these files change when their text does.
 $(B)/flags:   TEXT = $(CC) $(CFLAGS) $(LDFLAGS)
 $(B)/version: TEXT = $(NUMBER) $(VERSION)
-$(B)/flags $(B)/version: FORCE
+$(B)/migrations: TEXT = $(MIGRATIONS)
+$(B)/flags $(B)/version $(B)/migrations: FORCE
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
 $(B)/core/cli/cli.o $(B)/core/base/version.o: $(B)/version
@@ -98,7 +100,8 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	  $(CC) -c -x assembler -o $@ -
 
 # Migrations become one object: their texts, and a table of name, begin and end (server/store/migrate.c).
-$(B)/server/migrations.o: $(wildcard server/migrations/*.sql) $(B)/flags
+MIGRATIONS := $(wildcard server/migrations/*.sql)
+$(B)/server/migrations.o: $(MIGRATIONS) $(B)/flags $(B)/migrations
 	@mkdir -p $(@D)
 	$(call say,EMBED,server/migrations)
 	$(Q){ n=0; echo '.section .rodata,"a",@progbits'; for f in $(sort $(filter %.sql,$^)); do n=$$((n + 1)); \

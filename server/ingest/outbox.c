@@ -28,9 +28,9 @@ enum state {
 	ADDING  /* entries are on their way */
 };
 
-struct sense_outbox {
+struct sense_ingest_outbox {
 	struct ev_loop *loop;
-	struct sense_outbox_config config;
+	struct sense_ingest_outbox_config config;
 	char *redis, *stream;
 	redisAsyncContext *context;
 	enum state state;
@@ -43,20 +43,20 @@ struct sense_outbox {
 	uint64_t place;
 	double last_forgotten, last_heard;
 	ev_timer timer;
-	struct sense_outbox_stats stats;
+	struct sense_ingest_outbox_stats stats;
 };
 
 /* Parameters of an answer: what was asked for may come after `outbox` has gone. */
-static void step(sense_outbox *outbox);
+static void step(sense_ingest_outbox *outbox);
 
-static void pause_for(sense_outbox *outbox, double after)
+static void pause_for(sense_ingest_outbox *outbox, double after)
 {
 	ev_timer_stop(outbox->loop, &outbox->timer);
 	ev_timer_set(&outbox->timer, after, 0.0);
 	ev_timer_start(outbox->loop, &outbox->timer);
 }
 
-static void lose(sense_outbox *outbox, const char *why)
+static void lose(sense_ingest_outbox *outbox, const char *why)
 {
 	unsigned shift = outbox->attempts < 6 ? outbox->attempts : 6;
 	double pause = PAUSE_S * (double)(1u << shift);
@@ -72,7 +72,7 @@ static void lose(sense_outbox *outbox, const char *why)
 	pause_for(outbox, (pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S) * (0.5 + (double)(rand() % 1024) / 1024.0));
 }
 
-static void hang_up(sense_outbox *outbox)
+static void hang_up(sense_ingest_outbox *outbox)
 {
 	redisAsyncContext *context = outbox->context;
 	if (context) {
@@ -86,7 +86,7 @@ static void hang_up(sense_outbox *outbox)
 
 static void on_added(redisAsyncContext *context, void *data, void *self)
 {
-	sense_outbox *outbox = context->data;
+	sense_ingest_outbox *outbox = context->data;
 	const redisReply *reply = data;
 	uint64_t place = (uint64_t)(uintptr_t)self;
 
@@ -119,7 +119,7 @@ static void on_added(redisAsyncContext *context, void *data, void *self)
 /* [[id, [field, value, ...]]] or an empty list. */
 static void on_last(redisAsyncContext *context, void *data, void *self)
 {
-	sense_outbox *outbox = context->data;
+	sense_ingest_outbox *outbox = context->data;
 	const redisReply *reply = data;
 
 	(void)self;
@@ -144,14 +144,14 @@ static void on_last(redisAsyncContext *context, void *data, void *self)
 
 static void on_disconnected(const redisAsyncContext *context, int status)
 {
-	sense_outbox *outbox = context->data;
+	sense_ingest_outbox *outbox = context->data;
 	if (outbox)
 		lose(outbox, status == REDIS_OK ? "it was closed" : context->errstr);
 }
 
 static void on_connected(const redisAsyncContext *context, int status)
 {
-	sense_outbox *outbox = context->data;
+	sense_ingest_outbox *outbox = context->data;
 
 	if (!outbox)
 		return;
@@ -163,7 +163,7 @@ static void on_connected(const redisAsyncContext *context, int status)
 	redisAsyncCommand(outbox->context, on_last, NULL, "XREVRANGE %s + - COUNT 1", outbox->stream);
 }
 
-static void connect_redis(sense_outbox *outbox)
+static void connect_redis(sense_ingest_outbox *outbox)
 {
 	char host[128];
 	const char *colon = strrchr(outbox->redis, ':');
@@ -192,7 +192,7 @@ static void connect_redis(sense_outbox *outbox)
 
 /* ---- the database ---------------------------------------------------------------------------------------------- */
 
-static void add_entries(sense_outbox *outbox, const struct sense_db_result *result)
+static void add_entries(sense_ingest_outbox *outbox, const struct sense_db_result *result)
 {
 	char length[24], id[32];
 
@@ -213,7 +213,7 @@ static void add_entries(sense_outbox *outbox, const struct sense_db_result *resu
 	pause_for(outbox, PATIENCE_S);
 }
 
-static bool is_last_answer(sense_outbox *outbox)
+static bool is_last_answer(sense_ingest_outbox *outbox)
 {
 	outbox->asking--;
 	if (outbox->closing && !outbox->asking)
@@ -225,7 +225,7 @@ static bool is_last_answer(sense_outbox *outbox)
 
 static void on_next(void *self, const struct sense_db_result *result)
 {
-	sense_outbox *outbox = self;
+	sense_ingest_outbox *outbox = self;
 
 	if (is_last_answer(outbox) || outbox->state != ASKING)
 		return; /* Redis went away meanwhile */
@@ -244,7 +244,7 @@ static void on_forgotten(void *self, const struct sense_db_result *result)
 	is_last_answer(self);
 }
 
-static void ask(sense_outbox *outbox)
+static void ask(sense_ingest_outbox *outbox)
 {
 	static const struct sense_db_statement next = {"outbox_next", "SELECT * FROM sense.outbox_next($1, $2)"};
 	static const struct sense_db_statement forget = {"outbox_forget",
@@ -269,7 +269,7 @@ static void ask(sense_outbox *outbox)
 	outbox->asking += sense_db_ask(outbox->config.db, NULL, &forget, params, 2, on_forgotten, outbox);
 }
 
-static void step(sense_outbox *outbox)
+static void step(sense_ingest_outbox *outbox)
 {
 	switch (outbox->state) {
 	case AWAY:
@@ -298,9 +298,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	step(timer->data);
 }
 
-sense_outbox *sense_outbox_new(struct ev_loop *loop, const struct sense_outbox_config *config, sense_error *err)
+sense_ingest_outbox *sense_ingest_outbox_new(struct ev_loop *loop, const struct sense_ingest_outbox_config *config, sense_error *err)
 {
-	sense_outbox *outbox = calloc(1, sizeof(*outbox));
+	sense_ingest_outbox *outbox = calloc(1, sizeof(*outbox));
 	char *redis = strdup(config->redis), *stream = strdup(config->stream ? config->stream : SENSE_OUTBOX_STREAM);
 
 	if (!outbox || !redis || !stream) {
@@ -323,7 +323,7 @@ sense_outbox *sense_outbox_new(struct ev_loop *loop, const struct sense_outbox_c
 	return outbox;
 }
 
-void sense_outbox_free(sense_outbox *outbox)
+void sense_ingest_outbox_free(sense_ingest_outbox *outbox)
 {
 	if (!outbox)
 		return;
@@ -336,7 +336,7 @@ void sense_outbox_free(sense_outbox *outbox)
 		free(outbox); /* else with the last answer of the database */
 }
 
-void sense_outbox_stats(const sense_outbox *outbox, struct sense_outbox_stats *out)
+void sense_ingest_outbox_stats(const sense_ingest_outbox *outbox, struct sense_ingest_outbox_stats *out)
 {
 	*out = outbox->stats;
 	out->place = outbox->place;

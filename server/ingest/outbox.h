@@ -21,10 +21,10 @@
 
 #define SENSE_OUTBOX_STREAM "sense:batches"
 
-typedef struct sense_outbox sense_outbox;
+typedef struct sense_ingest_outbox sense_ingest_outbox;
 
 /* 0 and NULL mean what stands behind. */
-struct sense_outbox_config {
+struct sense_ingest_outbox_config {
 	sense_db *db;
 	const char *redis;   /* /path/of/socket, or address:port */
 	const char *stream;  /* SENSE_OUTBOX_STREAM */
@@ -33,13 +33,13 @@ struct sense_outbox_config {
 	uint64_t every_us;   /* between two looks into the outbox: 100,000 */
 };
 
-sense_outbox *sense_outbox_new(struct ev_loop *loop, const struct sense_outbox_config *config, sense_error *err);
-void sense_outbox_free(sense_outbox *outbox);
+sense_ingest_outbox *sense_ingest_outbox_new(struct ev_loop *loop, const struct sense_ingest_outbox_config *config, sense_error *err);
+void sense_ingest_outbox_free(sense_ingest_outbox *outbox);
 
-struct sense_outbox_stats {
+struct sense_ingest_outbox_stats {
 	bool connected;
 	uint64_t published, repeated, failures, place; /* place: the last one in the stream */
 };
-void sense_outbox_stats(const sense_outbox *outbox, struct sense_outbox_stats *out);
+void sense_ingest_outbox_stats(const sense_ingest_outbox *outbox, struct sense_ingest_outbox_stats *out);
 
 #endif

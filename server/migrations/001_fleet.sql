@@ -65,6 +65,7 @@ CREATE TABLE sense.agents (
 	address inet,
 	labels jsonb NOT NULL DEFAULT '{}',
 	enrolled timestamptz NOT NULL DEFAULT now(),
+	renewed timestamptz, -- its certificate, at its own wish
 	registered timestamptz,
 	last_seen timestamptz,
 	clock_offset_us bigint, -- of the agent's clock to the server's

@@ -8,7 +8,7 @@
 
 static struct ev_loop *loop;
 static sense_db *db;
-static sense_outbox *outbox;
+static sense_ingest_outbox *outbox;
 static unsigned batches;
 
 static void on_tick(struct ev_loop *l, ev_timer *timer, int events)
@@ -60,11 +60,11 @@ static bool turn_until_stream(unsigned count)
 
 static void turn_until_connected(bool connected)
 {
-	struct sense_outbox_stats stats;
+	struct sense_ingest_outbox_stats stats;
 	ev_tstamp until = ev_time() + 20;
 	do {
 		ev_run(loop, EVRUN_ONCE);
-		sense_outbox_stats(outbox, &stats);
+		sense_ingest_outbox_stats(outbox, &stats);
 	} while (stats.connected != connected && ev_time() < until);
 }
 
@@ -84,8 +84,8 @@ static bool start_redis(void)
 
 static void open_outbox(void)
 {
-	outbox = sense_outbox_new(
-	    loop, &(struct sense_outbox_config){.db = db, .redis = stores.embedded.redis_path, .every_us = 10000}, NULL);
+	outbox = sense_ingest_outbox_new(
+	    loop, &(struct sense_ingest_outbox_config){.db = db, .redis = stores.embedded.redis_path, .every_us = 10000}, NULL);
 }
 
 static void fields(void)
@@ -129,7 +129,7 @@ static void redis_forgets(void)
 /* A publisher that was killed after it had given places, or after it had sent. */
 static void restarted(void)
 {
-	sense_outbox_free(outbox);
+	sense_ingest_outbox_free(outbox);
 	store(ROUND);
 	is_str(sql("SELECT count(*) FROM sense.outbox_next(%u, 300)", batches - ROUND), "300", "places are given");
 	open_outbox();
@@ -138,7 +138,7 @@ static void restarted(void)
 
 int main(void)
 {
-	struct sense_outbox_stats stats;
+	struct sense_ingest_outbox_stats stats;
 	ev_timer tick;
 
 	if (!ok(stores_start(true) && make_schema(1), "a database and a Redis"))
@@ -174,13 +174,13 @@ int main(void)
 	restarted();
 	do {
 		ev_run(loop, EVRUN_ONCE);
-		sense_outbox_stats(outbox, &stats);
+		sense_ingest_outbox_stats(outbox, &stats);
 	} while (stats.place < batches && stats.connected);
 	is_num(stats.place, batches, "the last place is known");
 
 	sql("UPDATE sense.outbox SET at = now() - interval '2 hours' WHERE place <= 100");
 	is_str(sql("SELECT sense.outbox_forget(%u, '1 hour')", batches), "100", "what was sent long ago is forgotten");
-	sense_outbox_free(outbox);
+	sense_ingest_outbox_free(outbox);
 	sense_db_free(db);
 	ev_timer_stop(loop, &tick);
 	ev_loop_destroy(loop);
