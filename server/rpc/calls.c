@@ -227,12 +227,12 @@ unsigned sense_call_hang_up(sense_calls *calls, const char *agent)
 /* ---- calls
  * ------------------------------------------------------------------------------------------------- */
 
-static void malformed(sense_rpc_session *session, enum sense_gone gone, const char *why)
+static void malformed(sense_rpc_session *session, const char *why)
 {
 	sense_metric_add(&metrics[MALFORMED], 1);
 	sense_log(SENSE_LOG_WARN, "rpc", "agent %s at %s: a message %s: hung up", session->peer.agent,
 	          session->peer.address, why);
-	sense_connection_hang_up(session->connection, gone);
+	sense_connection_hang_up(session->connection, SENSE_GONE_MALFORMED);
 }
 
 static const struct sense_method *method_of(const sense_calls *calls, const struct sense_wire_key *name)
@@ -258,8 +258,7 @@ static void call_serve(sense_rpc_session *session, const struct sense_rpc_messag
 {
 	for (unsigned i = 0; i < session->outstanding; i++) {
 		if (session->ids[i] == message->id) {
-			malformed(session, SENSE_GONE_MALFORMED,
-			          "has the id of a call that was not answered yet");
+			malformed(session, "has the id of a call that was not answered yet");
 			return;
 		}
 	}
@@ -279,11 +278,11 @@ static void message_serve(sense_rpc_session *session, const uint8_t *data, size_
 	struct sense_rpc_message message;
 	const char *why = NULL;
 	if (!sense_rpc_parse(data, len, &message, &why))
-		malformed(session, SENSE_GONE_MALFORMED, why);
+		malformed(session, why);
 	else if (message.kind == SENSE_RPC_REQUEST)
 		call_serve(session, &message);
 	else if (message.kind == SENSE_RPC_RESPONSE)
-		malformed(session, SENSE_GONE_MALFORMED, "answers what was not asked");
+		malformed(session, "answers what was not asked");
 	/* A notification asks for nothing; those that are not known are passed over. */
 }
 
@@ -294,8 +293,7 @@ static size_t take(void *self, const uint8_t *data, size_t len)
 	enum sense_rpc_scan found = sense_rpc_scan(&session->scanner, data + begin, len - begin, &used);
 	session->scanned += used;
 	if (found == SENSE_RPC_BROKEN) {
-		bool large = session->scanned >= SENSE_RPC_MESSAGE_MAX;
-		malformed(session, large ? SENSE_GONE_TOO_LARGE : SENSE_GONE_MALFORMED, session->scanner.why);
+		malformed(session, session->scanner.why);
 		return 0;
 	}
 	if (found == SENSE_RPC_MORE)
