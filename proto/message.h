@@ -5,6 +5,9 @@
  * Decoders take any bytes: counts and lengths are bounded as below, unknown keys are skipped, strings are UTF-8 without
  * NUL and are copied into `storage`, which must be as large as the input plus SENSE_MESSAGE_STORAGE_EXTRA. What has a
  * variable count is walked with a reader instead of being copied into arrays. False: *why says what is wrong.
+ *
+ * Encoders cut texts that are too long. What a decoder would refuse for another reason (a count above its bound, a
+ * text that must be there and is NULL, a status that is not known) marks the writer as full: it must not be sent.
  */
 #ifndef SENSE_PROTO_MESSAGE_H
 #define SENSE_PROTO_MESSAGE_H
@@ -12,7 +15,11 @@
 #include "proto/wire.h"
 
 #define SENSE_MESSAGE_STORAGE_EXTRA 64u
+#define SENSE_MESSAGE_NAME_MAX 255u      /* bytes of a name, an id, a version */
+#define SENSE_MESSAGE_TEXT_MAX 4096u     /* of a text for people, of an argument's value */
+#define SENSE_MESSAGE_RULE_TEXT_MAX 512u /* of a rule's message: 5000 of them fit into one message */
 #define SENSE_MESSAGE_HASH 32u
+#define SENSE_MESSAGE_SIGNATURE 64u
 #define SENSE_MESSAGE_FINDINGS_MAX 1000u
 #define SENSE_MESSAGE_COUNTERS_MAX 64u
 #define SENSE_MESSAGE_GAPS_MAX 16u
@@ -20,6 +27,8 @@
 #define SENSE_MESSAGE_COMMANDS_MAX 16u
 #define SENSE_MESSAGE_ARGUMENTS_MAX 16u
 #define SENSE_MESSAGE_CHAIN_MAX 4u
+#define SENSE_MESSAGE_DER_MAX ((size_t)16 << 10)      /* bytes of a certificate, or of a request for one */
+#define SENSE_MESSAGE_MANIFEST_MAX ((size_t)64 << 10) /* bytes of what is signed for a policy bundle */
 #define SENSE_MESSAGE_PIECE_MAX ((size_t)256 << 10) /* bytes of a policy bundle, or of a command's output */
 
 #define SENSE_METHOD_REGISTER "RegisterAgent"
@@ -178,6 +187,9 @@ SENSE_MESSAGE_CODEC(renewed)
 SENSE_MESSAGE_CODEC(policy) /* PolicyChanged */
 SENSE_MESSAGE_CODEC(error)
 #undef SENSE_MESSAGE_CODEC
+
+/* Whether the text is a UUID in its usual form (RFC 9562, 4), in lower case. */
+bool sense_message_is_uuid(const char *text);
 
 /* A map without members, as GetCommands, CommandReady and some results are. */
 void sense_message_put_nothing(struct sense_wire_writer *writer);

@@ -55,21 +55,26 @@ void sense_wire_put_array(struct sense_wire_writer *writer, size_t count)
 	msgpack_pack_array(&pk, count);
 }
 
-void sense_wire_put_string(struct sense_wire_writer *writer, const char *string)
+void sense_wire_put_text(struct sense_wire_writer *writer, const char *text, size_t len)
 {
 	msgpack_packer pk = packer(writer);
-	size_t len = strlen(string), good = 0;
+	size_t good = 0;
 
 	msgpack_pack_str(&pk, len);
 	while (good < len) {
 		size_t start = good, size;
-		good += sense_utf8_plain(string + good, len - good);
-		while (good < len && (size = sense_utf8_char(string + good, len - good)))
+		good += sense_utf8_plain(text + good, len - good);
+		while (good < len && text[good] && (size = sense_utf8_char(text + good, len - good)))
 			good += size;
-		msgpack_pack_str_body(&pk, string + start, good - start);
+		msgpack_pack_str_body(&pk, text + start, good - start);
 		if (good < len && ++good)
 			msgpack_pack_str_body(&pk, "?", 1);
 	}
+}
+
+void sense_wire_put_string(struct sense_wire_writer *writer, const char *string)
+{
+	sense_wire_put_text(writer, string, strlen(string));
 }
 
 void sense_wire_put_bytes(struct sense_wire_writer *writer, const void *data, size_t len)
@@ -102,6 +107,18 @@ void sense_wire_put_bool(struct sense_wire_writer *writer, bool boolean)
 		msgpack_pack_true(&pk);
 	else
 		msgpack_pack_false(&pk);
+}
+
+void sense_wire_put_nil(struct sense_wire_writer *writer)
+{
+	msgpack_packer pk = packer(writer);
+	msgpack_pack_nil(&pk);
+}
+
+void sense_wire_put_raw(struct sense_wire_writer *writer, const void *data, size_t len)
+{
+	if (len)
+		append(writer, data, len);
 }
 
 static const void *place(const struct sense_wire_member *member, const void *record)
@@ -274,6 +291,21 @@ bool sense_wire_get_bytes(struct sense_wire_reader *reader, uint8_t *out, size_t
 	return true;
 }
 
+bool sense_wire_get_span(struct sense_wire_reader *reader, size_t max, const uint8_t **data, size_t *len)
+{
+	uint64_t length;
+	if (!take_length(reader, 0, 0, 0xc4, 0xc5, &length))
+		return false;
+	if (length > left(reader))
+		return sense_wire_fail(reader, "ends early");
+	if (length > max)
+		return sense_wire_fail(reader, "has more bytes than it may have");
+	*data = reader->at;
+	*len = (size_t)length;
+	reader->at += length;
+	return true;
+}
+
 /* Any integer as sign and bits: a negative one has the bits of its two's complement. */
 static bool take_integer(struct sense_wire_reader *reader, bool *negative, uint64_t *number)
 {
@@ -351,6 +383,8 @@ enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader)
 	uint8_t first = head(reader);
 	if (reader->at == reader->end)
 		return SENSE_WIRE_KIND_END;
+	if (first == 0xc0)
+		return SENSE_WIRE_KIND_NIL;
 	if (first == 0xc2 || first == 0xc3)
 		return SENSE_WIRE_KIND_BOOL;
 	if (first <= 0x7f || first >= 0xe0 || (first >= 0xca && first <= 0xd3))
@@ -360,41 +394,76 @@ enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader)
 	return SENSE_WIRE_KIND_OTHER;
 }
 
-/* One value without what is inside it: bytes to pass over, and values that follow within it. */
+bool sense_wire_get_nil(struct sense_wire_reader *reader)
+{
+	if (head(reader) != 0xc0)
+		return sense_wire_fail(reader, reader->at < reader->end ? "has a value of the wrong type"
+									: "ends early");
+	reader->at++;
+	return true;
+}
+
+/* ---- forms --------------------------------------------------------------------------------------- */
+
+/* Strings, bytes and extensions with a length of their own, arrays and maps with a count. */
+static bool is_counted(uint8_t first)
+{
+	return (first >= 0xc4 && first <= 0xc9) || (first >= 0xd9 && first <= 0xdf);
+}
+
+/* Bytes behind the first one of the formats 0xc0 to 0xdf; of the counted ones those of the length. */
+static unsigned fixed(uint8_t first)
+{
+	static const uint8_t bytes[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2,  4, 4, 8, 1, 2, 4, 8,
+					  1, 2, 4, 8, 2, 3, 5, 9, 17, 1, 2, 4, 2, 4, 2, 4};
+	return bytes[first - 0xc0];
+}
+
+unsigned sense_wire_head_size(uint8_t first)
+{
+	if (first == 0xc1)
+		return 0;
+	return is_counted(first) ? 1 + fixed(first) : 1;
+}
+
+struct sense_wire_form sense_wire_form(const uint8_t *bytes)
+{
+	uint8_t first = *bytes;
+	uint64_t length = 0;
+
+	if (first >= 0x80 && first <= 0x8f)
+		return (struct sense_wire_form){.inside = 2 * (uint64_t)(first & 0x0f), .nests = true};
+	if (first >= 0x90 && first <= 0x9f)
+		return (struct sense_wire_form){.inside = first & 0x0f, .nests = true};
+	if ((first & 0xe0) == 0xa0)
+		return (struct sense_wire_form){.behind = first & 0x1f};
+	if (first < 0xc0 || first >= 0xe0)
+		return (struct sense_wire_form){0};
+	if (!is_counted(first))
+		return (struct sense_wire_form){.behind = fixed(first)};
+	for (unsigned i = 1; i <= fixed(first); i++)
+		length = length << 8 | bytes[i];
+	if (first >= 0xdc)
+		return (struct sense_wire_form){.inside = first >= 0xde ? 2 * length : length, .nests = true};
+	/* An extension has a type before its bytes. */
+	return (struct sense_wire_form){.behind = length + (first >= 0xc7 && first <= 0xc9)};
+}
+
 static bool skip_one(struct sense_wire_reader *reader, uint64_t *inside)
 {
-	/* Bytes behind the first one of the formats 0xc0 to 0xdf; in three of them a length is first. */
-	static const uint8_t fixed[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2,  4, 4, 8, 1, 2, 4, 8,
-					  1, 2, 4, 8, 2, 3, 5, 9, 17, 1, 2, 4, 2, 4, 2, 4};
-	uint8_t first = head(reader);
-	uint64_t length = 0;
-	size_t behind = 0;
-
-	*inside = 0;
 	if (reader->at == reader->end)
 		return sense_wire_fail(reader, "ends early");
-	if (first == 0xc1)
+	unsigned size = sense_wire_head_size(*reader->at);
+	if (!size)
 		return sense_wire_fail(reader, "has a byte that MessagePack does not use");
-	if (first >= 0x80 && first <= 0x8f)
-		*inside = 2 * (uint64_t)(first & 0x0f);
-	else if (first >= 0x90 && first <= 0x9f)
-		*inside = first & 0x0f;
-	else if ((first & 0xe0) == 0xa0)
-		behind = first & 0x1f;
-	bool counted = (first >= 0xc4 && first <= 0xc9) || (first >= 0xd9 && first <= 0xdf);
-	if (!counted) {
-		reader->at++;
-		behind += first >= 0xc0 && first <= 0xdf ? fixed[first - 0xc0] : 0;
-	} else if (!take_number(reader, fixed[first - 0xc0], &length)) {
-		return false;
-	} else if (first >= 0xdc) {
-		*inside = first >= 0xde ? 2 * length : length;
-	} else {
-		behind = (size_t)length + (first >= 0xc7 && first <= 0xc9); /* an extension has a type */
-	}
-	if (behind > left(reader) || *inside > left(reader) - behind)
+	if (size > left(reader))
 		return sense_wire_fail(reader, "ends early");
-	reader->at += behind;
+	struct sense_wire_form form = sense_wire_form(reader->at);
+	reader->at += size;
+	if (form.behind > left(reader) || form.inside > left(reader) - form.behind)
+		return sense_wire_fail(reader, "ends early");
+	reader->at += form.behind;
+	*inside = form.inside;
 	return true;
 }
 
@@ -404,6 +473,18 @@ bool sense_wire_skip(struct sense_wire_reader *reader)
 	for (uint64_t values = 1, inside; values; values += inside - 1)
 		if (!skip_one(reader, &inside))
 			return false;
+	return true;
+}
+
+bool sense_wire_get_map_span(struct sense_wire_reader *reader, const uint8_t **data, size_t *len)
+{
+	uint8_t first = head(reader);
+	if (reader->at < reader->end && (first & 0xf0) != 0x80 && first != 0xde && first != 0xdf)
+		return sense_wire_fail(reader, "has a value of the wrong type");
+	*data = reader->at;
+	if (!sense_wire_skip(reader))
+		return false;
+	*len = (size_t)(reader->at - *data);
 	return true;
 }
 

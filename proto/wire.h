@@ -46,6 +46,11 @@ void sense_wire_put_bytes(struct sense_wire_writer *writer, const void *data, si
 void sense_wire_put_uint(struct sense_wire_writer *writer, uint64_t number);
 void sense_wire_put_number(struct sense_wire_writer *writer, double number); /* whole ones as integers */
 void sense_wire_put_bool(struct sense_wire_writer *writer, bool boolean);
+void sense_wire_put_nil(struct sense_wire_writer *writer);
+/* As put_string, of text that does not end with a NUL. */
+void sense_wire_put_text(struct sense_wire_writer *writer, const char *text, size_t len);
+/* Values that are encoded already, as they are. */
+void sense_wire_put_raw(struct sense_wire_writer *writer, const void *data, size_t len);
 /* Key and value of each member that is set; sense_wire_count says how many those are. */
 void sense_wire_put_members(struct sense_wire_writer *writer, const struct sense_wire_member *members,
 			    size_t count, const void *record);
@@ -73,19 +78,39 @@ bool sense_wire_get_array(struct sense_wire_reader *reader, uint32_t *count);
 bool sense_wire_get_key(struct sense_wire_reader *reader, struct sense_wire_key *key);
 bool sense_wire_get_string(struct sense_wire_reader *reader, const char **string);
 bool sense_wire_get_bytes(struct sense_wire_reader *reader, uint8_t *out, size_t len);
+/* Bytes where they lie within the input, at most max of them. */
+bool sense_wire_get_span(struct sense_wire_reader *reader, size_t max, const uint8_t **data, size_t *len);
 bool sense_wire_get_uint(struct sense_wire_reader *reader, uint64_t max, uint64_t *number);
 bool sense_wire_get_number(struct sense_wire_reader *reader, double *number); /* finite */
 bool sense_wire_get_bool(struct sense_wire_reader *reader, bool *boolean);
+bool sense_wire_get_nil(struct sense_wire_reader *reader);
 bool sense_wire_skip(struct sense_wire_reader *reader);
+/* A map as it is encoded, where it lies within the input. */
+bool sense_wire_get_map_span(struct sense_wire_reader *reader, const uint8_t **data, size_t *len);
 
 enum sense_wire_kind {
 	SENSE_WIRE_KIND_END,
+	SENSE_WIRE_KIND_NIL,
 	SENSE_WIRE_KIND_BOOL,
 	SENSE_WIRE_KIND_NUMBER,
 	SENSE_WIRE_KIND_STRING,
 	SENSE_WIRE_KIND_OTHER
 };
 enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader); /* of the next value */
+
+/* ---- the form of a value, for those who walk over values of any kind ---------------------------- */
+
+#define SENSE_WIRE_HEAD_MAX 5u /* a first byte, and the length or count behind it */
+
+struct sense_wire_form {
+	uint64_t behind; /* bytes of it behind its head */
+	uint64_t inside; /* values that follow as its items; a map has two an entry */
+	bool nests;      /* it is an array or a map */
+};
+/* How many bytes the head of a value has that begins with `first`; 0: the byte that is never used, 0xc1. */
+unsigned sense_wire_head_size(uint8_t first);
+/* bytes: a whole head. */
+struct sense_wire_form sense_wire_form(const uint8_t *bytes);
 
 bool sense_wire_is(const struct sense_wire_key *key, const char *name);
 /* The value of a key that names a member. *known is false when none is named so: nothing was read. */
