@@ -141,7 +141,7 @@ static void batch_send(struct uplink *u, unsigned rows, size_t bytes)
 	}
 	call->what = CALL_FINDINGS;
 	call->last = sequence;
-	call->turn = b->turn;
+	call->rows = rows;
 	call_end(u, call, &writer);
 	b->queue_rows -= rows;
 	b->after = sequence;
@@ -215,7 +215,16 @@ static bool through_take(struct uplink *u, uint64_t through, uint32_t refused)
 	return true;
 }
 
-static void refused_take(struct uplink *u, const struct sense_rpc_message *message)
+/* Once for all that is outstanding. */
+static void smaller(struct uplink *u, const struct call *call)
+{
+	struct batches *b = &u->batches;
+	if (!b->again)
+		b->rows_max = call->rows / 2;
+	go_again(u, 0);
+}
+
+static void refused_take(struct uplink *u, const struct call *call, const struct sense_rpc_message *message)
 {
 	struct batches *b = &u->batches;
 	struct sense_message_error error;
@@ -233,10 +242,8 @@ static void refused_take(struct uplink *u, const struct sense_rpc_message *messa
 		go_again(u, 0);
 	} else if (!strcmp(error.code, "busy")) {
 		go_again(u, error.retry ? error.retry : 1000);
-	} else if (!strcmp(error.code, "too_large") && b->bytes_max > 4096) {
-		b->bytes_max /= 2;
-		b->rows_max = b->rows_max > 1 ? b->rows_max / 2 : 1;
-		go_again(u, 0);
+	} else if (!strcmp(error.code, "too_large") && call->rows > 1) {
+		smaller(u, call);
 	} else {
 		bool denied = !strcmp(error.code, "revoked") || !strcmp(error.code, "denied");
 		lost(u, denied, "the server refuses findings: %s: %s", error.code, error.message ? error.message : "");
@@ -250,7 +257,7 @@ void batch_answer(struct uplink *u, const struct call *call, const struct sense_
 	const char *why;
 	b->outstanding -= b->outstanding != 0;
 	if (message->error) {
-		refused_take(u, message);
+		refused_take(u, call, message);
 		return;
 	}
 	if (!sense_message_get_reported(message->body, message->body_len, u->storage, &reported, &why)) {

@@ -48,7 +48,7 @@ struct call {
 	enum { CALL_METHOD, CALL_FINDINGS, CALL_POLICIES, CALL_COMMANDS } what;
 	uint64_t deadline;
 	uint64_t last;  /* FINDINGS: the sequence of its last one */
-	uint32_t turn;  /* FINDINGS: of which it is */
+	unsigned rows;  /* FINDINGS: how many */
 };
 
 /* Findings on their way. */
