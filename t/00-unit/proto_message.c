@@ -101,10 +101,12 @@ static void every(void)
 		ok(len, "%s: is written, %zu bytes", sample->name, len);
 		if (!sample->again)
 			continue;
-		ok(take(sample->again, data, len, &why), "%s: is read: %s", sample->name, why ? why : "");
+		bool good = take(sample->again, data, len, &why);
+		ok(good, "%s: is read: %s", sample->name, why ? why : "");
 		ok(!memcmp(again_data(), data, len), "%s: and written again as it was", sample->name);
 		size_t size = reversed(data, len, other, sizeof(other));
-		ok(size && take(sample->again, other, size, &why) && !memcmp(again_data(), data, len),
+		good = take(sample->again, other, size, &why);
+		ok(size && good && !memcmp(again_data(), data, len),
 		   "%s: the order of keys does not matter, nor one that is not known: %s", sample->name,
 		   why ? why : "");
 		cut_and_flip(sample, data, len);
@@ -239,11 +241,21 @@ static void full_batch(uint32_t count, bool fits)
 
 	sense_message_put_findings(&writer, 0, count);
 	ok(writer.full == !fits, "%u findings are %s", count, fits ? "written" : "too many");
-	writer.full = false;
+	if (!fits) { /* then by hand */
+		writer.full = false;
+		writer.len = 0;
+		sense_wire_put_raw(&writer,
+		                   "\x82\xa5"
+		                   "after\0\xa8"
+		                   "findings",
+		                   17);
+		sense_wire_put_array(&writer, count);
+	}
 	for (uint32_t i = 1; i <= count; i++)
 		sense_message_put_finding(&writer, i, (const uint8_t *)"\x80", 1);
-	ok(take(proto_again_findings, writer.data, writer.len, &why) == fits, "and are %s: %s",
-	   fits ? "taken" : "refused", why ? why : "");
+	bool good = take(proto_again_findings, writer.data, writer.len, &why);
+	ok(good == fits && (fits || strstr(why, "too long")), "and are %s: %s", fits ? "taken" : "refused",
+	   why ? why : "");
 	free(writer.data);
 }
 
@@ -261,12 +273,19 @@ static void full_rules(uint32_t count, bool fits)
 	text[sizeof(text) - 1] = '\0';
 	sense_message_put_acknowledge(&writer, &message);
 	ok(writer.full == !fits, "%u rules are %s", count, fits ? "written" : "too many");
-	writer.full = false;
+	if (!fits) { /* then by hand */
+		writer.full = false;
+		writer.len = 0;
+		sense_message_put_acknowledge(&writer, &(struct sense_message_acknowledge){.count = 0});
+		writer.len--;
+		sense_wire_put_array(&writer, count);
+	}
 	for (uint32_t i = 0; i < count; i++)
 		sense_message_put_rule(&writer, &(struct sense_message_rule){id, "quarantined", text});
 	ok(!writer.full && writer.len < SENSE_RPC_MESSAGE_MAX - 1024, "%zu bytes", writer.len);
-	ok(take(proto_again_acknowledge, writer.data, writer.len, &why) == fits, "and are %s: %s",
-	   fits ? "taken" : "refused", why ? why : "");
+	bool good = take(proto_again_acknowledge, writer.data, writer.len, &why);
+	ok(good == fits && (fits || strstr(why, "too long")), "and are %s: %s", fits ? "taken" : "refused",
+	   why ? why : "");
 	free(writer.data);
 }
 
@@ -293,8 +312,8 @@ static void texts(void)
 	sense_wire_put_string(&writer, "x");
 	sense_wire_put_string(&writer, "message");
 	sense_wire_put_text(&writer, text, max + 1);
-	ok(!sense_message_get_error(data, writer.len, storage, &got, &why) && strstr(why, "too long"),
-	   "one that is not cut is refused: %s", why);
+	bool good = sense_message_get_error(data, writer.len, storage, &got, &why);
+	ok(!good && strstr(why, "too long"), "one that is not cut is refused: %s", why);
 }
 
 static void unsound(const char *what, void (*put)(struct sense_wire_writer *, const void *),

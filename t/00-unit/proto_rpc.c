@@ -81,8 +81,9 @@ static void whole(void)
 	ok(scan_whole(every, EVERY, EVERY).scan == SENSE_RPC_WHOLE, "it may be as large as allowed");
 	out = scan_whole(every, EVERY, EVERY - 1);
 	ok(out.scan == SENSE_RPC_BROKEN && out.why, "but not larger: %s", out.why ? out.why : "");
-	ok(sense_rpc_parse(every, EVERY, &message, &why) && message.kind == SENSE_RPC_REQUEST &&
-	       message.id == 0x102 && sense_wire_is(&message.method, "Heartbeat") && !message.error &&
+	bool good = sense_rpc_parse(every, EVERY, &message, &why);
+	ok(good && message.kind == SENSE_RPC_REQUEST && message.id == 0x102 &&
+	       sense_wire_is(&message.method, "Heartbeat") && !message.error &&
 	       message.body + message.body_len == every + EVERY,
 	   "its parts are found: %s", why ? why : "");
 }
