@@ -33,7 +33,7 @@
 static enum sense_status conf_load(struct sense_conf *conf, const struct sense_cli *cli,
                                    struct sense_report *report, sense_error *err)
 {
-	enum sense_status status = sense_conf_init(conf, err);
+	enum sense_status status = sense_conf_init(conf, &sense_agent_conf, err);
 	if (status)
 		return status;
 	/* Every source is read even when one is wrong, so that one run tells all there is to mend. */
@@ -222,7 +222,7 @@ static int command(const struct sense_cli *cli)
 	struct sense_conf conf;
 	struct sense_report report;
 	if (cli->example) {
-		sense_conf_print_example(stdout); /* also when the configuration at hand is wrong */
+		sense_conf_print_example(&sense_agent_conf, stdout); /* also when the configuration at hand is wrong */
 		return SENSE_EXIT_OK;
 	}
 	sense_report_init(&report);
