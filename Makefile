@@ -9,7 +9,8 @@ say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
 SERVER_PKGS := libpq hiredis jansson
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(SERVER_PKGS))
+# Not hiredis, which would rename pread and its like (_FILE_OFFSET_BITS) for all.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(filter-out hiredis,$(SERVER_PKGS)))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
