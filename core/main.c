@@ -16,6 +16,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/cli/cli.h"
+#include "core/cli/enroll.h"
 #include "core/cli/findings.h"
 #include "core/cli/pass.h"
 #include "core/cli/replay.h"
@@ -180,6 +181,12 @@ static int scan(struct assembly *a, const struct sense_conf *conf, const struct 
 	return on_host(a, conf, cli, sense_pass_run);
 }
 
+static int enroll(const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	char plugins[PATH_MAX];
+	return sense_enroll_run(cli, conf, sense_station_plugins_dir(conf, plugins));
+}
+
 static int with_worker(const struct sense_conf *conf, const struct sense_cli *cli,
                        int (*go)(struct assembly *, const struct sense_conf *, const struct sense_cli *))
 {
@@ -250,6 +257,9 @@ static int command(const struct sense_cli *cli)
 		break;
 	case SENSE_CLI_FINDINGS:
 		code = sense_findings_run(cli, &conf);
+		break;
+	case SENSE_CLI_ENROLL:
+		code = enroll(&conf, cli);
 		break;
 	default:
 		code = tool(&conf, cli);

@@ -61,6 +61,8 @@ enum sense_status sense_identity_request_der(const char *key, const char *name, 
 enum sense_status sense_identity_check(const struct sense_identity *identity, sense_error *err);
 enum sense_status sense_identity_certificate_take(struct sense_identity *identity, const uint8_t *der, size_t len,
                                                   sense_error *err);
+/* Whether the CA's certificate has this SHA-256 (of its DER). */
+bool sense_identity_is_ca(const struct sense_identity *identity, const uint8_t fingerprint[32]);
 /* When the certificate begins and ends, seconds since the epoch. */
 enum sense_status sense_identity_validity(const struct sense_identity *identity, int64_t *from, int64_t *until,
                                           sense_error *err);

@@ -92,10 +92,8 @@ enum sense_status sense_identity_request_der(const char *key, const char *name, 
 	return good ? SENSE_OK : fail(err, "cannot make a request for a certificate");
 }
 
-static enum sense_status pair_check(const struct sense_identity *identity, X509 *certificate, X509 *ca, EVP_PKEY *key,
-                                    sense_error *err)
+static enum sense_status pair_check(X509 *certificate, X509 *ca, EVP_PKEY *key, sense_error *err)
 {
-	(void)identity;
 	EVP_PKEY *ca_key = ca ? X509_get0_pubkey(ca) : NULL;
 	if (!certificate || !ca || !key || !ca_key)
 		return sense_fail(err, SENSE_E_FORMAT, "link", "a key or certificate cannot be read: enrol again");
@@ -110,7 +108,7 @@ enum sense_status sense_identity_check(const struct sense_identity *identity, se
 {
 	X509 *certificate = certificate_read(identity->certificate), *ca = certificate_read(identity->ca);
 	EVP_PKEY *key = key_read(identity->key);
-	enum sense_status status = pair_check(identity, certificate, ca, key, err);
+	enum sense_status status = pair_check(certificate, ca, key, err);
 	EVP_PKEY_free(key);
 	X509_free(ca);
 	X509_free(certificate);
@@ -130,6 +128,16 @@ enum sense_status sense_identity_certificate_take(struct sense_identity *identit
 	if (!good)
 		return sense_fail(err, SENSE_E_FORMAT, "link", "what the server sent is no certificate");
 	return sense_identity_check(identity, err);
+}
+
+bool sense_identity_is_ca(const struct sense_identity *identity, const uint8_t fingerprint[32])
+{
+	uint8_t digest[32];
+	unsigned len = sizeof digest;
+	X509 *ca = certificate_read(identity->ca);
+	bool same = ca && X509_digest(ca, EVP_sha256(), digest, &len) == 1 && !memcmp(digest, fingerprint, sizeof digest);
+	X509_free(ca);
+	return same;
 }
 
 static bool seconds_of(const ASN1_TIME *time, int64_t *out)

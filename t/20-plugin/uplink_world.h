@@ -229,7 +229,7 @@ static void findings_keep(struct sense_message_findings *message, uint32_t most)
 static void bad_answer(uint32_t id, enum bad bad)
 {
 	static const uint8_t huge[] = {0x94, 0x01, 0x00, 0xc0, 0xc6, 0x7f, 0xff, 0xff, 0xff};
-	const struct sense_message_reported lie = {.through = shared->through + 1000000};
+	const struct sense_message_reported lie = {.through = UINT64_MAX - 5};
 	switch (bad) {
 	case BAD_HUGE:
 		memcpy(answer.data + answer.len, huge, sizeof huge);
