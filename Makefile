@@ -62,6 +62,7 @@ PLUGIN_SRC_uplink := $(wildcard proto/message*.c) proto/rpc.c proto/wire.c
 # Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
 $(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
+FUZZ_LIBS_uplink_answer := $(PLUGIN_LIBS_uplink)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all

@@ -45,7 +45,7 @@ static enum sense_status token_take(struct attempt *attempt, sense_error *err)
 {
 	const char *why;
 	if (!sense_token_decode(attempt->config->token, &attempt->token, &why))
-		return sense_fail(err, SENSE_E_CONFIG, "link", "the token %s: copy it as a whole, it begins with sense1.", why);
+		return sense_fail(err, SENSE_E_CONFIG, "link", "the token %s", why);
 	for (unsigned i = 0; i < SENSE_TOKEN_ID; i++)
 		snprintf(attempt->secret + 2 * i, 3, "%02x", attempt->token.id[i]);
 	for (unsigned i = 0; i < SENSE_TOKEN_SECRET; i++)

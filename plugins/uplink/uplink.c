@@ -53,7 +53,7 @@ void tell_text(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, c
 	tell(u, kind, number, 0, text, strlen(text));
 }
 
-static void message_take(struct uplink *u, const uint8_t *message, size_t len)
+static void word_take(struct uplink *u, const uint8_t *message, size_t len)
 {
 	struct sense_uplink_head head;
 	uint64_t offset;
@@ -87,7 +87,7 @@ static void supervisor_take(struct uplink *u)
 			u->over = true;
 			return;
 		}
-		message_take(u, message, (size_t)got);
+		word_take(u, message, (size_t)got);
 	}
 }
 

@@ -165,8 +165,12 @@ __attribute__((unused)) static void agent_new(struct agent *agent, const struct 
 
 __attribute__((unused)) static void agent_free(struct agent *agent)
 {
+	char fleet[96];
 	sense_link_free(agent->link);
 	sense_spool_close(agent->spool);
+	snprintf(fleet, sizeof fleet, "%s/fleet", agent->dir);
+	remove_all(fleet);
+	remove_all(agent->spool_dir);
 	remove_all(agent->dir);
 }
 
