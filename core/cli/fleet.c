@@ -1,12 +1,15 @@
 #include "core/cli/fleet.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/version.h"
 #include "core/link/identity.h"
+#include "core/link/managed.h"
 
 #define ENROLLED_MS 2000u /* how often it is looked for */
 
@@ -15,7 +18,9 @@ struct sense_fleet {
 	struct sense_link_config how;
 	sense_link *link;
 	bool wanted;
+	bool observes;
 	unsigned left_ms;
+	char rule_id[SENSE_SHARED_RULE_ID_MAX];
 	char servers[SENSE_IDENTITY_SERVERS_MAX][SENSE_IDENTITY_SERVER_MAX];
 	const char *server[SENSE_IDENTITY_SERVERS_MAX];
 };
@@ -90,6 +95,54 @@ static void health(void *self, struct sense_message_heartbeat *out)
 	rules_health(config->crew, out);
 }
 
+static bool rule(void *self, uint32_t i, struct sense_message_rule *out)
+{
+	sense_fleet *fleet = self;
+	const struct sense_crew *crew = fleet->config.crew;
+	if (i >= sense_crew_rules(crew))
+		return false;
+	sense_shared_rule_id(&crew->member[0], i, fleet->rule_id);
+	*out = (struct sense_message_rule){.id = fleet->rule_id,
+	                                   .state = sense_crew_quarantined(crew, i) ? "quarantined" : "loaded"};
+	return true;
+}
+
+/* ---- policies of the server -------------------------------------------------------------------------- */
+
+/* As somebody who runs `sense-agent reload` would. */
+static void reload(void *self)
+{
+	(void)self;
+	kill(getpid(), SIGHUP);
+}
+
+void sense_fleet_loaded(sense_fleet *fleet, const struct sense_generations *all)
+{
+	struct sense_manifest manifest;
+	struct sense_bundle bundle;
+	const struct sense_attempt *last = &all->last;
+	bool over = last->result == SENSE_ATTEMPT_REFUSED || last->result == SENSE_ATTEMPT_CRASHED;
+	if (!fleet->link)
+		return;
+	/* Which attempt it was is told by what is in it. */
+	sense_bundle_init(&bundle);
+	if (!sense_managed_read(fleet->how.agent_dir, &manifest, &bundle, NULL) && !sense_bundle_seal(&bundle, NULL)) {
+		bool at_work = all->now.number && !strcmp(all->now.hash, bundle.hash);
+		if (at_work) {
+			fleet->observes = manifest.mode == SENSE_MANIFEST_OBSERVE;
+			sense_link_loaded(fleet->link, &manifest, true, NULL);
+		} else if (over && (all->now.saved_us || !strcmp(last->hash, bundle.hash))) {
+			sense_link_loaded(fleet->link, &manifest, false, last->problems_kept ? last->text.data : "they do not load");
+		}
+	}
+	sense_bundle_fini(&bundle);
+}
+
+bool sense_fleet_observes(const sense_fleet *fleet)
+{
+	return fleet && fleet->observes;
+}
+
 /* The uplink's process shares no memory with workers and sensors. */
 static void leave(void *self)
 {
@@ -150,6 +203,8 @@ sense_fleet *sense_fleet_new(const struct sense_fleet_config *config, sense_erro
 	    .self = fleet,
 	    .health = health,
 	    .leave = leave,
+	    .reload = reload,
+	    .rule = rule,
 	};
 	if (servers_take(fleet, sense_conf_text(conf, SENSE_CONF_UPLINK_SERVERS), err) ||
 	    (fleet->wanted && !link_begin(fleet, err))) {

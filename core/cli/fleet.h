@@ -8,7 +8,7 @@
 #include "core/conf/agent.h"
 #include "core/host/capture.h"
 #include "core/link/link.h"
-#include "core/proc/crew.h"
+#include "core/proc/generation.h"
 
 typedef struct sense_fleet sense_fleet;
 
@@ -26,6 +26,10 @@ struct sense_fleet_config {
 sense_fleet *sense_fleet_new(const struct sense_fleet_config *config, sense_error *err);
 void sense_fleet_free(sense_fleet *fleet); /* NULL is fine */
 void sense_fleet_look(sense_fleet *fleet, unsigned elapsed_ms);
+/* An attempt to load policies is over: where they were the server's, it is told what came of them. */
+void sense_fleet_loaded(sense_fleet *fleet, const struct sense_generations *all);
+/* The server's policies at work are only tried: what they find is to be told as observed. */
+bool sense_fleet_observes(const sense_fleet *fleet);
 const sense_link *sense_fleet_link(const sense_fleet *fleet); /* NULL: not enrolled, or not to report */
 
 #endif

@@ -48,10 +48,13 @@ static void spool_put(struct session *session, const struct sense_finding *findi
 static bool on_finding(void *self, const struct sense_finding *finding)
 {
 	struct session *session = self;
+	struct sense_finding told = *finding;
+	if (sense_fleet_observes(session->fleet))
+		told.action = "observe";
 	session->findings++;
-	spool_put(session, finding);
+	spool_put(session, &told);
 	if (session->run->cli->json)
-		sense_json_finding(&session->out.buf, finding);
+		sense_json_finding(&session->out.buf, &told);
 	/* Nobody reads it any more: the service goes on. */
 	if (session->run->cli->json)
 		sense_output_flush_when_full(&session->out);
@@ -73,6 +76,12 @@ static void on_control(void *self, const struct sense_supervisor_view *view,
 	    .link = sense_fleet_link(session->fleet)};
 	if (!sense_spool_answer(session->spool, request, out))
 		sense_status_answer(view, &live, request, out);
+}
+
+static void on_loaded(void *self, const struct sense_generations *all)
+{
+	struct session *session = self;
+	sense_fleet_loaded(session->fleet, all);
 }
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -238,6 +247,7 @@ int sense_run_run(const struct sense_run *run)
 	                                          .finding = on_finding,
 	                                          .message = on_message,
 	                                          .tick = on_tick,
+	                                          .loaded = on_loaded,
 	                                          .control = on_control};
 	/* The sensor process first: what it need not have is not open yet. */
 	if (!host_open(&session, &job, &err) || !spool_open(&session, &err) ||

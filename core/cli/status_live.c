@@ -106,6 +106,7 @@ static void link_json(const sense_link *link, struct sense_json *json)
 	sense_json_member_bool(json, "connected", status.connected);
 	sense_json_member(json, "server", *status.server ? status.server : NULL);
 	sense_json_member(json, "since", time_text(status.since_us, when));
+	sense_json_member_uint(json, "policies", status.policies);
 	sense_json_member_uint(json, "through", status.through);
 	sense_json_member_uint(json, "waiting", status.waiting);
 	sense_json_member_uint(json, "refused", status.refused);
@@ -199,6 +200,8 @@ static void link_text(const sense_link *link, struct sense_buf *out)
 	                 status.connected ? "connected to " : "not connected", status.connected ? status.server : "",
 	                 time_text(status.since_us, when), status.waiting, status.sessions,
 	                 status.sessions == 1 ? "" : "s");
+	if (status.policies)
+		sense_buf_printf(out, "             policies of generation %" PRIu64 " are the server's\n", status.policies);
 	if (*status.problem && (!status.connected || status.problem_us > status.since_us))
 		sense_buf_printf(out, "             %s: %s\n", time_text(status.problem_us, when), status.problem);
 }

@@ -45,6 +45,7 @@ static void register_put(const sense_link *link, struct sense_wire_writer *write
 	    .os = link->os,
 	    .kernel = *link->kernel ? link->kernel : NULL,
 	    .arch = *link->arch ? link->arch : NULL,
+	    .policy = link->policies.at_work,
 	};
 	sense_message_put_register(writer, &message);
 }
@@ -55,6 +56,7 @@ static void heartbeat_put(const sense_link *link, struct sense_wire_writer *writ
 	message = (struct sense_message_heartbeat){0};
 	if (link->config.health)
 		link->config.health(link->config.self, &message);
+	message.policy = link->policies.at_work;
 	message.time = sense_clock_us();
 	message.uptime = (message.time - link->began_us) / 1000000;
 	sense_message_put_heartbeat(writer, &message);

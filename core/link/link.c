@@ -57,6 +57,7 @@ static void disconnected(sense_link *link)
 		link->status.since_us = sense_clock_us();
 	link->status.connected = false;
 	link->wanting = false;
+	sense_link_policies_down(link);
 }
 
 void sense_link_anew(sense_link *link)
@@ -224,6 +225,23 @@ static void done_take(sense_link *link, const struct sense_uplink_head *head, co
 		sense_link_renew_failed(link, link->status.problem);
 }
 
+static bool policy_take(sense_link *link, const struct sense_uplink_head *head, const uint8_t *data, size_t len)
+{
+	switch (head->kind) {
+	case SENSE_UPLINK_POLICY:
+		sense_link_policies_wanted(link, head->sequence);
+		return true;
+	case SENSE_UPLINK_MANIFEST:
+		sense_link_policies_manifest(link, head->sequence, data, len);
+		return true;
+	case SENSE_UPLINK_PIECE:
+		sense_link_policies_piece(link, head->sequence, data, len);
+		return true;
+	default:
+		return head->kind == SENSE_UPLINK_ALIVE || head->kind == SENSE_UPLINK_COMMAND;
+	}
+}
+
 /* False: the process acts against the rules. */
 static bool message_take(sense_link *link, const uint8_t *message, size_t len)
 {
@@ -257,14 +275,8 @@ static bool message_take(sense_link *link, const uint8_t *message, size_t len)
 	case SENSE_UPLINK_RENEWED:
 		sense_link_renewed(link, message, len);
 		return true;
-	case SENSE_UPLINK_ALIVE:
-	case SENSE_UPLINK_POLICY:
-	case SENSE_UPLINK_MANIFEST:
-	case SENSE_UPLINK_PIECE:
-	case SENSE_UPLINK_COMMAND:
-		return true;
 	default:
-		return false;
+		return policy_take(link, &head, message, len);
 	}
 }
 
@@ -304,6 +316,7 @@ void sense_link_look(sense_link *link, unsigned elapsed_ms)
 		ended(link, "did nothing for two minutes and was killed");
 	acknowledge(link);
 	feed(link);
+	sense_link_policies_look(link);
 	sense_link_renew_look(link, elapsed_ms);
 }
 
@@ -322,6 +335,7 @@ sense_link *sense_link_new(const struct sense_link_config *config, sense_error *
 		return NULL;
 	}
 	sense_link_health_init(link);
+	sense_link_policies_init(link);
 	return link;
 }
 
@@ -334,6 +348,7 @@ void sense_link_free(sense_link *link)
 	if (link->status.pid)
 		sense_link_process_end(link->status.pid, link->fd);
 	acknowledge(link);
+	sense_buf_fini(&link->policies.bundle);
 	OPENSSL_cleanse(link, sizeof *link);
 	free(link);
 }
@@ -346,4 +361,5 @@ void sense_link_status(const sense_link *link, struct sense_link_status *out)
 		sense_spool_stats(link->config.spool, &stats);
 	out->waiting = stats.findings + stats.waiting;
 	out->certificate_until = link->until;
+	out->policies = link->policies.at_work.generation;
 }

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #include "core/spool/spool.h"
-#include "proto/message.h"
+#include "proto/manifest.h"
 
 #define SENSE_LINK_TEXT_MAX 256u
 
@@ -33,6 +33,10 @@ struct sense_link_config {
 	void (*health)(void *self, struct sense_message_heartbeat *out);
 	/* In the uplink's process, before all else. May be NULL. */
 	void (*leave)(void *self);
+	/* Policies from the server lie on the disk (core/link/managed.h) and are to be put to work. May be NULL. */
+	void (*reload)(void *self);
+	/* Rule number i of those at work, its texts good until the next call. False: there is none. May be NULL. */
+	bool (*rule)(void *self, uint32_t i, struct sense_message_rule *out);
 };
 
 typedef struct sense_link sense_link;
@@ -42,6 +46,9 @@ sense_link *sense_link_new(const struct sense_link_config *config, sense_error *
 void sense_link_free(sense_link *link); /* NULL is fine; ends the process */
 /* What is due, ten times a second or so. elapsed_ms: since the last call. */
 void sense_link_look(sense_link *link, unsigned elapsed_ms);
+
+/* Policies of the server were loaded, or refused, problem then says why: the server is told. */
+void sense_link_loaded(sense_link *link, const struct sense_manifest *manifest, bool loaded, const char *problem);
 
 struct sense_link_status {
 	char agent[40], organization[40];
@@ -57,6 +64,7 @@ struct sense_link_status {
 	char problem[SENSE_LINK_TEXT_MAX]; /* the latest; "": there was none yet */
 	uint64_t problem_us;
 	int64_t certificate_until; /* seconds since the epoch */
+	uint64_t policies;         /* generation of the server's policies that is at work; 0: none is */
 };
 void sense_link_status(const sense_link *link, struct sense_link_status *out);
 

@@ -23,6 +23,8 @@ enum sense_status sense_link_identity_look(sense_link *link, sense_error *err)
 	if (!status) {
 		memcpy(link->status.agent, identity->agent, sizeof identity->agent);
 		memcpy(link->status.organization, identity->organization, sizeof identity->organization);
+		memcpy(link->trust.organization, identity->organization, sizeof link->trust.organization);
+		memcpy(link->trust.key, identity->policy_key, sizeof link->trust.key);
 	}
 	sense_identity_clear(identity);
 	free(identity);

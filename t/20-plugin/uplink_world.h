@@ -102,13 +102,19 @@ static EVP_PKEY *key_of(const char *pem)
 	return key;
 }
 
+/* Who signs policies; NULL: nobody. */
+static EVP_PKEY *policy_key;
+
 /* An agent enrolled with this authority, whose certificate has this time. */
 __attribute__((unused)) static void enrolled(const char *dir, const struct authority *by, const char *server,
                                              long from_s, long until_s)
 {
 	static struct sense_identity identity;
 	sense_error err;
+	size_t len = sizeof identity.policy_key;
 	identity = (struct sense_identity){.agent = AGENT, .organization = ORGANIZATION};
+	if (policy_key)
+		EVP_PKEY_get_raw_public_key(policy_key, identity.policy_key, &len);
 	sense_identity_servers_add(&identity, server);
 	sense_identity_key_make(identity.key, &err);
 	EVP_PKEY *key = key_of(identity.key);
@@ -153,6 +159,15 @@ struct shared {
 	_Atomic uint32_t rows_max, bytes_max, heartbeat;
 	_Atomic int notify; /* so many notifications with each batch */
 	char version[64], host[256], os[128]; /* as the latest agent registered */
+	/* policies */
+	_Atomic uint64_t generation; /* 0: none */
+	uint8_t hash[32], signature[64], manifest[4096], bundle[1 << 20];
+	size_t manifest_len, bundle_len, piece;
+	_Atomic uint32_t pieces;
+	_Atomic uint64_t told; /* generation of the latest acknowledgement */
+	_Atomic int told_loaded;
+	_Atomic uint32_t told_rules;
+	char told_problem[512], told_rule[128];
 };
 static struct shared *shared;
 
@@ -305,6 +320,58 @@ static void findings_answer(const struct sense_rpc_message *call)
 	unlock();
 }
 
+static struct sense_message_policy policy_offered(void)
+{
+	struct sense_message_policy policy = {.generation = shared->generation};
+	memcpy(policy.hash, shared->hash, sizeof policy.hash);
+	return policy;
+}
+
+static void policies_answer(const struct sense_rpc_message *call)
+{
+	struct sense_message_get_policies asked;
+	const char *why;
+	char storage[256];
+	if (!sense_message_get_get_policies(call->body, call->body_len, storage, &asked, &why) ||
+	    asked.offset > shared->bundle_len) {
+		answer_error(call->id, "invalid", 0, 0);
+		return;
+	}
+	size_t left = shared->bundle_len - asked.offset, most = shared->piece ? shared->piece : 20000;
+	const struct sense_message_policies policies = {
+	    .policy = policy_offered(),
+	    .manifest = {shared->manifest, shared->manifest_len},
+	    .signature = {shared->signature, 64},
+	    .size = shared->bundle_len,
+	    .offset = asked.offset,
+	    .bytes = {shared->bundle + asked.offset, left < most ? left : most},
+	};
+	sense_rpc_put_result(&answer, call->id);
+	sense_message_put_policies(&answer, &policies);
+	shared->pieces++;
+}
+
+static void acknowledged_answer(const struct sense_rpc_message *call)
+{
+	static char storage[65536 + SENSE_MESSAGE_STORAGE_EXTRA];
+	struct sense_message_acknowledge message;
+	struct sense_message_rule rule;
+	const char *why;
+	if (!sense_message_get_acknowledge(call->body, call->body_len, storage, &message, &why)) {
+		answer_error(call->id, "invalid", 0, 0);
+		return;
+	}
+	shared->told_rules = message.count;
+	shared->told_rule[0] = '\0';
+	while (sense_message_rule_next(&message, &rule))
+		snprintf(shared->told_rule, sizeof shared->told_rule, "%s %s", rule.id, rule.state);
+	snprintf(shared->told_problem, sizeof shared->told_problem, "%s", message.problem ? message.problem : "");
+	shared->told_loaded = message.loaded;
+	shared->told = message.policy.generation;
+	sense_rpc_put_result(&answer, call->id);
+	sense_message_put_nothing(&answer);
+}
+
 static void registered_answer(const struct sense_rpc_message *call)
 {
 	static char storage[65536];
@@ -323,7 +390,8 @@ static void registered_answer(const struct sense_rpc_message *call)
 	                                                    .heartbeat = shared->heartbeat,
 	                                                    .through = shared->through,
 	                                                    .batch_rows = shared->rows_max,
-	                                                    .batch_bytes = shared->bytes_max};
+	                                                    .batch_bytes = shared->bytes_max,
+	                                                    .policy = policy_offered()};
 	sense_rpc_put_result(&answer, call->id);
 	sense_message_put_registered(&answer, &registered);
 	shared->sessions++;
@@ -356,7 +424,7 @@ static void renew_answer(const struct peer *peer, const struct sense_rpc_message
 /* Into `answer`, which stays empty when it is held. */
 static void call_answer(const struct peer *peer, const struct sense_rpc_message *call)
 {
-	const struct sense_message_beat beat = {.time = sense_clock_us()};
+	const struct sense_message_beat beat = {.time = sense_clock_us(), .policy = policy_offered()};
 	if (sense_wire_is(&call->method, SENSE_METHOD_FINDINGS)) {
 		for (int i = 0; i < shared->notify; i++) {
 			sense_rpc_put_notification(&answer, i % 2 ? "SomethingNew" : SENSE_NOTIFY_COMMAND);
@@ -372,6 +440,10 @@ static void call_answer(const struct peer *peer, const struct sense_rpc_message 
 		shared->heartbeats++;
 		sense_rpc_put_result(&answer, call->id);
 		sense_message_put_beat(&answer, &beat);
+	} else if (sense_wire_is(&call->method, SENSE_METHOD_POLICIES)) {
+		policies_answer(call);
+	} else if (sense_wire_is(&call->method, SENSE_METHOD_ACKNOWLEDGE)) {
+		acknowledged_answer(call);
 	} else if (sense_wire_is(&call->method, SENSE_METHOD_COMMANDS)) {
 		const struct sense_message_commands none = {0};
 		shared->command_asks++;
