@@ -40,7 +40,7 @@ BEGIN
 	END IF;
 	RETURN QUERY
 		SELECT p.through, w.generation, w.hash FROM sense.agent_progress p
-		LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w ON true
+		LEFT JOIN sense.wanted_policy(org, ARRAY[agent_register.agent]) w ON true
 		WHERE p.org_id = org AND p.agent_id = agent;
 END
 $$;
@@ -64,7 +64,7 @@ BEGIN
 		SELECT w.generation, w.hash, (
 			SELECT count(*)::integer FROM sense.commands c
 			WHERE c.org_id = org AND c.agent_id = agent AND c.status IS NULL AND c.expires_at > now())
-		FROM (SELECT) AS one LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w ON true;
+		FROM (SELECT) AS one LEFT JOIN sense.wanted_policy(org, ARRAY[agent_heartbeat.agent]) w ON true;
 END
 $$;
 
