@@ -120,7 +120,8 @@ sub workers {
 		my $line = <$in> // next;
 		push @found, $1 if $line =~ /^(\d+) \(.*\) (?!Z)\S (\d+)/s && $2 == $handle->{pid};
 	}
-	return sort { $a <=> $b } @found;
+	@found = sort { $a <=> $b } @found;
+	return @found;
 }
 
 # ---- talking to it -----------------------------------------------------------------------------------------
