@@ -9,7 +9,8 @@ say       = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 PKGS     := luajit openssl libseccomp msgpack
 SERVER_PKGS := libpq hiredis jansson
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(SERVER_PKGS))
+# Not hiredis, which would rename pread and its like (_FILE_OFFSET_BITS) for all.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(filter-out hiredis,$(SERVER_PKGS)))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lev -llmdb -lm -ldl -lpthread
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -39,7 +40,7 @@ BENCH_SRC  := $(wildcard t/bench/*.c)
 LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(LUA_EMBED:%.lua=$(B)/%.lua.o)
 AGENT      := $(B)/sense-agent
 SERVER     := $(SERVER_MAIN:server/main.c=$(B)/sense-server)
-SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o)
+SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o) $(if $(wildcard server/migrations/*.sql),$(B)/server/migrations.o)
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%) $(SERVER_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
@@ -48,7 +49,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
-FUZZ_SERVER := http_gate connection
+FUZZ_SERVER := csr signer http_gate connection transcode
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
@@ -83,7 +84,8 @@ $(B)/%.o: %.c $(B)/flags
 # What objects depend on beside their source: these files change when their text does.
 $(B)/flags:   TEXT = $(CC) $(CFLAGS) $(LDFLAGS)
 $(B)/version: TEXT = $(NUMBER) $(VERSION)
-$(B)/flags $(B)/version: FORCE
+$(B)/migrations: TEXT = $(MIGRATIONS)
+$(B)/flags $(B)/version $(B)/migrations: FORCE
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
 $(B)/core/cli/cli.o $(B)/core/base/version.o: $(B)/version
@@ -96,6 +98,17 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	$(call say,EMBED,$<)
 	$(Q)printf '.section .rodata,"a",@progbits\n.global sense_lua_$*_begin, sense_lua_$*_end\nsense_lua_$*_begin:\n.incbin "$<"\nsense_lua_$*_end:\n.byte 0\n.section .note.GNU-stack,"",@progbits\n' | \
 	  $(CC) -c -x assembler -o $@ -
+
+# Migrations become one object: their texts, and a table of name, begin and end (server/store/migrate.c).
+MIGRATIONS := $(wildcard server/migrations/*.sql)
+$(B)/server/migrations.o: $(MIGRATIONS) $(B)/flags $(B)/migrations
+	@mkdir -p $(@D)
+	$(call say,EMBED,server/migrations)
+	$(Q){ n=0; echo '.section .rodata,"a",@progbits'; for f in $(sort $(filter %.sql,$^)); do n=$$((n + 1)); \
+	  printf '.Lname%s: .asciz "%s"\n.Lbegin%s: .incbin "%s"\n.Lend%s: .byte 0\n' $$n $${f##*/} $$n $$f $$n; done; \
+	  printf '.section .data.rel.ro,"aw",@progbits\n.balign 16\n.global sense_migrations\n.hidden sense_migrations\nsense_migrations:\n'; \
+	  for i in $$(seq $$n); do echo ".dc.a .Lname$$i, .Lbegin$$i, .Lend$$i"; done; \
+	  printf '.dc.a 0, 0, 0\n.section .note.GNU-stack,"",@progbits\n'; } | $(CC) -c -x assembler -o $@ -
 
 # NAME.bpf.c of a plugin is for the kernel; the plugin holds it as the symbols NAME_bpf_begin and _end.
 BPF_CLANG ?= clang

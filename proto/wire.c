@@ -391,6 +391,10 @@ enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader)
 		return SENSE_WIRE_KIND_NUMBER;
 	if ((first & 0xe0) == 0xa0 || (first >= 0xd9 && first <= 0xdb))
 		return SENSE_WIRE_KIND_STRING;
+	if ((first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd)
+		return SENSE_WIRE_KIND_ARRAY;
+	if ((first & 0xf0) == 0x80 || first == 0xde || first == 0xdf)
+		return SENSE_WIRE_KIND_MAP;
 	return SENSE_WIRE_KIND_OTHER;
 }
 
@@ -478,8 +482,7 @@ bool sense_wire_skip(struct sense_wire_reader *reader)
 
 bool sense_wire_get_map_span(struct sense_wire_reader *reader, const uint8_t **data, size_t *len)
 {
-	uint8_t first = head(reader);
-	if (reader->at < reader->end && (first & 0xf0) != 0x80 && first != 0xde && first != 0xdf)
+	if (reader->at < reader->end && sense_wire_kind(reader) != SENSE_WIRE_KIND_MAP)
 		return sense_wire_fail(reader, "has a value of the wrong type");
 	*data = reader->at;
 	if (!sense_wire_skip(reader))

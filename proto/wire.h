@@ -94,6 +94,8 @@ enum sense_wire_kind {
 	SENSE_WIRE_KIND_BOOL,
 	SENSE_WIRE_KIND_NUMBER,
 	SENSE_WIRE_KIND_STRING,
+	SENSE_WIRE_KIND_ARRAY,
+	SENSE_WIRE_KIND_MAP,
 	SENSE_WIRE_KIND_OTHER
 };
 enum sense_wire_kind sense_wire_kind(const struct sense_wire_reader *reader); /* of the next value */

@@ -33,7 +33,7 @@ for my $file (@sources) {
 is_deeply(\@against, [], 'includes follow proto <- core <- lua <- server; plugins see sense_plugin.h alone');
 
 my $cc = $ENV{CC} || 'gcc';
-my $cflags = `pkg-config --cflags luajit openssl libseccomp msgpack libpq hiredis jansson`;
+my $cflags = `pkg-config --cflags luajit openssl libseccomp msgpack libpq jansson`;
 chomp $cflags;
 for my $header (grep { /\.h$/ && !m{^plugins/} } @sources) {
 	my $out = `$cc -std=gnu11 -Wall -Wextra -Werror -I. -D_GNU_SOURCE $cflags -fsyntax-only -x c $header 2>&1`;
