@@ -207,7 +207,7 @@ enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *fil
 {
 	struct files files = {conf, report};
 	unsigned before = report->count;
-	const char *main_file = file ? file : SENSE_CONF_MAIN;
+	const char *main_file = file ? file : conf->spec->file;
 	file_load(&files, main_file, !file);
 	dropins_load(&files, main_file, !file);
 	unsigned found = report->count - before;

@@ -1,5 +1,5 @@
 /*
- * The configuration files of an agent: a main file, and a directory of files beside it.
+ * The configuration files of a program: a main file, and a directory of files beside it.
  *
  * FILE.lua has its drop-ins in FILE.d/: those named *.lua and not hidden, in the order of their bytes (as
  * `LC_ALL=C ls` has them), each over the one before and all over the main file. A package or a fleet
@@ -16,11 +16,10 @@
 
 #include "core/conf/conf.h"
 
-#define SENSE_CONF_MAIN "/etc/sense/agent.lua"
 #define SENSE_CONF_DROPINS_MAX 64
 
 /*
- * Sets what the files give. file: the main one, which must be there; NULL: SENSE_CONF_MAIN, which need not.
+ * Sets what the files give. file: the main one, which must be there; NULL: that of the spec, which need not.
  * Every file is read even when one is wrong: the report holds what is wrong in any of them.
  */
 enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file,

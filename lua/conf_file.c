@@ -52,7 +52,7 @@ static enum sense_status set_entry(lua_State *L, struct load *load, int entry, c
 	if (!lua_istable(L, -1))
 		return sense_fail(why, SENSE_E_CONFIG, "config", "takes a text, a number or a list");
 	size_t count = lua_objlen(L, -1);
-	if (!count && sense_conf_is_group(key))
+	if (!count && sense_conf_is_group(load->conf, key))
 		return SENSE_OK; /* a group of which nothing is set */
 	if (count > SENSE_CONF_LIST_MAX)
 		return sense_fail(why, SENSE_E_CONFIG, "config", "more than %d values", SENSE_CONF_LIST_MAX);

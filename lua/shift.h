@@ -5,7 +5,7 @@
 #ifndef SENSE_LUA_SHIFT_H
 #define SENSE_LUA_SHIFT_H
 
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/proc/worker.h"
 
 /* What the run wants of its workers. */

@@ -6,7 +6,7 @@
 #ifndef SENSE_LUA_STATION_H
 #define SENSE_LUA_STATION_H
 
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/engine/engine.h"
 #include "core/rules/memory.h"
 #include "lua/policy.h"

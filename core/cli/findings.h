@@ -15,7 +15,7 @@
 #define SENSE_CLI_FINDINGS_H
 
 #include "core/cli/cli.h"
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/proc/control.h"
 #include "core/spool/spool.h"
 

@@ -6,7 +6,7 @@
 #define SENSE_CLI_RUN_H
 
 #include "core/cli/cli.h"
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/proc/supervisor.h"
 
 struct sense_run {

@@ -9,55 +9,28 @@
 
 #define TEXT_MAX 4096
 
-struct key {
-	const char *name;
-	enum sense_conf_type type;
-	const char *initial;
-	double low, high;
-	const char *words;
-	const char *doc;
-};
-
-#define KEY(id, name, type, initial, low, high, words, doc) \
-	[SENSE_CONF_##id] = {name, SENSE_CONF_##type, initial, low, high, words, doc},
-static const struct key keys[SENSE_CONF_COUNT] = {SENSE_CONF_KEYS(KEY)};
-
-const char *sense_conf_name(enum sense_conf_key key)
+static enum sense_status find(const struct sense_conf_spec *spec, const char *name, unsigned *key, sense_error *err)
 {
-	return keys[key].name;
-}
-
-enum sense_conf_type sense_conf_type(enum sense_conf_key key)
-{
-	return keys[key].type;
-}
-
-const char *sense_conf_doc(enum sense_conf_key key)
-{
-	return keys[key].doc;
-}
-
-static enum sense_status find(const char *name, enum sense_conf_key *key, sense_error *err)
-{
-	const char *names[SENSE_CONF_COUNT + 1];
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
-		if (!strcmp(keys[i].name, name)) {
-			*key = (enum sense_conf_key)i;
+	const char *names[SENSE_CONF_KEYS_MAX + 1];
+	for (unsigned i = 0; i < spec->count; i++) {
+		if (!strcmp(spec->keys[i].name, name)) {
+			*key = i;
 			return SENSE_OK;
 		}
-		names[i] = keys[i].name;
+		names[i] = spec->keys[i].name;
 	}
-	names[SENSE_CONF_COUNT] = NULL;
+	names[spec->count] = NULL;
 	const char *near = strlen(name) <= 64 ? sense_nearest(name, names) : NULL;
 	return sense_fail(err, SENSE_E_CONFIG, "config", "unknown key%s%s%s", near ? ", did you mean '" : "",
 			  near ? near : "", near ? "'?" : "");
 }
 
-bool sense_conf_is_group(const char *name)
+bool sense_conf_is_group(const struct sense_conf *conf, const char *name)
 {
+	const struct sense_conf_spec *spec = conf->spec;
 	size_t len = strlen(name);
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++)
-		if (!strncmp(keys[i].name, name, len) && keys[i].name[len] == '.')
+	for (unsigned i = 0; i < spec->count; i++)
+		if (!strncmp(spec->keys[i].name, name, len) && spec->keys[i].name[len] == '.')
 			return true;
 	return false;
 }
@@ -89,7 +62,7 @@ static bool whole_number(const char *text, uint64_t *out)
 	return true;
 }
 
-static void limit_format(const struct key *key, double limit, char *out, size_t cap)
+static void limit_format(const struct sense_conf_about *key, double limit, char *out, size_t cap)
 {
 	if (key->type == SENSE_CONF_BYTES)
 		sense_bytes_format(limit, out, cap);
@@ -99,7 +72,7 @@ static void limit_format(const struct key *key, double limit, char *out, size_t 
 		snprintf(out, cap, "%.0f", limit);
 }
 
-static enum sense_status parse_number(const struct key *key, const char *text, uint64_t *out,
+static enum sense_status parse_number(const struct sense_conf_about *key, const char *text, uint64_t *out,
 				      sense_error *err)
 {
 	static const char *const example[] = {
@@ -122,7 +95,7 @@ static enum sense_status parse_number(const struct key *key, const char *text, u
 			  high);
 }
 
-static enum sense_status parse_choice(const struct key *key, const char *text, uint64_t *out,
+static enum sense_status parse_choice(const struct sense_conf_about *key, const char *text, uint64_t *out,
 				      sense_error *err)
 {
 	int word = word_find(key->words, text);
@@ -140,8 +113,9 @@ static enum sense_status no_memory(sense_error *err)
 
 static enum sense_status split(struct sense_conf *conf, struct sense_conf_value *value, sense_error *err)
 {
+	const char separator[] = {conf->spec->separator, '\0'};
 	for (const char *p = value->text; *p;) {
-		size_t len = strcspn(p, ":");
+		size_t len = strcspn(p, separator);
 		if (len) {
 			if (value->count == SENSE_CONF_LIST_MAX)
 				return sense_fail(err, SENSE_E_CONFIG, "config", "more than %d values",
@@ -151,7 +125,7 @@ static enum sense_status split(struct sense_conf *conf, struct sense_conf_value 
 				return no_memory(err);
 			value->items[value->count++] = item;
 		}
-		p += len + (p[len] == ':');
+		p += len + (p[len] != '\0');
 	}
 	return SENSE_OK;
 }
@@ -160,8 +134,8 @@ enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, cons
 				 const char *origin, sense_error *err)
 {
 	struct sense_conf_value value = {.count = 0};
-	enum sense_conf_key key;
-	enum sense_status status = find(name, &key, err);
+	unsigned key;
+	enum sense_status status = find(conf->spec, name, &key, err);
 	if (status)
 		return status;
 	if (strlen(text) > TEXT_MAX)
@@ -170,12 +144,13 @@ enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, cons
 	value.origin = sense_arena_strndup(&conf->arena, origin, strlen(origin));
 	if (!value.text || !value.origin)
 		return no_memory(err);
-	if (keys[key].type == SENSE_CONF_CHOICE)
-		status = parse_choice(&keys[key], text, &value.number, err);
-	else if (keys[key].type == SENSE_CONF_LIST)
+	const struct sense_conf_about *about = &conf->spec->keys[key];
+	if (about->type == SENSE_CONF_CHOICE)
+		status = parse_choice(about, text, &value.number, err);
+	else if (about->type == SENSE_CONF_LIST)
 		status = split(conf, &value, err);
-	else if (keys[key].type != SENSE_CONF_TEXT)
-		status = parse_number(&keys[key], text, &value.number, err);
+	else if (about->type != SENSE_CONF_TEXT)
+		status = parse_number(about, text, &value.number, err);
 	if (!status)
 		conf->values[key] = value;
 	return status;
@@ -186,31 +161,37 @@ enum sense_status sense_conf_set_list(struct sense_conf *conf, const char *name,
 {
 	char joined[TEXT_MAX + 1];
 	size_t len = 0;
-	enum sense_conf_key key;
-	enum sense_status status = find(name, &key, err);
+	unsigned key;
+	enum sense_status status = find(conf->spec, name, &key, err);
 	if (status)
 		return status;
-	if (keys[key].type != SENSE_CONF_LIST)
+	const char separator = conf->spec->separator;
+	if (conf->spec->keys[key].type != SENSE_CONF_LIST)
 		return sense_fail(err, SENSE_E_CONFIG, "config", "takes one value, not a list");
 	joined[0] = '\0';
 	for (unsigned i = 0; i < count; i++) {
 		size_t item = strlen(items[i]);
-		if (strchr(items[i], ':'))
-			return sense_fail(err, SENSE_E_CONFIG, "config", "'%.60s' holds a ':'", items[i]);
+		if (strchr(items[i], separator))
+			return sense_fail(err, SENSE_E_CONFIG, "config", "'%.60s' holds a '%c'", items[i], separator);
 		if (item + 2 > sizeof joined - len)
 			return sense_fail(err, SENSE_E_CONFIG, "config", "longer than %d bytes", TEXT_MAX);
-		len += (size_t)snprintf(joined + len, sizeof joined - len, "%s%s", i ? ":" : "", items[i]);
+		if (i)
+			joined[len++] = separator;
+		len += (size_t)snprintf(joined + len, sizeof joined - len, "%s", items[i]);
 	}
 	return sense_conf_set(conf, name, joined, origin, err);
 }
 
-enum sense_status sense_conf_init(struct sense_conf *conf, sense_error *err)
+enum sense_status sense_conf_init(struct sense_conf *conf, const struct sense_conf_spec *spec, sense_error *err)
 {
 	memset(conf, 0, sizeof *conf);
+	conf->spec = spec;
 	sense_arena_init(&conf->arena, (size_t)4 << 20);
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
+	if (spec->count > SENSE_CONF_KEYS_MAX)
+		return sense_fail(err, SENSE_E_INTERNAL, "config", "more than %d keys", SENSE_CONF_KEYS_MAX);
+	for (unsigned i = 0; i < spec->count; i++) {
 		enum sense_status status =
-		    sense_conf_set(conf, keys[i].name, keys[i].initial, "default", err);
+		    sense_conf_set(conf, spec->keys[i].name, spec->keys[i].initial, "default", err);
 		if (status)
 			return status;
 	}
@@ -223,9 +204,9 @@ void sense_conf_fini(struct sense_conf *conf)
 }
 
 /* SENSE_FLOW_IDLE_TIMEOUT for flow.idle_timeout. */
-static void variable_of(const char *name, char *out, size_t cap)
+static void variable_of(const struct sense_conf_spec *spec, unsigned key, char *out, size_t cap)
 {
-	size_t len = (size_t)snprintf(out, cap, "SENSE_%s", name);
+	size_t len = (size_t)snprintf(out, cap, "%s%s", spec->prefix, spec->keys[key].name);
 	for (size_t i = 0; i < len && i < cap; i++)
 		out[i] = out[i] == '.' ? '_' : (char)toupper((unsigned char)out[i]);
 }
@@ -233,17 +214,18 @@ static void variable_of(const char *name, char *out, size_t cap)
 enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *environment,
 					 struct sense_report *report, sense_error *err)
 {
+	const struct sense_conf_spec *spec = conf->spec;
 	unsigned before = report->count;
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
+	for (unsigned i = 0; i < spec->count; i++) {
 		char variable[80], origin[100];
-		variable_of(keys[i].name, variable, sizeof variable);
+		variable_of(spec, i, variable, sizeof variable);
 		size_t len = strlen(variable);
 		for (char *const *entry = environment; *entry; entry++) {
 			struct sense_error why;
 			if (strncmp(*entry, variable, len) || (*entry)[len] != '=')
 				continue;
 			snprintf(origin, sizeof origin, "environment %s", variable);
-			if (!sense_conf_set(conf, keys[i].name, *entry + len + 1, origin, &why))
+			if (!sense_conf_set(conf, spec->keys[i].name, *entry + len + 1, origin, &why))
 				continue;
 			struct sense_problem problem = {.key = variable, .message = why.message};
 			sense_report_add(report, &problem);
@@ -255,17 +237,17 @@ enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *e
 			  report->count - before, report->count - before == 1 ? "" : "s");
 }
 
-const char *sense_conf_text(const struct sense_conf *conf, enum sense_conf_key key)
+const char *sense_conf_text(const struct sense_conf *conf, unsigned key)
 {
 	return conf->values[key].text;
 }
 
-uint64_t sense_conf_number(const struct sense_conf *conf, enum sense_conf_key key)
+uint64_t sense_conf_number(const struct sense_conf *conf, unsigned key)
 {
 	return conf->values[key].number;
 }
 
-const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_conf_key key, unsigned *count)
+const char *const *sense_conf_list(const struct sense_conf *conf, unsigned key, unsigned *count)
 {
 	*count = conf->values[key].count;
 	return conf->values[key].items;
@@ -286,7 +268,7 @@ static void print_text(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static void print_value(FILE *out, const struct key *key, const struct sense_conf_value *value)
+static void print_value(FILE *out, const struct sense_conf_about *key, const struct sense_conf_value *value)
 {
 	if (key->type == SENSE_CONF_NUMBER) {
 		fprintf(out, "%llu", (unsigned long long)value->number);
@@ -314,11 +296,12 @@ static const char *group_print(FILE *out, const char *name, const char **open)
 	return name + len + 1;
 }
 
-/* Keys of one group stand together in SENSE_CONF_KEYS, so a group is printed as one table. */
+/* Keys of one group stand together, so a group is printed as one table. */
 void sense_conf_print(const struct sense_conf *conf, FILE *out)
 {
+	const struct sense_conf_about *keys = conf->spec->keys;
 	const char *open = NULL;
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
+	for (unsigned i = 0; i < conf->spec->count; i++) {
 		fprintf(out, "  %s = ", group_print(out, keys[i].name, &open));
 		print_value(out, &keys[i], &conf->values[i]);
 		fprintf(out, ", -- %s (%s)\n", keys[i].doc, conf->values[i].origin);
@@ -326,7 +309,7 @@ void sense_conf_print(const struct sense_conf *conf, FILE *out)
 	fputs("}\n", out);
 }
 
-static void range_print(FILE *out, const struct key *key)
+static void range_print(FILE *out, const struct sense_conf_about *key)
 {
 	char low[32], high[32];
 	if (key->type == SENSE_CONF_CHOICE)
@@ -340,21 +323,26 @@ static void range_print(FILE *out, const struct key *key)
 	fprintf(out, "; %s to %s", low, high);
 }
 
-void sense_conf_print_example(FILE *out)
+void sense_conf_print_example(const struct sense_conf_spec *spec, FILE *out)
 {
 	struct sense_conf defaults;
+	const struct sense_conf_about *keys = spec->keys;
 	const char *open = NULL;
-	fputs("-- Configuration of sense-agent. Each setting is shown with its default: take out the \"-- \"\n"
-	      "-- before the name of one that you change.\n"
-	      "--\n"
-	      "-- Read as /etc/sense/agent.lua, and after it, each over the one before, the files of\n"
-	      "-- /etc/sense/agent.d/*.lua in the order of their names; then SENSE_FLOW_MAX=... of the\n"
-	      "-- environment for flow.max, and --set of the command line. `sense-agent config` shows what came\n"
-	      "-- of it, and where each value is from.\n\n",
-	      out);
-	if (sense_conf_init(&defaults, NULL))
+	char variable[80];
+	variable_of(spec, spec->sample, variable, sizeof variable);
+	fprintf(out,
+	        "-- Configuration of %s. Each setting is shown with its default: take out the \"-- \"\n"
+	        "-- before the name of one that you change.\n"
+	        "--\n"
+	        "-- Read as %s, and after it, each over the one before, the files of\n"
+	        "-- %.*s.d/*.lua in the order of their names; then %s=... of the\n"
+	        "-- environment for %s, and --set of the command line. `%s config` shows what came\n"
+	        "-- of it, and where each value is from.\n\n",
+	        spec->program, spec->file, (int)(strlen(spec->file) - strlen(".lua")), spec->file, variable,
+	        keys[spec->sample].name, spec->program);
+	if (sense_conf_init(&defaults, spec, NULL))
 		goto out;
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
+	for (unsigned i = 0; i < spec->count; i++) {
 		const char *name = group_print(out, keys[i].name, &open);
 		fprintf(out, "  -- %s", keys[i].doc);
 		range_print(out, &keys[i]);

@@ -4,6 +4,8 @@
  * Values come, each over the one before, from the default, the configuration files (lua/conf_dir.h),
  * the environment (SENSE_FLOW_MAX for flow.max) and the command line. A value knows where it came
  * from. Everything is set from text, and a value that does not fit is refused with what would.
+ *
+ * Which keys there are is each program's own: core/conf/agent.h, server/conf.h.
  */
 #ifndef SENSE_CONF_CONF_H
 #define SENSE_CONF_CONF_H
@@ -12,94 +14,6 @@
 
 #include "core/base/status.h"
 #include "core/conf/report.h"
-
-/*
- * Identifier, name, type, default, lowest and highest (of a number, in its unit) or the words of a
- * CHOICE, documentation. BYTES are bytes, TIME is microseconds; LIST is separated by ':' in text.
- */
-#define SENSE_CONF_KEYS(X)                                                                                \
-	X(LOG_LEVEL, "log.level", CHOICE, "info", 0, 0, "error warn info debug",                          \
-	  "least important message that is logged")                                                       \
-	X(LOG_FORMAT, "log.format", CHOICE, "auto", 0, 0, "auto text json",                               \
-	  "auto: text on a terminal, JSON lines otherwise")                                               \
-	X(FLOW_MAX, "flow.max", NUMBER, "262144", 1024, 16777216, "", "flows kept at one time")           \
-	X(FLOW_IDLE_TIMEOUT, "flow.idle_timeout", TIME, "1h", 1000000, 86400e6, "",                     \
-	  "a flow without packets for so long has ended")                                                 \
-	X(PLUGINS_DIR, "plugins.dir", TEXT, "", 0, 0, "", "where plugins are; empty: beside the program") \
-	X(POLICIES_DIRS, "policies.dirs", LIST, "", 0, 0, "",                                             \
-	  "directories of policies; empty: those shipped with the program")                               \
-	X(POLICIES_WATCH, "policies.watch", CHOICE, "false", 0, 0, "false true",                            \
-	  "reload when a file below the policies' directories changes")                                  \
-	X(POLICIES_LAST_GOOD, "policies.last_good", TEXT, "", 0, 0, "",                                   \
-	  "file that keeps the latest policies that loaded, to begin with when the configured ones do not") \
-	X(CONTROL_SOCKET, "control.socket", TEXT, "", 0, 0, "",                                           \
-	  "socket at which `status`, `reload` and `findings` reach this agent; empty: none")                          \
-	X(CONTROL_GROUP, "control.group", TEXT, "", 0, 0, "",                                             \
-	  "group whose members may ask for `status`; empty: root and the agent's own user alone")         \
-	X(SPOOL_DIR, "spool.dir", TEXT, "", 0, 0, "",                                                     \
-	  "directory that keeps findings until they are acknowledged; empty: none")                       \
-	X(SPOOL_MAX_BYTES, "spool.max_bytes", BYTES, "256MiB", 1048576, 68719476736.0, "",                \
-	  "findings kept there; beyond it the oldest of the lowest severity are dropped")                 \
-	X(CATALOGUE_DIR, "catalogue.dir", TEXT, "", 0, 0, "",                                             \
-	  "the AI catalogue; empty: the one shipped with the program")                                    \
-	X(RULES_MEMORY, "rules.memory", BYTES, "64MiB", 4194304, 4294967296.0, "",                        \
-	  "memory of all rules of one worker")                                                            \
-	X(RULES_SOFT_LIMIT, "rules.soft_limit", TIME, "5ms", 1000, 1e6, "",                               \
-	  "CPU time of one call of a rule, after which it is ended")                                      \
-	X(RULES_HARD_LIMIT, "rules.hard_limit", TIME, "100ms", 10000, 60e6, "",                           \
-	  "time after which a worker whose rule cannot be ended is replaced")                             \
-	X(RULES_LOAD_LIMIT, "rules.load_limit", TIME, "200ms", 10000, 60e6, "",                       \
-	  "CPU time in which one policy file must have declared its rules")                           \
-	X(RULES_BUDGET, "rules.budget", NUMBER, "25", 0, 100, "",                                     \
-	  "percent of a worker's CPU time that one rule may take; 0: any")                            \
-	X(RULES_BUDGET_WINDOW, "rules.budget_window", TIME, "10s", 50000, 3600e6, "",                 \
-	  "CPU time over which rules.budget is counted")                                              \
-	X(NAMES_CACHE, "names.cache", NUMBER, "65536", 0, 16777216, "",                                   \
-	  "DNS answers remembered, to name flows that have an address only")                              \
-	X(THROTTLE_ENTRIES, "throttle.entries", NUMBER, "65536", 256, 16777216, "",                       \
-	  "keys of throttled findings remembered")                                                        \
-	X(STATE_ENTRIES, "state.entries", NUMBER, "32768", 256, 2097152, "",                              \
-	  "counters that rules keep over time, of 256 bytes each")                                        \
-	X(STATE_PER_POLICY, "state.per_policy", NUMBER, "25", 1, 100, "",                                 \
-	  "percent of them that one policy may hold when others want them")                               \
-	X(ACTIVITY_ENTRIES, "activity.entries", NUMBER, "4096", 256, 262144, "",                          \
-	  "subjects of users for which indicators are added up")                                          \
-	X(ACTIVITY_HALF_LIFE, "activity.half_life", TIME, "24h", 60e6, 31536000e6, "",                    \
-	  "time in which an indicator loses half its weight")                                             \
-	X(AGENT_DIR, "agent.dir", TEXT, "/var/lib/sense", 0, 0, "",                                       \
-	  "where the agent keeps what outlives it")                                                       \
-	X(CAPTURE_INTERFACES, "capture.interfaces", LIST, "", 0, 0, "",                                   \
-	  "network interfaces to listen on; empty: all, loopback too")                                    \
-	X(CAPTURE_WORKERS, "capture.workers", NUMBER, "1", 1, 16, "", "processes that share the packets")  \
-	X(CAPTURE_RING, "capture.ring", BYTES, "64MiB", 1048576, 1073741824, "",                          \
-	  "memory for packets that wait to be looked at")                        \
-	X(CAPTURE_SNAPLEN, "capture.snaplen", BYTES, "20KiB", 1536, 262144, "",                           \
-	  "bytes kept of a frame; heads and ClientHellos are looked at up to 16 KiB")                     \
-	X(CAPTURE_FILTER, "capture.filter", TEXT, "", 0, 0, "",                                           \
-	  "packets to listen to, in the words of pcap-filter(7); empty: all")                             \
-	X(HOST_SENSORS, "host.sensors", LIST, "procs:sockets:files", 0, 0, "",                            \
-	  "plugins that look at this host; empty: none")                                                  \
-	X(HOST_CPU, "host.cpu", NUMBER, "3", 1, 100, "",                                                  \
-	  "percent of one core that sweeps of this host may take on average")                             \
-	X(HOST_HASH, "host.hash", CHOICE, "true", 0, 0, "false true",                                     \
-	  "tell the SHA-256 of programs that run")                                                        \
-	X(HOST_CONNECTOR, "host.connector", CHOICE, "true", 0, 0, "true false",                           \
-	  "be told of processes as they begin and end, not only look for them once a second")             \
-	X(HOST_EBPF, "host.ebpf", CHOICE, "true", 0, 0, "true false",                                     \
-	  "learn whose a connection is by eBPF where the kernel allows it")                               \
-	X(HOST_PROBE, "host.probe", CHOICE, "false", 0, 0, "false true",                                  \
-	  "ask programs that listen on this host what they speak: /api/tags, /v1/models, MCP initialize") \
-	X(HOST_HOMES, "host.homes", LIST, "", 0, 0, "",                                                   \
-	  "home directories in which files are looked for; empty: those of this host's users")            \
-	X(HOST_SWEEP_EVERY, "host.sweep_every", TIME, "6h", 1e6, 2592000e6, "",                           \
-	  "time between two sweeps over files, beside what is seen as it changes")
-
-enum sense_conf_key {
-#define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,
-	SENSE_CONF_KEYS(SENSE_CONF_ENUM)
-#undef SENSE_CONF_ENUM
-	    SENSE_CONF_COUNT
-};
 
 enum sense_conf_type {
 	SENSE_CONF_TEXT,
@@ -110,10 +24,32 @@ enum sense_conf_type {
 	SENSE_CONF_LIST
 };
 
+/* One key. */
+struct sense_conf_about {
+	const char *name; /* "flow.max" */
+	enum sense_conf_type type;
+	const char *initial; /* the default */
+	double low, high;    /* of a number, in its unit: BYTES are bytes, TIME is microseconds */
+	const char *words;   /* of a CHOICE, with a space between them */
+	const char *doc;     /* one line */
+};
+
+/* All keys of one program. Those of one group stand together: they are printed as one table. */
+struct sense_conf_spec {
+	const char *program; /* for messages */
+	const char *file;    /* the main file, when none is given */
+	const char *prefix;  /* of its variables in the environment */
+	unsigned sample;     /* the key that explanations take as their example */
+	char separator;      /* between the items of a LIST in text */
+	const struct sense_conf_about *keys;
+	unsigned count; /* at most SENSE_CONF_KEYS_MAX */
+};
+
+#define SENSE_CONF_KEYS_MAX 128
 #define SENSE_CONF_LIST_MAX 64
 
 struct sense_conf_value {
-	const char *text; /* as it was written; of a list: joined by ':' */
+	const char *text; /* as it was written; of a list: joined by the separator */
 	uint64_t number;  /* NUMBER, BYTES, TIME (microseconds), CHOICE (index of the word) */
 	unsigned count;   /* LIST */
 	const char *items[SENSE_CONF_LIST_MAX];
@@ -121,16 +57,14 @@ struct sense_conf_value {
 };
 
 struct sense_conf {
+	const struct sense_conf_spec *spec;
 	struct sense_arena arena;
-	struct sense_conf_value values[SENSE_CONF_COUNT];
+	struct sense_conf_value values[SENSE_CONF_KEYS_MAX]; /* by key, as many as the spec has */
 };
 
-enum sense_status sense_conf_init(struct sense_conf *conf, sense_error *err); /* the defaults */
+/* The defaults. The spec is kept, not copied. */
+enum sense_status sense_conf_init(struct sense_conf *conf, const struct sense_conf_spec *spec, sense_error *err);
 void sense_conf_fini(struct sense_conf *conf);
-
-const char *sense_conf_name(enum sense_conf_key key);
-enum sense_conf_type sense_conf_type(enum sense_conf_key key);
-const char *sense_conf_doc(enum sense_conf_key key);
 
 /* Sets one key; an unknown name fails with 'did you mean', and nothing changes on failure. */
 enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, const char *text,
@@ -138,18 +72,18 @@ enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, cons
 enum sense_status sense_conf_set_list(struct sense_conf *conf, const char *name, unsigned count,
 				      const char *const *items, const char *origin, sense_error *err);
 /* Whether keys begin with this name and a dot. */
-bool sense_conf_is_group(const char *name);
-/* Every SENSE_<KEY> of the environment (a NULL-terminated "NAME=value" list); others are ignored. */
+bool sense_conf_is_group(const struct sense_conf *conf, const char *name);
+/* Every <PREFIX><KEY> of the environment (a NULL-terminated "NAME=value" list); others are ignored. */
 enum sense_status sense_conf_environment(struct sense_conf *conf, char *const *environment,
 					 struct sense_report *report, sense_error *err);
 
-const char *sense_conf_text(const struct sense_conf *conf, enum sense_conf_key key);
-uint64_t sense_conf_number(const struct sense_conf *conf, enum sense_conf_key key);
-const char *const *sense_conf_list(const struct sense_conf *conf, enum sense_conf_key key, unsigned *count);
+const char *sense_conf_text(const struct sense_conf *conf, unsigned key);
+uint64_t sense_conf_number(const struct sense_conf *conf, unsigned key);
+const char *const *sense_conf_list(const struct sense_conf *conf, unsigned key, unsigned *count);
 
 /* The effective values as a configuration file, each with its documentation and origin. */
 void sense_conf_print(const struct sense_conf *conf, FILE *out);
 /* A file to begin with: every key with its default, documentation and range, commented out. */
-void sense_conf_print_example(FILE *out);
+void sense_conf_print_example(const struct sense_conf_spec *spec, FILE *out);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef SENSE_HOST_CAPTURE_H
 #define SENSE_HOST_CAPTURE_H
 
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/host/keeper.h"
 #include "core/proc/worker.h"
 

@@ -14,7 +14,7 @@
 #ifndef SENSE_HOST_SENSORS_H
 #define SENSE_HOST_SENSORS_H
 
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/host/board.h"
 
 #define SENSE_SENSORS_MAX 16u

@@ -249,9 +249,9 @@ static enum sense_status catalogue(const char *table, bool (*row)(void *self, co
 static const char *setting(const char *key)
 {
 	const struct sense_conf *conf = sense_telling.config->conf;
-	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++)
-		if (!strcmp(sense_conf_name((enum sense_conf_key)i), key))
-			return sense_conf_text(conf, (enum sense_conf_key)i);
+	for (unsigned i = 0; i < conf->spec->count; i++)
+		if (!strcmp(conf->spec->keys[i].name, key))
+			return sense_conf_text(conf, i);
 	return NULL;
 }
 

@@ -157,14 +157,16 @@ static int by_number(const void *a, const void *b)
 
 enum sense_status sense_privilege_close(const struct sense_platform_lockdown *what, sense_error *err)
 {
-	unsigned count = what->keep_count + 2;
-	int *open = calloc(count, sizeof *open);
+	unsigned count = 0;
+	int *open = calloc(what->keep_count + what->out_count + 2u, sizeof *open);
 	if (!open)
-		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for %u descriptors", count);
-	open[0] = STDERR_FILENO;
-	open[1] = what->out;
+		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the list of descriptors");
+	open[count++] = STDERR_FILENO;
+	open[count++] = what->out;
+	for (unsigned i = 0; i < what->out_count; i++)
+		open[count++] = what->outs[i];
 	for (unsigned i = 0; i < what->keep_count; i++)
-		open[i + 2] = what->keep[i];
+		open[count++] = what->keep[i];
 	qsort(open, count, sizeof *open, by_number);
 	/* The gaps between the descriptors that stay. */
 	int next = 0, failed = 0;

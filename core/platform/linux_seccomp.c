@@ -63,13 +63,15 @@ static int allow_if(scmp_filter_ctx filter, int call, unsigned argument, uint32_
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &is);
 }
 
-static int rules_add(scmp_filter_ctx filter, int out)
+static int rules_add(scmp_filter_ctx filter, const struct sense_platform_lockdown *what)
 {
 	int failed = 0;
 	for (unsigned i = 0; i < sizeof plain_calls / sizeof *plain_calls; i++)
 		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, plain_calls[i], 0);
-	/* Results go to the connected socket and nowhere else; sendmsg could pass descriptors. */
-	failed |= allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)out);
+	/* Results go to the connected sockets and nowhere else; sendmsg could pass descriptors. */
+	failed |= allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)what->out);
+	for (unsigned i = 0; i < what->out_count; i++)
+		failed |= allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)what->outs[i]);
 	failed |= allow_if(filter, SCMP_SYS(write), 0, STDERR_FILENO);
 	/* isatty, for the form of a log line. */
 	failed |= allow_if(filter, SCMP_SYS(ioctl), 1, TCGETS);
@@ -102,7 +104,7 @@ static enum sense_status filter_load(const struct sense_platform_lockdown *what,
 		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the system call filter");
 	/* A binary tree instead of a list; an older library without it makes a slower filter. */
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	int failed = rules_add(filter, what->out);
+	int failed = rules_add(filter, what);
 	if (!failed)
 		failed = seccomp_load(filter);
 	seccomp_release(filter);

@@ -19,7 +19,9 @@
 #define SENSE_PLATFORM_EXIT_DENIED 77 /* exit code of a process whose system call was refused */
 
 struct sense_platform_lockdown {
-	int out;         /* the one descriptor besides stderr that may be written */
+	int out;         /* the socket that may be written; besides it stderr */
+	const int *outs; /* sockets that may be written, too; NULL: none */
+	unsigned out_count;
 	const int *keep; /* descriptors that stay open for reading; all others are closed */
 	unsigned keep_count;
 	uint64_t memory_bytes;    /* bound of the address space; 0: none */
@@ -28,7 +30,7 @@ struct sense_platform_lockdown {
 
 /*
  * Takes away what this process does not need: capabilities, user, network, files, system calls. After it the
- * process reads the file descriptors it has, computes, and writes to `out` and to stderr. It cannot open a
+ * process reads the file descriptors it has, computes, and writes to `out`, `outs` and to stderr. It cannot open a
  * file, make a socket, start a process or a thread, or gain a privilege. There is no way back.
  *
  * Layers that the system does not grant (namespaces, changing the user) are left out silently; the system
@@ -46,6 +48,14 @@ enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *
  * It runs with a little priority, where it may. name: what lists of processes call it.
  */
 enum sense_status sense_platform_lookout(const char *name, const int *keep, unsigned keep_count,
+                                         sense_error *err);
+
+/*
+ * The same for a process that talks to the network and to nothing else: nobody, without privileges, files and
+ * programs; it may make connections over TCP and take none. files: it may read those that everybody may, too, and
+ * use the network as looking up names takes it.
+ */
+enum sense_status sense_platform_netward(const char *name, const int *keep, unsigned keep_count, bool files,
                                          sense_error *err);
 
 /* "openat", or "syscall 1234". out holds 32 bytes. */

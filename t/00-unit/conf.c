@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "core/conf/conf.h"
+#include "core/conf/agent.h"
 #include "core/conf/units.h"
 #include "lua/conf_file.h"
 #include "t/tap.h"
@@ -168,7 +168,7 @@ static void print(void)
 	fclose(out);
 	ok(strstr(text, "max = 4096, -- flows kept at one time (environment SENSE_FLOW_MAX)"), "printed");
 	struct sense_conf before = conf;
-	sense_conf_init(&conf, &err);
+	sense_conf_init(&conf, &sense_agent_conf, &err);
 	is_num(load(text, &report), SENSE_OK, "what is printed loads again");
 	bool same = true;
 	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++)
@@ -184,11 +184,11 @@ static void groups(void)
 {
 	unsigned apart = 0;
 	for (int i = 1; i < SENSE_CONF_COUNT; i++) {
-		const char *name = sense_conf_name((enum sense_conf_key)i);
+		const char *name = sense_agent_conf.keys[i].name;
 		size_t len = strcspn(name, ".") + 1;
-		bool beside = !strncmp(sense_conf_name((enum sense_conf_key)(i - 1)), name, len);
+		bool beside = !strncmp(sense_agent_conf.keys[i - 1].name, name, len);
 		for (int k = 0; k < i - 1 && !beside; k++)
-			apart += !strncmp(sense_conf_name((enum sense_conf_key)k), name, len);
+			apart += !strncmp(sense_agent_conf.keys[k].name, name, len);
 	}
 	is_num(apart, 0, "keys of a group stand together");
 }
@@ -196,7 +196,7 @@ static void groups(void)
 int main(void)
 {
 	struct sense_error err;
-	is_num(sense_conf_init(&conf, &err), SENSE_OK, "the defaults are valid");
+	is_num(sense_conf_init(&conf, &sense_agent_conf, &err), SENSE_OK, "the defaults are valid");
 	is_num(sense_conf_number(&conf, SENSE_CONF_FLOW_MAX), 262144, "default");
 	units();
 	good_file();

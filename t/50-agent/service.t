@@ -40,7 +40,7 @@ my ($state) = $config =~ /^agent = \{\n.*?^  dir = "(.*?)"/ms;
 is('/var/lib/' . $service{StateDirectory}[0], $state, 'StateDirectory is agent.dir');
 my ($socket) = slurp('core/proc/control.h') =~ /SENSE_CONTROL_DEFAULT "(.*)"/;
 is('/run/' . $service{RuntimeDirectory}[0], $socket =~ s{/[^/]*$}{}r, 'RuntimeDirectory is that of control.socket');
-my ($main) = slurp('lua/conf_dir.h') =~ /SENSE_CONF_MAIN "(.*)"/;
+my ($main) = slurp('core/conf/agent.h') =~ /SENSE_CONF_MAIN "(.*)"/;
 is('/etc/' . $service{ConfigurationDirectory}[0], $main =~ s{/[^/]*$}{}r, 'ConfigurationDirectory that of the files');
 
 # ---- with which privileges ----

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/conf/agent.h"
 #include "lua/conf_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,14 +48,14 @@ static void same_again(const struct sense_conf *conf)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
-	check(out && !sense_conf_init(&again, &err));
+	check(out && !sense_conf_init(&again, &sense_agent_conf, &err));
 	sense_conf_print(conf, out);
 	fclose(out);
 	check(load(&again, text, len));
 	for (unsigned i = 0; i < SENSE_CONF_COUNT; i++) {
 		const struct sense_conf_value *a = &conf->values[i], *b = &again.values[i];
 		check(a->number == b->number && a->count == b->count);
-		if (sense_conf_type((enum sense_conf_key)i) == SENSE_CONF_TEXT)
+		if (sense_agent_conf.keys[i].type == SENSE_CONF_TEXT)
 			check(!strcmp(a->text, b->text));
 		for (unsigned k = 0; k < a->count; k++)
 			check(!strcmp(a->items[k], b->items[k]));
@@ -66,7 +67,7 @@ static void same_again(const struct sense_conf *conf)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sense_conf conf;
-	if (!size || size > 20000 || sense_conf_init(&conf, &err))
+	if (!size || size > 20000 || sense_conf_init(&conf, &sense_agent_conf, &err))
 		return 0;
 	char *text = strndup((const char *)data + 1, size - 1);
 	check(text);
