@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,10 +289,6 @@ int main(int argc, char **argv)
 	struct sense_cli cli;
 	signal(SIGPIPE, SIG_IGN);
 	tzset(); /* while files can be read */
-	/* Nothing here asks for texts of its errors, or for ciphers and digests by their old names. */
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
-	                        OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
-	                    NULL);
 	sense_hash_seed(); /* drawn once, before there are workers: all hash alike */
 	sense_log_setup(SENSE_LOG_INFO, SENSE_LOG_AUTO);
 	int code = sense_cli_parse(argc, argv, &cli);

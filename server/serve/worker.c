@@ -17,7 +17,7 @@ struct parts {
 	sense_ingest *ingest;
 	sense_signer_client *signer;
 	sense_enrol *enrol;
-	sense_fleet *fleet;
+	sense_agents *fleet;
 	sense_revocation *revocation;
 };
 
@@ -57,7 +57,7 @@ static enum sense_status stores_begin(struct parts *parts, sense_error *err)
 static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 {
 	const struct sense_conf *conf = parts->worker->conf;
-	const struct sense_fleet_config fleet = {
+	const struct sense_agents_config fleet = {
 	    .db = parts->db,
 	    .calls = parts->worker->calls,
 	    .ingest = parts->ingest,
@@ -66,7 +66,7 @@ static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 	    .batch_bytes = BATCH_BYTES,
 	};
 	const struct sense_enrol_config enrol = {.db = parts->db, .signer = parts->signer, .ca = &sense_serve.ca};
-	parts->fleet = sense_fleet_new(&fleet, err);
+	parts->fleet = sense_agents_new(&fleet, err);
 	if (parts->fleet)
 		parts->enrol = sense_enrol_new(&enrol, err);
 	if (parts->enrol)
@@ -81,13 +81,13 @@ static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 
 static enum sense_status served_begin(struct parts *parts, sense_error *err)
 {
-	struct sense_method methods[SENSE_FLEET_METHODS + 1];
-	sense_fleet_methods(parts->fleet, methods);
-	methods[SENSE_FLEET_METHODS] = (struct sense_method){SENSE_METHOD_RENEW, sense_enrol_renew, parts->enrol};
+	struct sense_method methods[SENSE_AGENTS_METHODS + 1];
+	sense_agents_methods(parts->fleet, methods);
+	methods[SENSE_AGENTS_METHODS] = (struct sense_method){SENSE_METHOD_RENEW, sense_enrol_renew, parts->enrol};
 	bool taken = sense_httpd_route(parts->worker->http,
 	                               &(struct sense_route){"POST", "/v1/enroll", sense_enrol_serve, parts->enrol}) &&
 	             sense_httpd_ready_ask(parts->worker->http, database_ready, parts);
-	for (unsigned i = 0; taken && i <= SENSE_FLEET_METHODS; i++)
+	for (unsigned i = 0; taken && i <= SENSE_AGENTS_METHODS; i++)
 		taken = sense_calls_method(parts->worker->calls, &methods[i]);
 	return taken ? SENSE_OK : sense_fail(err, SENSE_E_LIMIT, "server", "more methods or routes than there is room for");
 }
@@ -101,7 +101,7 @@ static void end(void *state)
 	sense_db_free(parts->db);
 	sense_revocation_free(parts->revocation);
 	sense_enrol_free(parts->enrol);
-	sense_fleet_free(parts->fleet);
+	sense_agents_free(parts->fleet);
 	free(parts);
 }
 
