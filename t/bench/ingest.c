@@ -2,7 +2,8 @@
  * Findings into a durable PostgreSQL of its own: by the path of the server (claim, COPY, counts, outbox, acknowledged
  * after each commit), and by psql's binary COPY of the same rows into the same table with the same indexes, in turns.
  *
- *   build/t/bench/ingest          BENCH_ROWS (200000), BENCH_ROUNDS (3), BENCH_BATCH (500), BENCH_AGENTS (200)
+ *   build/t/bench/ingest          BENCH_ROWS (200000), BENCH_ROUNDS (3), BENCH_BATCH (500), BENCH_AGENTS (200),
+ *                                 BENCH_TRANSACTION and BENCH_WRITERS: as the server has them
  */
 #include <inttypes.h>
 #include <sys/resource.h>
@@ -197,11 +198,15 @@ static struct figures by_server(void)
 
 	start_over();
 	sense_ingest *ingest =
-	    sense_ingest_new(loop, &(struct sense_ingest_config){.conninfo = stores.embedded.conninfo}, NULL);
+	    sense_ingest_new(loop,
+			     &(struct sense_ingest_config){.conninfo = stores.embedded.conninfo,
+							   .rows = number("BENCH_TRANSACTION", 0),
+							   .writers = number("BENCH_WRITERS", 0)},
+			     NULL);
 	do {
 		ev_run(loop, EVRUN_ONCE);
 		sense_ingest_stats(ingest, &stats);
-	} while (stats.connected < 2);
+	} while (!stats.connected);
 	next_batch = under_way = latency_count = 0;
 	double before = database_cpu(), own = cpu_of(RUSAGE_SELF);
 	uint64_t start = sense_clock_us();
