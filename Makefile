@@ -49,16 +49,20 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
-FUZZ_SERVER := csr signer
+FUZZ_SERVER := csr signer http_gate connection transcode
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
 PLUGIN_LIBS_procs := -lcrypto
 PLUGIN_LIBS_files := -ljansson -lyaml -lz
+PLUGIN_LIBS_uplink := -lssl -lcrypto -ljansson
+# Sources of proto/ that a plugin speaks the wire with: PLUGIN_SRC_<name>.
+PLUGIN_SRC_uplink := $(wildcard proto/message*.c) proto/rpc.c proto/wire.c
 # Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
 $(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
+FUZZ_LIBS_uplink_answer := $(PLUGIN_LIBS_uplink)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -84,7 +88,8 @@ $(B)/%.o: %.c $(B)/flags
 # What objects depend on beside their source: these files change when their text does.
 $(B)/flags:   TEXT = $(CC) $(CFLAGS) $(LDFLAGS)
 $(B)/version: TEXT = $(NUMBER) $(VERSION)
-$(B)/flags $(B)/version: FORCE
+$(B)/migrations: TEXT = $(MIGRATIONS)
+$(B)/flags $(B)/version $(B)/migrations: FORCE
 	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
 $(B)/core/cli/cli.o $(B)/core/base/version.o: $(B)/version
@@ -99,7 +104,8 @@ $(B)/lua/sense/%.lua.o: lua/sense/%.lua
 	  $(CC) -c -x assembler -o $@ -
 
 # Migrations become one object: their texts, and a table of name, begin and end (server/store/migrate.c).
-$(B)/server/migrations.o: $(wildcard server/migrations/*.sql) $(B)/flags
+MIGRATIONS := $(wildcard server/migrations/*.sql)
+$(B)/server/migrations.o: $(MIGRATIONS) $(B)/flags $(B)/migrations
 	@mkdir -p $(@D)
 	$(call say,EMBED,server/migrations)
 	$(Q){ n=0; echo '.section .rodata,"a",@progbits'; for f in $(sort $(filter %.sql,$^)); do n=$$((n + 1)); \
@@ -123,7 +129,7 @@ $(BPF_SRC:%.bpf.c=$(B)/%.embed.o): %.embed.o: %.bpf.o
 	  $(CC) -c -x assembler -o $@ -
 
 $(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags \
-  $$(call embedded,$$*)
+  $$(PLUGIN_SRC_$$*) $$(call embedded,$$*)
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.o,$^) $(filter-out %.bpf.c,$(filter %.c,$^)) $(PLUGIN_LIBS_$*)

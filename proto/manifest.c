@@ -118,14 +118,16 @@ static bool take_params(struct sense_wire_reader *reader, struct sense_message_b
 
 static bool sound(const struct sense_manifest *manifest)
 {
-	struct sense_wire_reader reader = {.at = manifest->params.data,
-	                                   .end = manifest->params.data + manifest->params.len};
-	struct sense_message_bytes params;
+	const struct sense_message_bytes *params = &manifest->params;
+	struct sense_message_bytes all;
 
 	if (!sense_message_is_uuid(manifest->organization) || !manifest->generation ||
 	    manifest->size > SENSE_WIRE_BUNDLE_MAX || manifest->mode > SENSE_MANIFEST_OBSERVE)
 		return false;
-	return !manifest->params.data || (take_params(&reader, &params) && reader.at == reader.end);
+	if (!params->data)
+		return true;
+	struct sense_wire_reader reader = {.at = params->data, .end = params->data + params->len};
+	return take_params(&reader, &all) && reader.at == reader.end;
 }
 
 static void put_head(struct sense_wire_writer *writer, const struct sense_manifest *manifest)
@@ -223,14 +225,15 @@ static bool take_manifest(struct sense_wire_reader *reader, struct sense_manifes
 	return reader->at == reader->end || sense_wire_fail(reader, "has bytes behind its end");
 }
 
-/* Whether it is in the one form that it has. Params are what they are: nobody takes them apart and puts them together. */
+/* Whether it is in the one form that it has. Params are what they are: nobody takes them apart and puts them
+ * together. */
 static bool is_canonical(const struct sense_manifest *manifest, const uint8_t *data, size_t len)
 {
 	uint8_t head[HEAD_MAX];
 	struct sense_wire_writer writer = {.data = head, .cap = sizeof(head)};
 
 	put_head(&writer, manifest);
-	return writer.len + manifest->params.len == len && !memcmp(head, data, writer.len);
+	return writer.len + manifest->params.len == len && !memcmp(writer.data, data, writer.len);
 }
 
 bool sense_manifest_decode(const uint8_t *data, size_t len, struct sense_manifest *manifest, const char **why)

@@ -11,10 +11,8 @@
 #include "server/cli/agent.h"
 #include "server/cli/ca.h"
 #include "server/cli/commands.h"
-#include "server/cli/run.h"
 #include "server/cli/token.h"
-
-static const struct sense_server_assembly assembly = {.children = NULL};
+#include "server/serve/serve.h"
 
 static const struct sense_server_command *const commands[] = {
     &sense_command_run,
@@ -32,7 +30,7 @@ int main(int argc, char **argv)
 	tzset();
 	sense_hash_seed(); /* drawn once, before there are workers: all hash alike */
 	sense_log_setup(SENSE_LOG_INFO, SENSE_LOG_AUTO);
-	sense_server_assemble(&assembly);
+	sense_server_assemble(&sense_serve_assembly);
 	int code = sense_server_main(argc, argv, commands);
 	if (fflush(stdout) && code == SENSE_SERVER_OK && errno != EPIPE)
 		code = SENSE_SERVER_FAILED;
