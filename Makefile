@@ -241,11 +241,14 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
 	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
-	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
-	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d $(DESTDIR)$(CONFDIR)/server.d
+	for unit in sense-agent sense-server; do \
+	  sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/$$unit.service >$(DESTDIR)$(UNITDIR)/$$unit.service || exit 1; \
+	done
 	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
-	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
+	$(SERVER) config --example >$(DESTDIR)$(CONFDIR)/server.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-*.service $(DESTDIR)$(CONFDIR)/*.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)
