@@ -50,6 +50,8 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
 FUZZ_SERVER := csr signer http_gate connection transcode
+# Benchmarks of it.
+BENCH_SERVER := ingest
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
@@ -153,9 +155,9 @@ $(B)/t/20-plugin/%: $(B)/t/20-plugin/%.o $(LIB_OBJ) $(PLUGIN_SO)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(PKG_LIBS)
 
-$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ)
+$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ) $$(if $$(filter $$*,$(BENCH_SERVER)),$(SERVER_OBJ))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS) -lpcap
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(if $(filter $*,$(BENCH_SERVER)),$(SERVER_LIBS)) $(PKG_LIBS) -lpcap
 
 TESTS ?= $(UNIT_BIN) $(wildcard t/[0-9]*/*.t)
 check: all $(UNIT_BIN) ## build and run all tests, installing nothing
