@@ -162,6 +162,22 @@ is($run->{code}, 1, 'a token that is none');
 like($run->{err}, qr/sense-agent: the token /, 'is said to be none');
 is(run([agent(), 'enroll'])->{code}, 2, 'enroll needs a token');
 
+# ---- enrolment ---------------------------------------------------------------------------------------------------
+my $enrolling = build() . '/t/20-plugin/uplink_enrol';
+my $pid = open2(my $token_from, my $hold, $enrolling, 'serve');
+push @started, $pid;
+chomp(my $token = <$token_from>);
+spew("$top/token", "  $token\n");
+$run = run([agent(), 'enroll', '--token', '-', '--set', "agent.dir=$top/new"], stdin => "$top/token");
+is($run->{code}, 0, 'an agent is enrolled') or diag($run->{err});
+like($run->{out}, qr/^enrolled\n  agent +[0-9a-f-]{36}\n  organization +[0-9a-f-]{36}\n  server +one\.example:8443\n.*  certificate +until \d{4}-\d\d-\d\d/s,
+	'and told as what');
+is(sprintf('%o', (stat "$top/new/fleet/identity")[2] & 07777), '600', 'its key is its own');
+is(sprintf('%o', (stat "$top/new/fleet")[2] & 07777), '700', 'and so is where it lies');
+$run = run([agent(), 'enroll', '--token', $token, '--set', "agent.dir=$top/new"]);
+is($run->{code}, 1, 'not twice');
+like($run->{err}, qr/is enrolled already, as [0-9a-f-]{36}/, 'and it says as what it is');
+
 END {
 	my $code = $?;
 	kill 'KILL', @started if @started;
