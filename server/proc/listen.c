@@ -157,7 +157,7 @@ enum sense_status sense_listen_open(struct sense_listen *listen, const char *con
 
 unsigned sense_listen_port(const struct sense_listen *listen, unsigned address)
 {
-	struct sockaddr_storage name;
+	struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof name;
 	if (getsockname(listen->fds[address][0], (struct sockaddr *)&name, &len))
 		return 0;
