@@ -175,10 +175,10 @@ asan: ## the whole test suite under AddressSanitizer and UBSan
 deps: ## install the Debian packages that build and tests need
 	$(Q)contrib/deps/install build test
 
-run: ## install what is missing, build, and show which AI services the sample captures used
-	$(Q)contrib/deps/install build
+run: ## install what is missing, build, and run a server with an agent that reports what sample captures hold
+	$(Q)contrib/deps/install build run
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(AGENT) replay $(wildcard t/captures/*.pcap)
+	$(Q)B=$(B) contrib/demo/run
 
 # ---- fuzzing: FUZZ_SECONDS a target, crashes are kept under build/fuzz -----------------------------
 FUZZ_SECONDS ?= 60
