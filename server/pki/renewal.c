@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #include "core/base/log.h"
 #include "server/pki/signer_wire.h"
 
+#define EVERY_S 3600
+#define AGAIN_S 60 /* after one that failed */
 #define WAIT_MS 250
 #define WAITS 20u
 
@@ -108,8 +111,7 @@ static X509 *ask(int fd, const uint8_t point[SENSE_KEY_POINT], sense_error *err)
 /* ---- both
  * -------------------------------------------------------------------------------------------------- */
 
-static enum sense_status renew(const sense_signer *signer, const struct sense_signer_config *config, X509 *ca,
-                               sense_error *err)
+static enum sense_status renew(int fd, const struct sense_signer_config *config, X509 *ca, sense_error *err)
 {
 	EVP_PKEY *key;
 	uint8_t point[SENSE_KEY_POINT];
@@ -119,7 +121,7 @@ static enum sense_status renew(const sense_signer *signer, const struct sense_si
 		return status;
 	X509 *certificate = NULL;
 	if (sense_key_point(key, point))
-		certificate = ask(sense_signer_end(signer, SENSE_SIGNER_MASTER), point, err);
+		certificate = ask(fd, point, err);
 	else
 		sense_fail(err, SENSE_E_FORMAT, "pki", "%s/%s is no key of P-256", config->dir,
 		           SENSE_CA_SERVER_KEY);
@@ -132,8 +134,8 @@ static enum sense_status renew(const sense_signer *signer, const struct sense_si
 	return status;
 }
 
-enum sense_status sense_renewal_tend(const sense_signer *signer, const struct sense_signer_config *config,
-                                     time_t now, bool *renewed, sense_error *err)
+enum sense_status sense_renewal_tend(int fd, const struct sense_signer_config *config, time_t now,
+                                     bool *renewed, sense_error *err)
 {
 	const char *defaults[4], *const *names = config->names;
 	unsigned count = config->name_count;
@@ -149,7 +151,7 @@ enum sense_status sense_renewal_tend(const sense_signer *signer, const struct se
 	(void)sense_certificate_read(config->dir, SENSE_CA_SERVER_CERTIFICATE, &certificate, NULL);
 	const char *why = sense_renewal_why(ca, certificate, names, count, now);
 	if (why)
-		status = renew(signer, config, ca, err);
+		status = renew(fd, config, ca, err);
 	if (why && !status) {
 		*renewed = true;
 		sense_log(SENSE_LOG_INFO, "pki", "%s/%s was made anew: %s", config->dir,
@@ -158,4 +160,21 @@ enum sense_status sense_renewal_tend(const sense_signer *signer, const struct se
 	X509_free(certificate);
 	X509_free(ca);
 	return status;
+}
+
+int sense_renewal_run(sense_signer *signer, const struct sense_signer_config *config)
+{
+	sense_error err;
+	int fd = sense_signer_take(signer, SENSE_SIGNER_MASTER);
+	if (fd < 0)
+		return 1;
+	for (;;) {
+		bool renewed;
+		enum sense_status status = sense_renewal_tend(fd, config, time(NULL), &renewed, &err);
+		if (status)
+			sense_log(SENSE_LOG_ERROR, "pki", "the server's certificate: %s", err.message);
+		if (renewed)
+			kill(getppid(), SIGHUP);
+		sleep(status ? AGAIN_S : EVERY_S);
+	}
 }

@@ -11,9 +11,15 @@
 
 #include "server/pki/signer.h"
 
-/* *renewed: server.pem is new, and whoever serves with it is to read it again. */
-enum sense_status sense_renewal_tend(const sense_signer *signer, const struct sense_signer_config *config,
-                                     time_t now, bool *renewed, sense_error *err);
+/* fd: the master's end. *renewed: server.pem is new, and whoever serves with it is to read it again. */
+enum sense_status sense_renewal_tend(int fd, const struct sense_signer_config *config, time_t now,
+                                     bool *renewed, sense_error *err);
+
+/*
+ * A child of the master that does so each hour, and tells the master by SIGHUP to read the certificate again.
+ * Takes the master's end. Returns only when it has no end to ask at, with an exit code.
+ */
+int sense_renewal_run(sense_signer *signer, const struct sense_signer_config *config);
 
 /* Why this certificate is to be made anew, in a few words; NULL: it is good. It may be NULL itself. */
 const char *sense_renewal_why(X509 *ca, X509 *certificate, const char *const *names, unsigned count,

@@ -309,20 +309,40 @@ static void successor(sense_signer *signer)
 	is_num(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 7, "its successor gets its own answers");
 }
 
+/* The child that does so, of a master that waits for its word. */
+static void told(sense_signer *signer, const struct sense_signer_config *config, const char *path)
+{
+	sigset_t hup;
+	int got_signal = 0;
+	struct stat st;
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hup, NULL);
+	pid_t pid = fork();
+	if (!pid)
+		_exit(sense_renewal_run(signer, config));
+	ok(!sigwait(&hup, &got_signal) && got_signal == SIGHUP && !stat(path, &st),
+	   "a child does so, and tells the master");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL);
+}
+
 /* The server's own certificate. */
 static void renewed(sense_signer *signer, const struct sense_signer_config *config)
 {
 	bool anew;
+	int fd = sense_signer_end(signer, SENSE_SIGNER_MASTER);
 	X509 *before, *after;
 	char path[128];
 	time_t now = time(NULL);
-	ok(!sense_renewal_tend(signer, config, now, &anew, &err) && !anew,
+	ok(!sense_renewal_tend(fd, config, now, &anew, &err) && !anew,
 	   "a good certificate of the server stays: %s", err.message);
 	ok(!sense_certificate_read(dir, "server.pem", &before, &err) &&
 	       sense_renewal_why(public.certificate, before, config->names, 2, now + 244 * 86400) &&
 	       !sense_renewal_why(public.certificate, before, config->names, 2, now + 242 * 86400),
 	   "it is due at two thirds");
-	ok(!sense_renewal_tend(signer, config, now + 244 * 86400, &anew, &err) && anew,
+	ok(!sense_renewal_tend(fd, config, now + 244 * 86400, &anew, &err) && anew,
 	   "then it is made anew: %s", err.message);
 	ok(!sense_certificate_read(dir, "server.pem", &after, &err) && X509_cmp(before, after) &&
 	       EVP_PKEY_eq(X509_get0_pubkey(before), X509_get0_pubkey(after)) == 1,
@@ -337,13 +357,15 @@ static void renewed(sense_signer *signer, const struct sense_signer_config *conf
 	ok(sense_renewal_why(before, after, config->names, 2, now) != NULL, "nor is another CA");
 	snprintf(path, sizeof path, "%s/server.pem", dir);
 	unlink(path);
-	ok(!sense_renewal_tend(signer, config, now, &anew, &err) && anew && sense_ca_has(dir, "server.pem"),
+	ok(!sense_renewal_tend(fd, config, now, &anew, &err) && anew && sense_ca_has(dir, "server.pem"),
 	   "one that is gone is made");
 	X509_free(before);
 	X509_free(after);
+	unlink(path);
+	told(signer, config, path);
 	stop(SIGKILL);
 	unlink(path);
-	is_num(sense_renewal_tend(signer, config, now, &anew, &err), SENSE_E_INTERNAL,
+	is_num(sense_renewal_tend(fd, config, now, &anew, &err), SENSE_E_INTERNAL,
 	       "without a signer it is not");
 	ok(!anew && strstr(err.message, "did not answer"), "which is said");
 }
