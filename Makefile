@@ -52,6 +52,8 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
 FUZZ_SERVER := csr signer http_gate connection transcode
+# Benchmarks of it.
+BENCH_SERVER := ingest
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
@@ -160,9 +162,9 @@ $(B)/t/20-plugin/%: $(B)/t/20-plugin/%.o $(LIB_OBJ) $(PLUGIN_SO)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(PKG_LIBS)
 
-$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ)
+$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ) $$(if $$(filter $$*,$(BENCH_SERVER)),$(SERVER_OBJ))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS) -lpcap
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(if $(filter $*,$(BENCH_SERVER)),$(SERVER_LIBS)) $(PKG_LIBS) -lpcap
 
 TESTS ?= $(UNIT_BIN) $(wildcard t/[0-9]*/*.t)
 check: all $(UNIT_BIN) ## build and run all tests, installing nothing
@@ -180,10 +182,10 @@ asan: ## the whole test suite under AddressSanitizer and UBSan
 deps: ## install the Debian packages that build and tests need
 	$(Q)contrib/deps/install build test
 
-run: ## install what is missing, build, and show which AI services the sample captures used
-	$(Q)contrib/deps/install build
+run: ## install what is missing, build, and run a server with an agent that reports what sample captures hold
+	$(Q)contrib/deps/install build run
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(AGENT) replay $(wildcard t/captures/*.pcap)
+	$(Q)B=$(B) contrib/demo/run
 
 # ---- fuzzing: FUZZ_SECONDS a target, crashes are kept under build/fuzz -----------------------------
 FUZZ_SECONDS ?= 60
