@@ -57,20 +57,6 @@ for my $round (1 .. $rounds) {
 	ok($again, sprintf "round $round: findings come in again after %.1f s", time - $begun)
 	    or diag(fleet_log($fleet)) or last;
 }
-kill 'TERM', $load->{pid};
-finish($load);
-
-# What is left: nothing new is generated.
-my $ids = "$fleet->{dir}/ids";
-my $end = finish(load_start($fleet, @agents, '--seconds', 0.01, '--drain', 120, '--ids', $ids));
-my $report = load_report($end);
-is($end->{code}, 0, 'all are acknowledged in the end') or diag(explain($report));
-is($report->{lost}, 0, 'the server never went back behind what it had acknowledged');
-is($report->{doubled}, 0, 'and never went beyond what was sent');
-my $rows = fleet_same($fleet, "$rounds rounds", $ids);
-is($report->{refused} + fleet_sql($fleet, 'SELECT count(*) FROM sense.findings_quarantine'), 0, 'none was set aside');
-my $counted = fleet_sql($fleet, 'SELECT (SELECT coalesce(sum(findings), 0) FROM sense.findings_hourly) + '
-	. '(SELECT coalesce(sum(findings), 0) FROM sense.findings_hourly_new)');
-is($counted, $rows, 'the counts by the hour agree');
+fleet_settle($fleet, "$rounds rounds", $load, @agents);
 is(fleet_stop($fleet), 0, 'the server ends in order');
 done_testing();
