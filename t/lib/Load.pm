@@ -69,7 +69,8 @@ sub descendants {
 sub fleet_members {
 	my ($fleet, $name) = @_;
 	my $all = descendants($fleet->{pid});
-	return sort { $a <=> $b } grep { $all->{$_} =~ $name } keys %$all;
+	my @members = sort { $a <=> $b } grep { $all->{$_} =~ $name } keys %$all;
+	return @members;
 }
 
 # ---- the server ------------------------------------------------------------------------------------------------
@@ -116,15 +117,20 @@ sub fleet_ready {
 	}, $seconds // $patience);
 }
 
-# kill -9 to all of it at the same moment, stores and all.
+# kill -9 to all of it at the same moment, stores and all: none has the time to start another, or to end in order. spare:
+# ids of some that stay, and are held.
 sub fleet_kill {
-	my ($fleet) = @_;
-	my $all = descendants($fleet->{pid});
-	kill 'STOP', $fleet->{pid}; # so that it starts nothing meanwhile
-	$all = { %$all, %{ descendants($fleet->{pid}) } };
-	kill 'KILL', keys %$all;
+	my ($fleet, @spare) = @_;
+	my (%held, @new);
+	do {
+		my $all = descendants($fleet->{pid}, keys %held);
+		@new = grep { !$held{$_}++ } keys %$all;
+		kill 'STOP', @new;
+	} while (@new);
+	delete @held{@spare};
+	kill 'KILL', keys %held;
 	waitpid $fleet->{pid}, 0;
-	wait_until(sub { !grep { -e "/proc/$_" } keys %$all }, 30);
+	return wait_until(sub { !grep { -e "/proc/$_" } keys %held }, 30);
 }
 
 sub fleet_stop {
