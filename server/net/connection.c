@@ -61,7 +61,7 @@ static bool bytes_add(struct sense_bytes *bytes, const void *data, size_t len)
 /* Of input, whose memory counts in the budget. */
 static void input_count(struct sense_connection *connection, size_t before)
 {
-	struct sense_connection_budget *budget = connection->limits->budget;
+	struct sense_connection_budget *budget = connection->limits ? connection->limits->budget : NULL;
 	if (budget)
 		budget->held += connection->input.cap - before;
 }

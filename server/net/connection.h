@@ -92,7 +92,7 @@ struct sense_connection {
 void sense_connection_init(struct sense_connection *connection,
                            const struct sense_connection_protocol *protocol, void *self,
                            const struct sense_connection_limits *limits, uint64_t now_us);
-void sense_connection_fini(struct sense_connection *connection);
+void sense_connection_fini(struct sense_connection *connection); /* may be all zeroes */
 
 /* ---- from the side of what carries it ---------------------------------------------------------------- */
 
