@@ -44,12 +44,14 @@ SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o) $(if $(wildcard server/migrations/*.sql
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%) $(SERVER_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
+LOAD_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard contrib/load/*.c))
+LOAD       := $(if $(SERVER),$(B)/sense-load)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
-FUZZ_SERVER := csr signer transcode
+FUZZ_SERVER := csr signer http_gate connection transcode
 # Benchmarks of it.
 BENCH_SERVER := ingest
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
@@ -58,9 +60,13 @@ PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
 PLUGIN_LIBS_procs := -lcrypto
 PLUGIN_LIBS_files := -ljansson -lyaml -lz
+PLUGIN_LIBS_uplink := -lssl -lcrypto -ljansson
+# Sources of proto/ that a plugin speaks the wire with: PLUGIN_SRC_<name>.
+PLUGIN_SRC_uplink := $(wildcard proto/message*.c) proto/rpc.c proto/wire.c
 # Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
 $(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
+FUZZ_LIBS_uplink_answer := $(PLUGIN_LIBS_uplink)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -68,7 +74,7 @@ FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
 .DELETE_ON_ERROR:
 .SECONDARY: $(UNIT_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(FUZZ_NAMES:%=$(B)/t/fuzz/%.o)
 
-all: $(AGENT) $(SERVER) $(PLUGIN_SO) $(B)/policies ## build the agent, the server and the plugins
+all: $(AGENT) $(SERVER) $(LOAD) $(PLUGIN_SO) $(B)/policies ## build the agent, the server, its load generator and the plugins
 
 $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 	$(call say,LD,$@)
@@ -77,6 +83,11 @@ $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 $(B)/sense-server: $(B)/server/main.o $(SERVER_OBJ) $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
+
+# Makes certificates and knows the wire by what the server has for both.
+$(B)/sense-load: $(LOAD_OBJ) $(SERVER_OBJ) $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -127,7 +138,7 @@ $(BPF_SRC:%.bpf.c=$(B)/%.embed.o): %.embed.o: %.bpf.o
 	  $(CC) -c -x assembler -o $@ -
 
 $(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags \
-  $$(call embedded,$$*)
+  $$(PLUGIN_SRC_$$*) $$(call embedded,$$*)
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.o,$^) $(filter-out %.bpf.c,$(filter %.c,$^)) $(PLUGIN_LIBS_$*)
@@ -171,10 +182,10 @@ asan: ## the whole test suite under AddressSanitizer and UBSan
 deps: ## install the Debian packages that build and tests need
 	$(Q)contrib/deps/install build test
 
-run: ## install what is missing, build, and show which AI services the sample captures used
-	$(Q)contrib/deps/install build
+run: ## install what is missing, build, and run a server with an agent that reports what sample captures hold
+	$(Q)contrib/deps/install build run
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(AGENT) replay $(wildcard t/captures/*.pcap)
+	$(Q)B=$(B) contrib/demo/run
 
 # ---- fuzzing: FUZZ_SECONDS a target, crashes are kept under build/fuzz -----------------------------
 FUZZ_SECONDS ?= 60
@@ -239,11 +250,14 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
 	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
-	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
-	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d $(DESTDIR)$(CONFDIR)/server.d
+	for unit in sense-agent sense-server; do \
+	  sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/$$unit.service >$(DESTDIR)$(UNITDIR)/$$unit.service || exit 1; \
+	done
 	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
-	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
+	$(SERVER) config --example >$(DESTDIR)$(CONFDIR)/server.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-*.service $(DESTDIR)$(CONFDIR)/*.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)

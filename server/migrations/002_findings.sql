@@ -224,6 +224,7 @@ BEGIN
 	END LOOP;
 	DELETE FROM sense.findings_default WHERE ts < sense.start_of(oldest);
 	DELETE FROM sense.findings_quarantine WHERE received < sense.start_of(oldest);
+	DELETE FROM sense.outbox WHERE at < sense.start_of(oldest);
 	RETURN dropped;
 END
 $$;

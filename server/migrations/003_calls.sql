@@ -29,6 +29,7 @@ $$;
 -- No row: there is no such agent in the organization, or it was revoked.
 CREATE FUNCTION sense.agent_register(org uuid, agent uuid, said jsonb, from_address text)
 RETURNS TABLE (through bigint, generation bigint, hash bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
 BEGIN
 	UPDATE sense.agents a SET version = said->>'version', host = said->>'host', os = coalesce(said->>'os', ''),
 			kernel = said->>'kernel', arch = said->>'arch', address = nullif(from_address, '')::inet,
@@ -40,7 +41,7 @@ BEGIN
 	END IF;
 	RETURN QUERY
 		SELECT p.through, w.generation, w.hash FROM sense.agent_progress p
-		LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w ON true
+		LEFT JOIN sense.wanted_policy(org, ARRAY[agent_register.agent]) w ON true
 		WHERE p.org_id = org AND p.agent_id = agent;
 END
 $$;
@@ -48,6 +49,7 @@ $$;
 -- A beat that is lost with the server's memory is no loss: its commit does not wait for the disk.
 CREATE FUNCTION sense.agent_heartbeat(org uuid, agent uuid, said jsonb)
 RETURNS TABLE (generation bigint, hash bytea, commands integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = (said->>'offset')::bigint,
@@ -64,7 +66,7 @@ BEGIN
 		SELECT w.generation, w.hash, (
 			SELECT count(*)::integer FROM sense.commands c
 			WHERE c.org_id = org AND c.agent_id = agent AND c.status IS NULL AND c.expires_at > now())
-		FROM (SELECT) AS one LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w ON true;
+		FROM (SELECT) AS one LEFT JOIN sense.wanted_policy(org, ARRAY[agent_heartbeat.agent]) w ON true;
 END
 $$;
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "server/jobs/jobs.h"
+#include "server/pki/renewal.h"
 #include "server/serve/internal.h"
 #include "server/store/migrate.h"
 
@@ -116,41 +116,19 @@ int sense_serve_signer(void *self, void *config, struct sense_server_process *pr
 	return sense_signer_run(sense_serve.signer, signer_ready, process);
 }
 
-/* ---- jobs --------------------------------------------------------------------------------------------- */
-
-static void on_term(struct ev_loop *loop, ev_signal *signal_watcher, int events)
+/* A certificate from elsewhere is not ours to make anew. */
+int sense_serve_renewal(void *self, void *config, struct sense_server_process *process)
 {
-	(void)signal_watcher;
-	(void)events;
-	ev_break(loop, EVBREAK_ALL);
-}
-
-int sense_serve_jobs(void *self, void *config, struct sense_server_process *process)
-{
-	sense_error err;
-	const struct sense_conf *conf = conf_of(config);
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	const struct sense_db_config store = {
-	    .conninfo = sense_serve.conninfo, .connections = 2, .timeout_us = 300 * UINT64_C(1000000)};
-	ev_signal term;
+	sigset_t waited;
+	int sig;
 	(void)self;
-	if (!loop) {
-		sense_fail(&err, SENSE_E_MEMORY, "jobs", "no memory for an event loop");
-		return failed(&err);
-	}
-	sense_db *db = sense_db_new(loop, &store, &err);
-	sense_jobs *jobs =
-	    db ? sense_jobs_new(loop, db, (unsigned)sense_conf_number(conf, SENSE_SERVER_KEY_FINDINGS_RETENTION), &err)
-	       : NULL;
-	if (jobs) {
-		ev_signal_init(&term, on_term, SIGTERM);
-		ev_signal_start(loop, &term);
-		sense_server_process_ready(process);
-		ev_run(loop, 0);
-	}
-	int code = jobs ? 0 : failed(&err);
-	sense_db_free(db);
-	sense_jobs_free(jobs);
-	ev_loop_destroy(loop);
-	return code;
+	sense_server_process_ready(process);
+	if (!*sense_conf_text(conf_of(config), SENSE_SERVER_KEY_TLS_CERTIFICATE))
+		return sense_renewal_run(sense_serve.signer, &sense_serve.signer_config);
+	sigemptyset(&waited);
+	sigaddset(&waited, SIGTERM);
+	sigprocmask(SIG_BLOCK, &waited, NULL);
+	while (sigwait(&waited, &sig) || sig != SIGTERM)
+		;
+	return 0;
 }

@@ -315,6 +315,30 @@ static void agents(void)
 	sense_ca_public_free(&ca);
 }
 
+/* Another agent's number in a certificate that is ours in all else. */
+static void changed(void)
+{
+	struct sense_ca_public ca;
+	struct sense_peer peer;
+	unsigned char *der = NULL;
+	X509 *certificate = agent_make(dir, org, agent, time(NULL));
+	int len = i2d_X509(certificate, &der), places = 0;
+	ok(len > 0 && !sense_ca_public_read(dir, &ca, &err), "a certificate");
+	for (unsigned char *at = der; (at = memmem(at, (size_t)(der + len - at), agent, 36)); at += 36) {
+		at[35] = 'c';
+		places++;
+	}
+	is_num(places, 2, "names its agent twice");
+	const unsigned char *in = der;
+	X509 *forged = d2i_X509(NULL, &in, len);
+	ok(forged && sense_pki_peer(ca.certificate, forged, time(NULL), &peer, &err),
+	   "it cannot be made another's");
+	X509_free(forged);
+	X509_free(certificate);
+	OPENSSL_free(der);
+	sense_ca_public_free(&ca);
+}
+
 /* Signed with our key, by somebody's own idea of a subject: only what this CA writes is taken. */
 static unsigned subject_taken(const char *subject, const char *extensions)
 {
@@ -412,6 +436,7 @@ int main(void)
 	requests();
 	request_bytes();
 	agents();
+	changed();
 	subjects();
 	stranger();
 	names();
