@@ -44,6 +44,8 @@ SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o) $(if $(wildcard server/migrations/*.sql
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%) $(SERVER_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
+LOAD_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard contrib/load/*.c))
+LOAD       := $(if $(SERVER),$(B)/sense-load)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that the server alone needs.
@@ -72,7 +74,7 @@ FUZZ_LIBS_uplink_answer := $(PLUGIN_LIBS_uplink)
 .DELETE_ON_ERROR:
 .SECONDARY: $(UNIT_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(FUZZ_NAMES:%=$(B)/t/fuzz/%.o)
 
-all: $(AGENT) $(SERVER) $(PLUGIN_SO) $(B)/policies ## build the agent, the server and the plugins
+all: $(AGENT) $(SERVER) $(LOAD) $(PLUGIN_SO) $(B)/policies ## build the agent, the server, its load generator and the plugins
 
 $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 	$(call say,LD,$@)
@@ -81,6 +83,11 @@ $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 $(B)/sense-server: $(B)/server/main.o $(SERVER_OBJ) $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
+
+# Makes certificates and knows the wire by what the server has for both.
+$(B)/sense-load: $(LOAD_OBJ) $(SERVER_OBJ) $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)

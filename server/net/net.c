@@ -519,8 +519,10 @@ void sense_net_free(sense_net *net)
 		return;
 	listeners_stop(net);
 	net->drained = NULL;
-	while (net->first)
-		link_end(net->first, SENSE_GONE_DRAINED);
+	for (struct link *link = net->first, *after; link; link = after) {
+		after = link->after;
+		link_end(link, SENSE_GONE_DRAINED);
+	}
 	if (net->spare >= 0)
 		close(net->spare);
 	sense_sources_free(net->sources);

@@ -159,6 +159,7 @@ unsigned sense_listen_port(const struct sense_listen *listen, unsigned address)
 {
 	struct sockaddr_storage name;
 	socklen_t len = sizeof name;
+	memset(&name, 0, sizeof name);
 	if (getsockname(listen->fds[address][0], (struct sockaddr *)&name, &len))
 		return 0;
 	return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
