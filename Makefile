@@ -49,16 +49,20 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
-FUZZ_SERVER := csr signer
+FUZZ_SERVER := csr signer http_gate connection transcode
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
 PLUGIN_LIBS_sockets := -lbpf -ljansson
 PLUGIN_LIBS_procs := -lcrypto
 PLUGIN_LIBS_files := -ljansson -lyaml -lz
+PLUGIN_LIBS_uplink := -lssl -lcrypto -ljansson
+# Sources of proto/ that a plugin speaks the wire with: PLUGIN_SRC_<name>.
+PLUGIN_SRC_uplink := $(wildcard proto/message*.c) proto/rpc.c proto/wire.c
 # Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
 $(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)
+FUZZ_LIBS_uplink_answer := $(PLUGIN_LIBS_uplink)
 
 .PHONY: all docs deps run test check asan bench fuzz fuzz-targets lint format install help clean FORCE
 .DEFAULT_GOAL := all
@@ -125,7 +129,7 @@ $(BPF_SRC:%.bpf.c=$(B)/%.embed.o): %.embed.o: %.bpf.o
 	  $(CC) -c -x assembler -o $@ -
 
 $(B)/plugins/%.so: $$(wildcard plugins/$$*/*.c) $$(wildcard plugins/$$*/*.h) core/sense_plugin.h $(B)/flags \
-  $$(call embedded,$$*)
+  $$(PLUGIN_SRC_$$*) $$(call embedded,$$*)
 	@mkdir -p $(@D)
 	$(call say,PLUGIN,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS)) -fPIC -shared $(filter-out -pie,$(LDFLAGS)) -o $@ $(filter %.o,$^) $(filter-out %.bpf.c,$(filter %.c,$^)) $(PLUGIN_LIBS_$*)

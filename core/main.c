@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +15,14 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/cli/cli.h"
+#include "core/cli/enroll.h"
 #include "core/cli/findings.h"
 #include "core/cli/pass.h"
 #include "core/cli/replay.h"
 #include "core/cli/run.h"
 #include "core/cli/status.h"
 #include "core/host/capture.h"
+#include "core/link/managed.h"
 #include "core/platform/platform.h"
 #include "lua/conf_dir.h"
 #include "lua/shift.h"
@@ -65,13 +66,26 @@ struct policies_source {
 	const struct sense_cli *cli;
 };
 
+/* Those of the fleet's server stand in for all others, unless the command line names some. */
+static enum sense_status managed_read(const struct policies_source *source, struct sense_bundle *out, sense_error *err)
+{
+	struct sense_manifest manifest;
+	if (source->cli->command != SENSE_CLI_RUN || source->cli->policy_count ||
+	    sense_conf_number(source->conf, SENSE_CONF_UPLINK_ENABLED))
+		return SENSE_E_NOTFOUND;
+	return sense_managed_read(sense_conf_text(source->conf, SENSE_CONF_AGENT_DIR), &manifest, out, err);
+}
+
 static enum sense_status policies_read(void *self, struct sense_bundle *out, sense_error *err)
 {
 	const struct policies_source *source = self;
 	const struct sense_cli *cli = source->cli;
 	struct sense_station station = {.conf = source->conf};
 	struct sense_policy_sources sources;
-	enum sense_status status = SENSE_OK;
+	enum sense_status status = managed_read(source, out, err);
+	if (status != SENSE_E_NOTFOUND)
+		return status;
+	status = SENSE_OK;
 	sense_policy_sources_init(&sources);
 	if (!cli->no_policies)
 		status = sense_station_read(&station, cli->policies, cli->policy_count, &sources, err);
@@ -180,6 +194,12 @@ static int scan(struct assembly *a, const struct sense_conf *conf, const struct 
 	return on_host(a, conf, cli, sense_pass_run);
 }
 
+static int enroll(const struct sense_conf *conf, const struct sense_cli *cli)
+{
+	char plugins[PATH_MAX];
+	return sense_enroll_run(cli, conf, sense_station_plugins_dir(conf, plugins));
+}
+
 static int with_worker(const struct sense_conf *conf, const struct sense_cli *cli,
                        int (*go)(struct assembly *, const struct sense_conf *, const struct sense_cli *))
 {
@@ -251,6 +271,9 @@ static int command(const struct sense_cli *cli)
 	case SENSE_CLI_FINDINGS:
 		code = sense_findings_run(cli, &conf);
 		break;
+	case SENSE_CLI_ENROLL:
+		code = enroll(&conf, cli);
+		break;
 	default:
 		code = tool(&conf, cli);
 		break;
@@ -266,10 +289,6 @@ int main(int argc, char **argv)
 	struct sense_cli cli;
 	signal(SIGPIPE, SIG_IGN);
 	tzset(); /* while files can be read */
-	/* Nothing here asks for texts of its errors, or for ciphers and digests by their old names. */
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
-	                        OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
-	                    NULL);
 	sense_hash_seed(); /* drawn once, before there are workers: all hash alike */
 	sense_log_setup(SENSE_LOG_INFO, SENSE_LOG_AUTO);
 	int code = sense_cli_parse(argc, argv, &cli);

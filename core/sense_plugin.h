@@ -16,7 +16,7 @@
  * Threads: one module is used by one thread only; the host never shares it.
  *
  * Changes: 1.0 capture and classifier plugins. 1.1 sense_host.wait. 1.2 live capture and sensors; what
- * sense_host offers to sensors.
+ * sense_host offers to sensors. 1.3 the uplink to a server.
  */
 #ifndef SENSE_PLUGIN_H
 #define SENSE_PLUGIN_H
@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 #define SENSE_ABI_MAJOR 1u
-#define SENSE_ABI_MINOR 2u
+#define SENSE_ABI_MINOR 3u
 #define SENSE_PLUGIN_ABI (SENSE_ABI_MAJOR << 16 | SENSE_ABI_MINOR)
 
 /* Status of every call that can fail; 0 is success, so `if (status)` reads as 'if it failed'. */
@@ -313,6 +313,106 @@ struct sense_sensor_ops {
 	void (*close)(void *sensor);
 };
 
+/* ---- uplink: the connection to a fleet's server (1.3) ------------------------------------------- */
+
+/*
+ * The uplink runs in a process of its own, without files and privileges, and parses all that comes from the
+ * network. Over a socket that keeps messages whole it talks with the supervisor, which has the spool and the
+ * policies, and which takes what it says for hostile. A message is a head and, up to its end, what belongs to its
+ * kind; numbers are in the order of the host's bytes.
+ */
+#define SENSE_UPLINK_MESSAGE_MAX 65536u /* with its head */
+
+struct sense_uplink_head {
+	uint32_t kind; /* enum sense_uplink_kind */
+	uint32_t number;
+	uint64_t sequence;
+};
+
+enum sense_uplink_kind {
+	/* ---- from the supervisor ---- */
+	/* Findings: of each its sequence u64, length u32, and bytes. number: that of the WANT. */
+	SENSE_UPLINK_FINDINGS = 1,
+	/* number: a method; what follows is the map of its parameters (proto/message.h). */
+	SENSE_UPLINK_PARAMETERS,
+	/* Policies of generation `sequence` are wanted, from offset u64 on. */
+	SENSE_UPLINK_FETCH,
+
+	/* ---- from the uplink ---- */
+	/*
+	 * Room for so many bytes more, u32, of FINDINGS. A number that was not used before: those behind `sequence`
+	 * are wanted from now on, and what room there was is void.
+	 */
+	SENSE_UPLINK_WANT = 64,
+	SENSE_UPLINK_THROUGH, /* all up to `sequence` are kept by the server; number: of them refused */
+	SENSE_UPLINK_UP,      /* a session began; number: heartbeat in seconds, sequence: kept by the server; its name */
+	SENSE_UPLINK_DOWN,    /* there is none; why, as text; number: 1 when there had been one */
+	SENSE_UPLINK_DUE,     /* number: the method whose parameters are wanted now */
+	SENSE_UPLINK_DONE,    /* a call of method `number` was answered; text: what was wrong with it */
+	SENSE_UPLINK_ALIVE,   /* each few seconds */
+	SENSE_UPLINK_POLICY,  /* the server wants generation `sequence` of this hash, 32 bytes, to be at work */
+	SENSE_UPLINK_MANIFEST, /* of generation `sequence`: signature, 64 bytes, then the manifest */
+	SENSE_UPLINK_PIECE,   /* of generation `sequence`: offset u64, size u64 of the whole, then bytes */
+	SENSE_UPLINK_COMMAND, /* sequence: expires, us since the epoch; texts that end with NUL: id, name, then pairs */
+	SENSE_UPLINK_RENEWED, /* a certificate, DER; sequence: expires, us since the epoch */
+	SENSE_UPLINK_ENROLLED, /* texts that end with NUL: certificate, CA (PEM), agent, organization, policy key, servers */
+	SENSE_UPLINK_FAILED   /* no enrolment; why, as text */
+};
+
+/* Methods of proto/message.h whose parameters the supervisor makes. */
+enum sense_uplink_method {
+	SENSE_UPLINK_REGISTER = 1,
+	SENSE_UPLINK_HEARTBEAT,
+	SENSE_UPLINK_ACKNOWLEDGE,
+	SENSE_UPLINK_RESULT,
+	SENSE_UPLINK_RENEW,
+	SENSE_UPLINK_METHODS
+};
+
+/* Enrolment: once, instead of sessions. */
+struct sense_uplink_enrol {
+	uint32_t size;
+	const uint8_t *fingerprint; /* SHA-256 of the CA's certificate, DER, which the server's chain must hold */
+	const char *secret;         /* of the token, in hex */
+	const char *request;        /* PKCS#10, PEM */
+	const char *host, *version; /* of this one */
+};
+
+/* An address of a name, as the socket `names` tells it: behind a head whose number is that of the question. */
+struct sense_uplink_address {
+	uint32_t family; /* 4 or 6 */
+	uint8_t bytes[16];
+};
+#define SENSE_UPLINK_ADDRESSES 16u
+
+struct sense_uplink_want {
+	uint32_t size;
+	const char *const *servers; /* HOST:PORT, or [IPv6]:PORT */
+	unsigned server_count;
+	const char *proxy;       /* of HTTP: [USER:PASSWORD@]HOST:PORT; "": none */
+	uint64_t bandwidth;      /* bytes of findings a second; 0: as many as there are */
+	const char *certificate, *key, *ca; /* PEM */
+	uint32_t retry_min_ms, retry_max_ms; /* between two attempts */
+	uint32_t call_ms; /* in which a call must be answered */
+	/*
+	 * Names are looked up by somebody who can read files: a head with a number of one's own and the name go in,
+	 * a head with that number (kind: how many addresses) and those (none: why, as text) come out. -1: only addresses
+	 * can be used.
+	 */
+	int names;
+	const struct sense_uplink_enrol *enrol; /* NULL: sessions */
+};
+
+struct sense_uplink_ops {
+	uint32_t size;
+	/* While files can be read. What it needs of `want` is copied, but for `names`. */
+	enum sense_status (*begin)(const struct sense_host *host, const struct sense_uplink_want *want, void **uplink,
+	                           sense_error *err);
+	/* The process's work, until the supervisor's end of fd is closed or enrolment is over. Its exit code. */
+	int (*run)(void *uplink, int fd);
+	void (*end)(void *uplink);
+};
+
 /* ---- the plugin itself ----------------------------------------------------------------------- */
 
 struct sense_plugin {
@@ -326,6 +426,7 @@ struct sense_plugin {
 	const struct sense_sensor_ops *sensor; /* 1.2 */
 	/* 1.2: what another system's plugin of this kind must provide, for those who port; or NULL. */
 	const char *platform;
+	const struct sense_uplink_ops *uplink; /* 1.3 */
 };
 
 #define SENSE_PLUGIN_EXPORT                                                                        \

@@ -233,7 +233,7 @@ static bool is_canonical(const struct sense_manifest *manifest, const uint8_t *d
 	struct sense_wire_writer writer = {.data = head, .cap = sizeof(head)};
 
 	put_head(&writer, manifest);
-	return writer.len + manifest->params.len == len && !memcmp(head, data, writer.len);
+	return writer.len + manifest->params.len == len && !memcmp(writer.data, data, writer.len);
 }
 
 bool sense_manifest_decode(const uint8_t *data, size_t len, struct sense_manifest *manifest, const char **why)

@@ -66,50 +66,52 @@ static void value_ends(struct sense_rpc_scanner *scanner)
 }
 
 /* A head is whole. */
-static bool head_ends(struct sense_rpc_scanner *scanner)
+static void head_ends(struct sense_rpc_scanner *scanner, const uint8_t *head)
 {
-	struct sense_wire_form form = sense_wire_form(scanner->head);
+	struct sense_wire_form form = sense_wire_form(head);
 
+	scanner->seen += scanner->head_size;
 	scanner->head_len = 0;
 	if (form.nests) {
-		if (!nest(scanner, form.inside))
-			return false;
-		if (!form.inside) {
+		if (nest(scanner, form.inside) && !form.inside) {
 			scanner->depth--;
 			value_ends(scanner);
 		}
-		return true;
+		return;
 	}
-	if (!fits(scanner, form.behind))
-		return broken(scanner, "is larger than a message may be");
 	scanner->skip = form.behind;
-	if (!form.behind)
+	if (!fits(scanner, form.behind))
+		broken(scanner, "is larger than a message may be");
+	else if (!form.behind)
 		value_ends(scanner);
-	return true;
 }
 
-/* Takes one run of bytes: of a head, or of what lies behind one. Returns how many those were. */
-static size_t step(struct sense_rpc_scanner *scanner, const uint8_t *data, size_t len)
+/* Takes bytes of a head, which may have begun before them. Returns how many those were. */
+static size_t head_goes_on(struct sense_rpc_scanner *scanner, const uint8_t *data, size_t len)
 {
-	size_t take;
-
-	if (scanner->skip) {
-		take = scanner->skip < len ? (size_t)scanner->skip : len;
-		scanner->seen += take;
-		scanner->skip -= take;
-		if (!scanner->skip)
-			value_ends(scanner);
-		return take;
-	}
 	if (!scanner->head_len && !value_begins(scanner, *data))
 		return 0;
-	take = scanner->head_size - scanner->head_len;
+	size_t take = scanner->head_size - scanner->head_len;
+	if (take <= len && !scanner->head_len) {
+		head_ends(scanner, data);
+		return take;
+	}
 	take = take < len ? take : len;
 	memcpy(scanner->head + scanner->head_len, data, take);
 	scanner->head_len += (unsigned)take;
-	scanner->seen += take;
 	if (scanner->head_len == scanner->head_size)
-		head_ends(scanner);
+		head_ends(scanner, scanner->head);
+	return take;
+}
+
+/* Takes bytes of what lies behind a head. */
+static size_t pass_over(struct sense_rpc_scanner *scanner, size_t len)
+{
+	size_t take = scanner->skip < len ? (size_t)scanner->skip : len;
+	scanner->seen += take;
+	scanner->skip -= take;
+	if (!scanner->skip)
+		value_ends(scanner);
 	return take;
 }
 
@@ -118,7 +120,8 @@ enum sense_rpc_scan sense_rpc_scan(struct sense_rpc_scanner *scanner, const uint
 {
 	*used = 0;
 	while (!scanner->why && *used < len) {
-		*used += step(scanner, data + *used, len - *used);
+		*used += scanner->skip ? pass_over(scanner, len - *used)
+		                       : head_goes_on(scanner, data + *used, len - *used);
 		if (!scanner->why && !scanner->depth && !scanner->head_len) {
 			begin(scanner);
 			return SENSE_RPC_WHOLE;

@@ -30,12 +30,12 @@ enum sense_rpc_scan { SENSE_RPC_MORE, SENSE_RPC_WHOLE, SENSE_RPC_BROKEN };
 
 struct sense_rpc_scanner {
 	size_t max;    /* bytes of a message */
-	size_t seen;   /* of the message so far */
+	size_t seen;   /* of the message so far, without a head that is not whole */
 	uint64_t skip; /* bytes of a value that are still to come */
 	uint64_t owed; /* values that have not begun yet, at all depths: a byte each at the least */
 	uint32_t left[SENSE_RPC_DEPTH_MAX]; /* values that are not over yet, by depth */
 	unsigned depth;
-	uint8_t head[SENSE_WIRE_HEAD_MAX]; /* of a value: what has come of it */
+	uint8_t head[SENSE_WIRE_HEAD_MAX]; /* of a value, when it did not come together */
 	unsigned head_len, head_size;
 	const char *why; /* SENSE_RPC_BROKEN: what was wrong */
 };

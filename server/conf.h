@@ -30,6 +30,14 @@
 	  "time in which a worker that ends answers what it was asked")                                     \
 	X(SERVER_PER_ADDRESS, "server.per_address", NUMBER, "256", 1, 1000000, "",                          \
 	  "connections of one address (IPv6: of one /64) to one worker that no certificate stands for")     \
+	X(SERVER_HANDSHAKE_TIMEOUT, "server.handshake_timeout", TIME, "10s", 100000, 600e6, "",             \
+	  "time in which TLS must have been agreed on")                                                     \
+	X(SERVER_REQUEST_TIMEOUT, "server.request_timeout", TIME, "20s", 100000, 3600e6, "",                \
+	  "time in which a request must have come whole; an agent's message has three times as long")       \
+	X(SERVER_SEND_TIMEOUT, "server.send_timeout", TIME, "30s", 100000, 3600e6, "",                      \
+	  "time after which who takes nothing of what they asked for is hung up on")                        \
+	X(SERVER_IDLE_TIMEOUT, "server.idle_timeout", TIME, "60s", 100000, 86400e6, "",                     \
+	  "time after which a silent connection is closed; an agent's after three heartbeats")              \
 	X(DATABASE_URL, "database.url", TEXT, "", 0, 0, "", "PostgreSQL, as libpq has it; empty: embedded") \
 	X(DATABASE_CONNECTIONS, "database.connections", NUMBER, "4", 1, 64, "",                             \
 	  "connections of one worker, at most")                                                             \

@@ -164,6 +164,12 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_ACK:
 		cli->ack = true;
 		break;
+	case SENSE_OPTION_SERVER:
+		cli->server = argument;
+		break;
+	case SENSE_OPTION_TOKEN:
+		cli->token = argument;
+		break;
 	}
 	return -1;
 }
@@ -263,6 +269,8 @@ static int operands_check(const struct sense_cli *cli)
 		return usage(about->name, "%s needs --on FILE, a capture", about->name);
 	if (cli->command == SENSE_CLI_EXPLAIN && !cli->rule)
 		return usage(about->name, "explain needs --rule ID");
+	if (cli->command == SENSE_CLI_ENROLL && !cli->token)
+		return usage(about->name, "enroll needs --token TOKEN, or --token - to read it from stdin");
 	if (cli->command == SENSE_CLI_NEW && cli->path_count > 1)
 		return usage(about->name, "new takes one name, not '%s' too", cli->paths[1]);
 	return -1;

@@ -25,7 +25,8 @@ enum sense_cli_command {
 	SENSE_CLI_FINDINGS,
 	SENSE_CLI_RUN,
 	SENSE_CLI_SCAN,
-	SENSE_CLI_INVENTORY
+	SENSE_CLI_INVENTORY,
+	SENSE_CLI_ENROLL
 };
 enum sense_cli_format { SENSE_FORMAT_PRETTY, SENSE_FORMAT_TAP, SENSE_FORMAT_JUNIT, SENSE_FORMAT_JSON };
 enum sense_cli_color { SENSE_COLOR_AUTO, SENSE_COLOR_ALWAYS, SENSE_COLOR_NEVER };
@@ -65,6 +66,9 @@ struct sense_cli {
 	const char **interfaces;   /* -i NAME, in order; none: those of the configuration */
 	unsigned interface_count;
 	bool no_capture;
+	/* of enroll */
+	const char *server; /* --server URL; NULL: those of the token */
+	const char *token;  /* --token TOKEN; "-": on stdin */
 	/* of findings */
 	bool follow;
 	bool ack;

@@ -14,9 +14,10 @@
 #define RUN (1u << SENSE_CLI_RUN)
 #define SCAN (1u << SENSE_CLI_SCAN)
 #define INVENTORY (1u << SENSE_CLI_INVENTORY)
+#define ENROLL (1u << SENSE_CLI_ENROLL)
 #define ALL                                                                                                \
 	(RUN | SCAN | INVENTORY | REPLAY | CHECK | CONFIG | STATUS | RELOAD | TEST | BENCH | EXPLAIN | NEW |  \
-	 FINDINGS)
+	 FINDINGS | ENROLL)
 #define OPTION_COLUMNS 24
 
 const struct sense_cli_option sense_cli_options[] = {
@@ -56,6 +57,10 @@ const struct sense_cli_option sense_cli_options[] = {
     {"reference", 0, NULL, "print the reference in Markdown instead", API, SENSE_OPTION_REFERENCE},
     {"example", 0, NULL, "print a file to begin with, every setting with its default", CONFIG,
      SENSE_OPTION_EXAMPLE},
+    {"server", 0, "URL", "ask this server, https://HOST[:PORT], before those of the token", ENROLL,
+     SENSE_OPTION_SERVER},
+    {"token", 0, "TOKEN", "what the server's administrator gave you; - reads it from stdin", ENROLL,
+     SENSE_OPTION_TOKEN},
     {"config", 'c', "FILE", "read this configuration file", ALL, SENSE_OPTION_CONFIG},
     {"set", 0, "KEY=VALUE", "set one configuration key; may be repeated", ALL, SENSE_OPTION_SET},
     {"help", 'h', NULL, "show this help", ALL | API, SENSE_OPTION_HELP},
@@ -176,6 +181,15 @@ const struct sense_cli_about sense_cli_commands[] = {
          "  sense-agent findings\n"
          "  sense-agent findings --json --ack >> findings.jsonl\n"
          "  sense-agent findings --follow --set spool.dir=/var/lib/sense/spool\n",
+         false, false},
+    [SENSE_CLI_ENROLL] =
+        {"enroll", "", "make this agent one of a fleet",
+         "Makes a key, has it certified by the server that the token leads to, and keeps both below\n"
+         "agent.dir (/var/lib/sense). A running agent then begins to report there by itself. The token\n"
+         "says which server to believe: no other one can stand in for it.",
+         "  sense-agent enroll --token sense1.AbC...\n"
+         "  sense-agent enroll --server https://sense.example.com:8443 --token - < token\n"
+         "  sense-agent enroll --token - --set uplink.proxy=proxy.example.com:3128 < token\n",
          false, false},
 };
 

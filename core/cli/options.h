@@ -37,6 +37,8 @@ enum sense_cli_option_id {
 	SENSE_OPTION_ACK,
 	SENSE_OPTION_INTERFACE,
 	SENSE_OPTION_NO_CAPTURE,
+	SENSE_OPTION_SERVER,
+	SENSE_OPTION_TOKEN,
 	SENSE_OPTION_HELP
 };
 
@@ -61,7 +63,7 @@ struct sense_cli_about {
 
 extern const struct sense_cli_option sense_cli_options[]; /* ends with name NULL */
 extern const struct sense_cli_about sense_cli_commands[]; /* by enum sense_cli_command */
-#define SENSE_CLI_COMMAND_COUNT 14u
+#define SENSE_CLI_COMMAND_COUNT 15u
 
 void sense_cli_help(FILE *out);
 void sense_cli_help_command(FILE *out, enum sense_cli_command command);

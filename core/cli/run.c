@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/cli/findings.h"
+#include "core/cli/fleet.h"
 #include "core/cli/json.h"
 #include "core/cli/status.h"
 #include "core/cli/terminal.h"
@@ -23,6 +24,7 @@ struct session {
 	sense_keeper *keeper;   /* NULL: nobody looks at this host */
 	sense_capture *capture; /* NULL: no packets */
 	sense_spool *spool;     /* NULL: findings are not kept */
+	sense_fleet *fleet;
 	struct sense_notify notify;
 	struct sense_output out; /* with --json */
 	bool ready, stopping, put, spool_failing;
@@ -46,10 +48,13 @@ static void spool_put(struct session *session, const struct sense_finding *findi
 static bool on_finding(void *self, const struct sense_finding *finding)
 {
 	struct session *session = self;
+	struct sense_finding told = *finding;
+	if (sense_fleet_observes(session->fleet))
+		told.action = "observe";
 	session->findings++;
-	spool_put(session, finding);
+	spool_put(session, &told);
 	if (session->run->cli->json)
-		sense_json_finding(&session->out.buf, finding);
+		sense_json_finding(&session->out.buf, &told);
 	/* Nobody reads it any more: the service goes on. */
 	if (session->run->cli->json)
 		sense_output_flush_when_full(&session->out);
@@ -67,9 +72,16 @@ static void on_control(void *self, const struct sense_supervisor_view *view,
 {
 	struct session *session = self;
 	const struct sense_status_live live = {
-	    .keeper = session->keeper, .capture = session->capture, .spool = session->spool};
+	    .keeper = session->keeper, .capture = session->capture, .spool = session->spool,
+	    .link = sense_fleet_link(session->fleet)};
 	if (!sense_spool_answer(session->spool, request, out))
 		sense_status_answer(view, &live, request, out);
+}
+
+static void on_loaded(void *self, const struct sense_generations *all)
+{
+	struct session *session = self;
+	sense_fleet_loaded(session->fleet, all);
 }
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -139,6 +151,7 @@ static bool on_tick(void *self, const struct sense_crew *crew)
 	if (session->capture)
 		sense_capture_look(session->capture, TICK_MS, session->keeper);
 	spool_commit(session);
+	sense_fleet_look(session->fleet, TICK_MS);
 	notify_tick(session, crew);
 	if (session->run->cli->json)
 		sense_output_flush(&session->out);
@@ -200,6 +213,20 @@ static bool host_open(struct session *session, struct sense_job *job, sense_erro
 	return !config.name_count || !sense_keeper_start(session->keeper, err);
 }
 
+static bool fleet_open(struct session *session, const struct sense_job *job, sense_error *err)
+{
+	const struct sense_fleet_config config = {
+	    .conf = session->run->conf,
+	    .plugins_dir = session->run->plugins_dir,
+	    .crew = job->crew,
+	    .keeper = session->keeper,
+	    .capture = session->capture,
+	    .spool = session->spool,
+	};
+	session->fleet = sense_fleet_new(&config, err);
+	return session->fleet != NULL;
+}
+
 static int exit_code(enum sense_status status, const struct sense_outcome *outcome)
 {
 	/* To be told to stop is how a service ends. */
@@ -220,10 +247,11 @@ int sense_run_run(const struct sense_run *run)
 	                                          .finding = on_finding,
 	                                          .message = on_message,
 	                                          .tick = on_tick,
+	                                          .loaded = on_loaded,
 	                                          .control = on_control};
 	/* The sensor process first: what it need not have is not open yet. */
 	if (!host_open(&session, &job, &err) || !spool_open(&session, &err) ||
-	    !capture_open(&session, &job, &err)) {
+	    !capture_open(&session, &job, &err) || !fleet_open(&session, &job, &err)) {
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
 		goto out;
 	}
@@ -236,6 +264,7 @@ int sense_run_run(const struct sense_run *run)
 out:
 	sense_output_flush(&session.out);
 	sense_buf_fini(&session.out.buf);
+	sense_fleet_free(session.fleet);
 	sense_keeper_free(session.keeper);
 	sense_capture_close(session.capture);
 	sense_spool_close(session.spool);

@@ -1,6 +1,7 @@
 #include "core/cli/status_live.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 #define INTERFACES_SHOWN 64u
 
@@ -86,6 +87,38 @@ static void spool_json(const sense_spool *spool, struct sense_json *json)
 	sense_json_close(json, '}');
 }
 
+static const char *time_text(uint64_t us, char out[32])
+{
+	time_t seconds = (time_t)(us / 1000000);
+	struct tm utc;
+	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+	return out;
+}
+
+static void link_json(const sense_link *link, struct sense_json *json)
+{
+	struct sense_link_status status;
+	char when[32];
+	sense_link_status(link, &status);
+	sense_json_open(json, '{');
+	sense_json_member(json, "agent", status.agent);
+	sense_json_member(json, "organization", status.organization);
+	sense_json_member_bool(json, "connected", status.connected);
+	sense_json_member(json, "server", *status.server ? status.server : NULL);
+	sense_json_member(json, "since", time_text(status.since_us, when));
+	sense_json_member_uint(json, "policies", status.policies);
+	sense_json_member_uint(json, "through", status.through);
+	sense_json_member_uint(json, "waiting", status.waiting);
+	sense_json_member_uint(json, "refused", status.refused);
+	sense_json_member_uint(json, "sessions", status.sessions);
+	sense_json_member_uint(json, "pid", (uint64_t)status.pid);
+	sense_json_member_uint(json, "restarts", status.restarts);
+	sense_json_member(json, "problem", *status.problem ? status.problem : NULL);
+	sense_json_member(json, "problem_time", *status.problem ? time_text(status.problem_us, when) : NULL);
+	sense_json_member(json, "certificate_until", time_text((uint64_t)status.certificate_until * 1000000, when));
+	sense_json_close(json, '}');
+}
+
 void sense_status_live_json(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_json *json)
 {
@@ -102,6 +135,11 @@ void sense_status_live_json(const struct sense_status_live *live, const struct s
 	sense_json_key(json, "spool");
 	if (live->spool)
 		spool_json(live->spool, json);
+	else
+		sense_json_string(json, NULL);
+	sense_json_key(json, "uplink");
+	if (live->link)
+		link_json(live->link, json);
 	else
 		sense_json_string(json, NULL);
 }
@@ -153,6 +191,21 @@ static void spool_text(const sense_spool *spool, struct sense_buf *out)
 	                 dropped_of(&stats), stats.failing ? "; it cannot be written, findings wait in memory" : "");
 }
 
+static void link_text(const sense_link *link, struct sense_buf *out)
+{
+	struct sense_link_status status;
+	char when[32];
+	sense_link_status(link, &status);
+	sense_buf_printf(out, "uplink       %s%s since %s, %" PRIu64 " findings wait, %" PRIu64 " session%s\n",
+	                 status.connected ? "connected to " : "not connected", status.connected ? status.server : "",
+	                 time_text(status.since_us, when), status.waiting, status.sessions,
+	                 status.sessions == 1 ? "" : "s");
+	if (status.policies)
+		sense_buf_printf(out, "             policies of generation %" PRIu64 " are the server's\n", status.policies);
+	if (*status.problem && (!status.connected || status.problem_us > status.since_us))
+		sense_buf_printf(out, "             %s: %s\n", time_text(status.problem_us, when), status.problem);
+}
+
 void sense_status_live_text(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_buf *out)
 {
@@ -162,4 +215,6 @@ void sense_status_live_text(const struct sense_status_live *live, const struct s
 		host_text(live->keeper, crew, out);
 	if (live->spool)
 		spool_text(live->spool, out);
+	if (live->link)
+		link_text(live->link, out);
 }

@@ -1,12 +1,13 @@
 /*
  * What `status` tells of a live agent beyond its policies: capture, the sensor process and its gauges, whose
- * flows are known, the spool.
+ * flows are known, the spool, the link to a fleet's server.
  */
 #ifndef SENSE_CLI_STATUS_LIVE_H
 #define SENSE_CLI_STATUS_LIVE_H
 
 #include "core/cli/json.h"
 #include "core/host/capture.h"
+#include "core/link/link.h"
 #include "core/proc/crew.h"
 #include "core/spool/spool.h"
 
@@ -15,9 +16,10 @@ struct sense_status_live {
 	const sense_keeper *keeper;
 	const sense_capture *capture;
 	const sense_spool *spool;
+	const sense_link *link;
 };
 
-/* Members "capture", "host" and "spool", each an object or null. */
+/* Members "capture", "host", "spool" and "uplink", each an object or null. */
 void sense_status_live_json(const struct sense_status_live *live, const struct sense_crew *crew,
                             struct sense_json *json);
 void sense_status_live_text(const struct sense_status_live *live, const struct sense_crew *crew,

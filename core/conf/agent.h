@@ -87,7 +87,15 @@
 	X(HOST_HOMES, "host.homes", LIST, "", 0, 0, "",                                                   \
 	  "home directories in which files are looked for; empty: those of this host's users")            \
 	X(HOST_SWEEP_EVERY, "host.sweep_every", TIME, "6h", 1e6, 2592000e6, "",                           \
-	  "time between two sweeps over files, beside what is seen as it changes")
+	  "time between two sweeps over files, beside what is seen as it changes")                         \
+	X(UPLINK_ENABLED, "uplink.enabled", CHOICE, "auto", 0, 0, "auto false",                           \
+	  "auto: report to the fleet's server when this agent is enrolled")                               \
+	X(UPLINK_SERVERS, "uplink.servers", TEXT, "", 0, 0, "",                                           \
+	  "HOST:PORT of servers, with commas between them; empty: those told at enrolment")               \
+	X(UPLINK_PROXY, "uplink.proxy", TEXT, "", 0, 0, "",                                               \
+	  "[USER:PASSWORD@]HOST:PORT of an HTTP proxy on the way to them; empty: none")                   \
+	X(UPLINK_BANDWIDTH, "uplink.bandwidth", BYTES, "0", 0, 1073741824, "",                            \
+	  "bytes of findings sent in a second, at most; 0: any")
 
 enum sense_conf_key {
 #define SENSE_CONF_ENUM(id, ...) SENSE_CONF_##id,

@@ -50,6 +50,14 @@ enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *
 enum sense_status sense_platform_lookout(const char *name, const int *keep, unsigned keep_count,
                                          sense_error *err);
 
+/*
+ * The same for a process that talks to the network and to nothing else: nobody, without privileges, files and
+ * programs; it may make connections over TCP and take none. files: it may read those that everybody may, too, and
+ * use the network as looking up names takes it.
+ */
+enum sense_status sense_platform_netward(const char *name, const int *keep, unsigned keep_count, bool files,
+                                         sense_error *err);
+
 /* "openat", or "syscall 1234". out holds 32 bytes. */
 void sense_platform_call_name(uint32_t number, char *out);
 

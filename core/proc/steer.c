@@ -34,6 +34,9 @@ static uint64_t reload(void *self);
 
 static void ended(sense_steer *steer)
 {
+	const struct sense_supervisor_sink *sink = &steer->job->sink;
+	if (sink->loaded)
+		sink->loaded(sink->self, &steer->all);
 	sense_control_ended(steer->control, steer->all.last.ticket);
 	if (!steer->again)
 		return;

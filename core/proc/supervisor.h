@@ -62,6 +62,8 @@ struct sense_supervisor_sink {
 	void (*host_event)(void *self, const struct sense_host_event *event);
 	void (*message)(void *self, enum sense_log_level level, const char *subsystem, const char *text);
 	bool (*tick)(void *self, const struct sense_crew *crew); /* each 100 ms or so */
+	/* An attempt to load policies is over, the first one, too. */
+	void (*loaded)(void *self, const struct sense_generations *all);
 	/* Writes the answer to a request of the control socket: `ok` or `failed`, a newline, the rest. */
 	void (*control)(void *self, const struct sense_supervisor_view *view,
 	                const struct sense_control_request *request, struct sense_buf *out);

@@ -37,23 +37,23 @@ static struct sense_message_policy policy_of(const struct sense_db_result *resul
 }
 
 /* The agent knows of this generation when it has the answer: it need not be told once more. */
-static void present(struct sense_fleet_ask *ask, uint64_t generation)
+static void present(struct sense_agents_ask *ask, uint64_t generation)
 {
 	struct sense_present_agent *agent = sense_present_add(&ask->fleet->present, ask->agent, ask->org);
 	if (agent)
 		agent->told = generation;
 }
 
-static void say_and_ask(struct sense_fleet_ask *ask, struct sense_buf *said, const char *address,
+static void say_and_ask(struct sense_agents_ask *ask, struct sense_buf *said, const char *address,
                         const struct sense_db_statement *statement, sense_db_done *done)
 {
 	const struct sense_db_param params[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(ask->agent),
 	                                        SENSE_DB_TEXT(sense_buf_str(said)), SENSE_DB_TEXT(address)};
 	if (said->failed) {
-		sense_fleet_invalid(ask->fleet, ask->ref, "the parameters are too large");
+		sense_agents_invalid(ask->fleet, ask->ref, "the parameters are too large");
 		free(ask);
 	} else {
-		sense_fleet_ask(ask, statement, params, address ? 4 : 3, done);
+		sense_agents_ask(ask, statement, params, address ? 4 : 3, done);
 	}
 	sense_buf_fini(said);
 }
@@ -62,12 +62,12 @@ static void say_and_ask(struct sense_fleet_ask *ask, struct sense_buf *said, con
 
 static void registered(void *self, const struct sense_db_result *result)
 {
-	struct sense_fleet_ask *ask = self;
+	struct sense_agents_ask *ask = self;
 	uint8_t bytes[ANSWER_MAX];
 	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
-	if (!sense_fleet_row(ask, result, "revoked", gone))
+	if (!sense_agents_row(ask, result, "revoked", gone))
 		return;
-	const struct sense_fleet_config *config = &ask->fleet->config;
+	const struct sense_agents_config *config = &ask->fleet->config;
 	const struct sense_message_registered message = {.agent = ask->agent,
 	                                                 .organization = ask->org,
 	                                                 .time = sense_clock_us(),
@@ -78,13 +78,13 @@ static void registered(void *self, const struct sense_db_result *result)
 	                                                 .policy = policy_of(result, 1)};
 	sense_message_put_registered(&writer, &message);
 	present(ask, message.policy.generation);
-	sense_fleet_answer(ask, &writer);
+	sense_agents_answer(ask, &writer);
 }
 
-void sense_fleet_serve_register(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
+void sense_agents_serve_register(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
                                 const uint8_t *params, size_t len)
 {
-	sense_fleet *fleet = self;
+	sense_agents *fleet = self;
 	struct sense_message_register message;
 	struct sense_buf said;
 	struct sense_json json = {.out = &said};
@@ -92,11 +92,11 @@ void sense_fleet_serve_register(void *self, sense_calls *calls, struct sense_cal
 	(void)calls;
 	char *storage = malloc(len + SENSE_MESSAGE_STORAGE_EXTRA);
 	if (!storage || !sense_message_get_register(params, len, storage, &message, &why)) {
-		sense_fleet_invalid(fleet, ref, storage ? why : "no memory");
+		sense_agents_invalid(fleet, ref, storage ? why : "no memory");
 		free(storage);
 		return;
 	}
-	struct sense_fleet_ask *ask = sense_fleet_ask_new(fleet, ref, peer);
+	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
 	if (ask) {
 		sense_buf_init(&said, SAID_MAX);
 		sense_json_open(&json, '{');
@@ -116,17 +116,17 @@ void sense_fleet_serve_register(void *self, sense_calls *calls, struct sense_cal
 
 static void beaten(void *self, const struct sense_db_result *result)
 {
-	struct sense_fleet_ask *ask = self;
+	struct sense_agents_ask *ask = self;
 	uint8_t bytes[ANSWER_MAX];
 	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
-	if (!sense_fleet_row(ask, result, "revoked", gone))
+	if (!sense_agents_row(ask, result, "revoked", gone))
 		return;
 	const struct sense_message_beat message = {.time = sense_clock_us(),
 	                                           .policy = policy_of(result, 0),
 	                                           .commands = (uint32_t)sense_db_uint(result, 0, 2)};
 	sense_message_put_beat(&writer, &message);
 	present(ask, message.policy.generation);
-	sense_fleet_answer(ask, &writer);
+	sense_agents_answer(ask, &writer);
 }
 
 static void heartbeat_say(struct sense_json *json, const struct sense_message_heartbeat *message)
@@ -148,10 +148,10 @@ static void heartbeat_say(struct sense_json *json, const struct sense_message_he
 	sense_json_close(json, '}');
 }
 
-void sense_fleet_serve_heartbeat(void *self, sense_calls *calls, struct sense_call_ref ref,
+void sense_agents_serve_heartbeat(void *self, sense_calls *calls, struct sense_call_ref ref,
                                  const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
-	sense_fleet *fleet = self;
+	sense_agents *fleet = self;
 	struct sense_message_heartbeat message;
 	struct sense_buf said;
 	struct sense_json json = {.out = &said};
@@ -159,11 +159,11 @@ void sense_fleet_serve_heartbeat(void *self, sense_calls *calls, struct sense_ca
 	(void)calls;
 	char *storage = malloc(len + SENSE_MESSAGE_STORAGE_EXTRA);
 	if (!storage || !sense_message_get_heartbeat(params, len, storage, &message, &why)) {
-		sense_fleet_invalid(fleet, ref, storage ? why : "no memory");
+		sense_agents_invalid(fleet, ref, storage ? why : "no memory");
 		free(storage);
 		return;
 	}
-	struct sense_fleet_ask *ask = sense_fleet_ask_new(fleet, ref, peer);
+	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
 	if (ask) {
 		sense_buf_init(&said, SAID_MAX);
 		heartbeat_say(&json, &message);

@@ -32,13 +32,13 @@ static void arguments_fill(struct sense_message_command *command, json_t *argume
 
 static void taken(void *self, const struct sense_db_result *result)
 {
-	struct sense_fleet_ask *ask = self;
+	struct sense_agents_ask *ask = self;
 	json_t *arguments[SENSE_MESSAGE_COMMANDS_MAX] = {0};
 	struct sense_message_commands message = {0};
 	struct sense_wire_writer writer = {.data = malloc(ANSWER_MAX), .cap = ANSWER_MAX};
 	if (result->outcome != SENSE_DB_DONE) {
 		free(writer.data);
-		sense_fleet_row(ask, result, "internal", "");
+		sense_agents_row(ask, result, "internal", "");
 		return;
 	}
 	for (unsigned i = 0; i < result->rows && i < SENSE_MESSAGE_COMMANDS_MAX; i++) {
@@ -53,17 +53,17 @@ static void taken(void *self, const struct sense_db_result *result)
 	writer.full = !writer.data;
 	if (writer.data)
 		sense_message_put_commands(&writer, &message);
-	sense_fleet_answer(ask, &writer);
+	sense_agents_answer(ask, &writer);
 	for (unsigned i = 0; i < SENSE_MESSAGE_COMMANDS_MAX; i++)
 		json_decref(arguments[i]);
 	free(writer.data);
 }
 
-void sense_fleet_serve_commands(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
+void sense_agents_serve_commands(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
                                 const uint8_t *params, size_t len)
 {
 	char most[16];
-	struct sense_fleet_ask *ask = sense_fleet_ask_new(self, ref, peer);
+	struct sense_agents_ask *ask = sense_agents_ask_new(self, ref, peer);
 	(void)calls;
 	(void)params;
 	(void)len;
@@ -71,21 +71,21 @@ void sense_fleet_serve_commands(void *self, sense_calls *calls, struct sense_cal
 		return;
 	snprintf(most, sizeof most, "%u", SENSE_MESSAGE_COMMANDS_MAX);
 	const struct sense_db_param asked[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(ask->agent), SENSE_DB_TEXT(most)};
-	sense_fleet_ask(ask, &takes, asked, 3, taken);
+	sense_agents_ask(ask, &takes, asked, 3, taken);
 }
 
 /* ---- CommandResult ----------------------------------------------------------------------------------------- */
 
 static void ended(void *self, const struct sense_db_result *result)
 {
-	struct sense_fleet_ask *ask = self;
+	struct sense_agents_ask *ask = self;
 	uint8_t bytes[16];
 	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
-	if (!sense_fleet_row(ask, result, "internal", "the result was not kept"))
+	if (!sense_agents_row(ask, result, "internal", "the result was not kept"))
 		return;
 	/* A result that came before, or is of no command of this agent, is answered alike: it is not to come again. */
 	sense_message_put_nothing(&writer);
-	sense_fleet_answer(ask, &writer);
+	sense_agents_answer(ask, &writer);
 }
 
 static bool is_status(const char *status)
@@ -109,10 +109,10 @@ static bool is_uuid(const char *text)
 	return true;
 }
 
-void sense_fleet_serve_result(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
+void sense_agents_serve_result(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
                               const uint8_t *params, size_t len)
 {
-	sense_fleet *fleet = self;
+	sense_agents *fleet = self;
 	struct sense_message_result message;
 	const char *why = "no memory";
 	(void)calls;
@@ -122,9 +122,9 @@ void sense_fleet_serve_result(void *self, sense_calls *calls, struct sense_call_
 		good = false;
 		why = "id or status is none that there can be";
 	}
-	struct sense_fleet_ask *ask = good ? sense_fleet_ask_new(fleet, ref, peer) : NULL;
+	struct sense_agents_ask *ask = good ? sense_agents_ask_new(fleet, ref, peer) : NULL;
 	if (!good)
-		sense_fleet_invalid(fleet, ref, why);
+		sense_agents_invalid(fleet, ref, why);
 	if (ask) {
 		const struct sense_db_param asked[] = {
 		    SENSE_DB_TEXT(ask->org),
@@ -134,7 +134,7 @@ void sense_fleet_serve_result(void *self, sense_calls *calls, struct sense_call_
 		    SENSE_DB_TEXT(message.detail),
 		    SENSE_DB_BYTES(message.output.data, message.output.len),
 		};
-		sense_fleet_ask(ask, &ends, asked, 6, ended);
+		sense_agents_ask(ask, &ends, asked, 6, ended);
 	}
 	free(storage);
 }

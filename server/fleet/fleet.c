@@ -3,65 +3,70 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
 enum { RETRY_MS = 2000 }; /* when the database is not there */
 
-sense_fleet *sense_fleet_new(const struct sense_fleet_config *config, sense_error *err)
+#define REFUSED_EVERY_US UINT64_C(10000000)
+
+sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_error *err)
 {
-	sense_fleet *fleet = calloc(1, sizeof *fleet);
+	sense_agents *fleet = calloc(1, sizeof *fleet);
 	if (!fleet) {
 		sense_fail(err, SENSE_E_MEMORY, "fleet", "no memory");
 		return NULL;
 	}
 	fleet->config = *config;
-	if (sense_fleet_push_begin(fleet))
+	if (sense_agents_push_begin(fleet))
 		return fleet;
 	sense_fail(err, SENSE_E_MEMORY, "fleet", "no memory to listen for changes");
 	free(fleet);
 	return NULL;
 }
 
-void sense_fleet_free(sense_fleet *fleet)
+void sense_agents_free(sense_agents *fleet)
 {
 	if (!fleet)
 		return;
 	sense_present_fini(&fleet->present);
-	sense_fleet_bundles_free(fleet);
+	sense_agents_bundles_free(fleet);
 	free(fleet);
 }
 
-void sense_fleet_methods(sense_fleet *fleet, struct sense_method out[SENSE_FLEET_METHODS])
+void sense_agents_methods(sense_agents *fleet, struct sense_method out[SENSE_AGENTS_METHODS])
 {
-	const struct sense_method methods[SENSE_FLEET_METHODS] = {
-	    {SENSE_METHOD_REGISTER, sense_fleet_serve_register, fleet},
-	    {SENSE_METHOD_HEARTBEAT, sense_fleet_serve_heartbeat, fleet},
-	    {SENSE_METHOD_FINDINGS, sense_fleet_serve_findings, fleet},
-	    {SENSE_METHOD_POLICIES, sense_fleet_serve_policies, fleet},
-	    {SENSE_METHOD_ACKNOWLEDGE, sense_fleet_serve_acknowledge, fleet},
-	    {SENSE_METHOD_COMMANDS, sense_fleet_serve_commands, fleet},
-	    {SENSE_METHOD_RESULT, sense_fleet_serve_result, fleet},
+	const struct sense_method methods[SENSE_AGENTS_METHODS] = {
+	    {SENSE_METHOD_REGISTER, sense_agents_serve_register, fleet},
+	    {SENSE_METHOD_HEARTBEAT, sense_agents_serve_heartbeat, fleet},
+	    {SENSE_METHOD_FINDINGS, sense_agents_serve_findings, fleet},
+	    {SENSE_METHOD_POLICIES, sense_agents_serve_policies, fleet},
+	    {SENSE_METHOD_ACKNOWLEDGE, sense_agents_serve_acknowledge, fleet},
+	    {SENSE_METHOD_COMMANDS, sense_agents_serve_commands, fleet},
+	    {SENSE_METHOD_RESULT, sense_agents_serve_result, fleet},
 	};
 	memcpy(out, methods, sizeof methods);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------ */
 
-void sense_fleet_fail(sense_fleet *fleet, struct sense_call_ref ref, const char *code, const char *message,
+void sense_agents_fail(sense_agents *fleet, struct sense_call_ref ref, const char *code, const char *message,
                       uint32_t retry_ms)
 {
 	const struct sense_message_error error = {.code = code, .message = message, .retry = retry_ms};
 	sense_call_fail(fleet->config.calls, ref, &error);
 }
 
-void sense_fleet_invalid(sense_fleet *fleet, struct sense_call_ref ref, const char *why)
+void sense_agents_invalid(sense_agents *fleet, struct sense_call_ref ref, const char *why)
 {
-	sense_fleet_fail(fleet, ref, "invalid", why ? why : "the parameters cannot be read", 0);
+	sense_agents_fail(fleet, ref, "invalid", why ? why : "the parameters cannot be read", 0);
 }
 
-struct sense_fleet_ask *sense_fleet_ask_new(sense_fleet *fleet, struct sense_call_ref ref, const struct sense_peer *peer)
+struct sense_agents_ask *sense_agents_ask_new(sense_agents *fleet, struct sense_call_ref ref, const struct sense_peer *peer)
 {
-	struct sense_fleet_ask *ask = calloc(1, sizeof *ask);
+	struct sense_agents_ask *ask = calloc(1, sizeof *ask);
 	if (!ask) {
-		sense_fleet_fail(fleet, ref, "busy", "the server is short of memory", RETRY_MS);
+		sense_agents_fail(fleet, ref, "busy", "the server is short of memory", RETRY_MS);
 		return NULL;
 	}
 	ask->fleet = fleet;
@@ -71,34 +76,47 @@ struct sense_fleet_ask *sense_fleet_ask_new(sense_fleet *fleet, struct sense_cal
 	return ask;
 }
 
-void sense_fleet_ask(struct sense_fleet_ask *ask, const struct sense_db_statement *statement,
+void sense_agents_ask(struct sense_agents_ask *ask, const struct sense_db_statement *statement,
                      const struct sense_db_param *params, unsigned count, sense_db_done *done)
 {
 	if (sense_db_ask(ask->fleet->config.db, ask->org, statement, params, count, done, ask))
 		return;
-	sense_fleet_fail(ask->fleet, ask->ref, "busy", "too many questions wait for the database", RETRY_MS);
+	sense_agents_fail(ask->fleet, ask->ref, "busy", "too many questions wait for the database", RETRY_MS);
 	free(ask);
 }
 
-bool sense_fleet_row(struct sense_fleet_ask *ask, const struct sense_db_result *result, const char *none,
+/* What one agent's call meets many will: it is said once in a while. */
+static void refused(struct sense_agents_ask *ask, const struct sense_db_result *result)
+{
+	uint64_t now = sense_clock_us();
+	if (now - ask->fleet->refused_us >= REFUSED_EVERY_US) {
+		ask->fleet->refused_us = now;
+		sense_log(SENSE_LOG_ERROR, "fleet", "agent %s: the database refused its call: %s (%s)", ask->agent,
+		          result->message ? result->message : "", result->sqlstate);
+	}
+	sense_agents_fail(ask->fleet, ask->ref, "internal", "the database refused it; the server's log says why",
+	                  RETRY_MS);
+}
+
+bool sense_agents_row(struct sense_agents_ask *ask, const struct sense_db_result *result, const char *none,
                      const char *none_message)
 {
 	if (result->outcome == SENSE_DB_DONE && result->rows)
 		return true;
 	if (result->outcome == SENSE_DB_DONE)
-		sense_fleet_fail(ask->fleet, ask->ref, none, none_message, 0);
+		sense_agents_fail(ask->fleet, ask->ref, none, none_message, 0);
 	else if (result->outcome == SENSE_DB_REFUSED)
-		sense_fleet_fail(ask->fleet, ask->ref, "internal", "the database refused it; the server's log says why", 0);
+		refused(ask, result);
 	else
-		sense_fleet_fail(ask->fleet, ask->ref, "busy", "the database cannot be reached", RETRY_MS);
+		sense_agents_fail(ask->fleet, ask->ref, "busy", "the database cannot be reached", RETRY_MS);
 	free(ask);
 	return false;
 }
 
-void sense_fleet_answer(struct sense_fleet_ask *ask, const struct sense_wire_writer *writer)
+void sense_agents_answer(struct sense_agents_ask *ask, const struct sense_wire_writer *writer)
 {
 	if (writer->full)
-		sense_fleet_fail(ask->fleet, ask->ref, "internal", "the answer is too large", 0);
+		sense_agents_fail(ask->fleet, ask->ref, "internal", "the answer is too large", 0);
 	else
 		sense_call_answer(ask->fleet->config.calls, ask->ref, writer->data, writer->len);
 	free(ask);

@@ -12,11 +12,11 @@
 #include "server/rpc/call.h"
 #include "server/store/db.h"
 
-#define SENSE_FLEET_METHODS 7u
+#define SENSE_AGENTS_METHODS 7u
 
-typedef struct sense_fleet sense_fleet;
+typedef struct sense_agents sense_agents;
 
-struct sense_fleet_config {
+struct sense_agents_config {
 	sense_db *db;
 	sense_calls *calls;
 	sense_ingest *ingest;
@@ -24,10 +24,10 @@ struct sense_fleet_config {
 	uint32_t batch_rows, batch_bytes; /* at most, that agents are told */
 };
 
-sense_fleet *sense_fleet_new(const struct sense_fleet_config *config, sense_error *err);
-void sense_fleet_free(sense_fleet *fleet); /* after db and ingest: they answer what is under way */
+sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_error *err);
+void sense_agents_free(sense_agents *fleet); /* after db and ingest: they answer what is under way */
 
 /* All methods of proto/message.h but RenewCertificate (server/fleet/enrol.h). */
-void sense_fleet_methods(sense_fleet *fleet, struct sense_method out[SENSE_FLEET_METHODS]);
+void sense_agents_methods(sense_agents *fleet, struct sense_method out[SENSE_AGENTS_METHODS]);
 
 #endif

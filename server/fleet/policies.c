@@ -17,24 +17,24 @@ static const struct sense_db_statement acknowledges = {
 
 /* ---- bundles, as they are kept --------------------------------------------------------------------------- */
 
-static void bundle_fini(struct sense_fleet_bundle *bundle)
+static void bundle_fini(struct sense_agents_bundle *bundle)
 {
 	free(bundle->manifest);
 	free(bundle->bytes);
-	*bundle = (struct sense_fleet_bundle){0};
+	*bundle = (struct sense_agents_bundle){0};
 }
 
-void sense_fleet_bundles_free(sense_fleet *fleet)
+void sense_agents_bundles_free(sense_agents *fleet)
 {
-	for (unsigned i = 0; i < SENSE_FLEET_BUNDLES; i++)
+	for (unsigned i = 0; i < SENSE_AGENTS_BUNDLES; i++)
 		bundle_fini(&fleet->bundles[i]);
 }
 
 /* What a generation is never changes. */
-static struct sense_fleet_bundle *bundle_find(sense_fleet *fleet, const char *org, uint64_t generation)
+static struct sense_agents_bundle *bundle_find(sense_agents *fleet, const char *org, uint64_t generation)
 {
-	for (unsigned i = 0; i < SENSE_FLEET_BUNDLES; i++) {
-		struct sense_fleet_bundle *bundle = &fleet->bundles[i];
+	for (unsigned i = 0; i < SENSE_AGENTS_BUNDLES; i++) {
+		struct sense_agents_bundle *bundle = &fleet->bundles[i];
 		if (bundle->generation == generation && !strcmp(bundle->org, org)) {
 			bundle->used = ++fleet->uses;
 			return bundle;
@@ -53,15 +53,15 @@ static uint8_t *bytes_take(const struct sense_db_result *result, unsigned column
 }
 
 /* In the place of the one that was not asked for the longest. NULL: no memory, or the row is not as it must be. */
-static struct sense_fleet_bundle *bundle_keep(sense_fleet *fleet, const char *org, uint64_t generation,
+static struct sense_agents_bundle *bundle_keep(sense_agents *fleet, const char *org, uint64_t generation,
                                               const struct sense_db_result *result)
 {
-	struct sense_fleet_bundle *place = &fleet->bundles[0];
-	for (unsigned i = 1; i < SENSE_FLEET_BUNDLES; i++)
+	struct sense_agents_bundle *place = &fleet->bundles[0];
+	for (unsigned i = 1; i < SENSE_AGENTS_BUNDLES; i++)
 		if (fleet->bundles[i].used < place->used)
 			place = &fleet->bundles[i];
 	bundle_fini(place);
-	struct sense_fleet_bundle made = {.generation = generation, .used = ++fleet->uses};
+	struct sense_agents_bundle made = {.generation = generation, .used = ++fleet->uses};
 	snprintf(made.org, sizeof made.org, "%s", org);
 	made.manifest = bytes_take(result, 1, &made.manifest_len);
 	made.bytes = bytes_take(result, 3, &made.size);
@@ -77,7 +77,7 @@ static struct sense_fleet_bundle *bundle_keep(sense_fleet *fleet, const char *or
 
 /* ---- GetPolicies ------------------------------------------------------------------------------------------- */
 
-static void piece_answer(struct sense_fleet_ask *ask, const struct sense_fleet_bundle *bundle)
+static void piece_answer(struct sense_agents_ask *ask, const struct sense_agents_bundle *bundle)
 {
 	size_t left = ask->offset < bundle->size ? bundle->size - (size_t)ask->offset : 0;
 	size_t cap = HEAD_MAX + bundle->manifest_len + SENSE_MESSAGE_PIECE_MAX;
@@ -94,66 +94,66 @@ static void piece_answer(struct sense_fleet_ask *ask, const struct sense_fleet_b
 	writer.full = !writer.data;
 	if (writer.data)
 		sense_message_put_policies(&writer, &message);
-	sense_fleet_answer(ask, &writer);
+	sense_agents_answer(ask, &writer);
 	free(writer.data);
 }
 
 static void bundle_read(void *self, const struct sense_db_result *result)
 {
-	struct sense_fleet_ask *ask = self;
-	if (!sense_fleet_row(ask, result, "invalid", "there are no policies of this generation"))
+	struct sense_agents_ask *ask = self;
+	if (!sense_agents_row(ask, result, "invalid", "there are no policies of this generation"))
 		return;
 	/* Others that asked at the same time may have brought it. */
-	const struct sense_fleet_bundle *bundle = bundle_find(ask->fleet, ask->org, ask->generation);
+	const struct sense_agents_bundle *bundle = bundle_find(ask->fleet, ask->org, ask->generation);
 	if (!bundle)
 		bundle = bundle_keep(ask->fleet, ask->org, ask->generation, result);
 	if (bundle) {
 		piece_answer(ask, bundle);
 		return;
 	}
-	sense_fleet_fail(ask->fleet, ask->ref, "busy", "the server is short of memory", 2000);
+	sense_agents_fail(ask->fleet, ask->ref, "busy", "the server is short of memory", 2000);
 	free(ask);
 }
 
-void sense_fleet_serve_policies(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
+void sense_agents_serve_policies(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
                                 const uint8_t *params, size_t len)
 {
-	sense_fleet *fleet = self;
+	sense_agents *fleet = self;
 	struct sense_message_get_policies message;
 	char storage[1024], generation[24];
 	const char *why = "the parameters are too large";
 	(void)calls;
 	if (len > sizeof storage - SENSE_MESSAGE_STORAGE_EXTRA ||
 	    !sense_message_get_get_policies(params, len, storage, &message, &why)) {
-		sense_fleet_invalid(fleet, ref, why);
+		sense_agents_invalid(fleet, ref, why);
 		return;
 	}
-	struct sense_fleet_ask *ask = sense_fleet_ask_new(fleet, ref, peer);
+	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
 	if (!ask)
 		return;
 	ask->offset = message.offset;
 	ask->generation = message.generation;
-	const struct sense_fleet_bundle *bundle = bundle_find(fleet, peer->org, message.generation);
+	const struct sense_agents_bundle *bundle = bundle_find(fleet, peer->org, message.generation);
 	if (bundle && message.generation) {
 		piece_answer(ask, bundle);
 		return;
 	}
 	snprintf(generation, sizeof generation, "%llu", (unsigned long long)(message.generation & INT64_MAX));
 	const struct sense_db_param asked[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(generation)};
-	sense_fleet_ask(ask, &bundles, asked, 2, bundle_read);
+	sense_agents_ask(ask, &bundles, asked, 2, bundle_read);
 }
 
 /* ---- AcknowledgePolicy --------------------------------------------------------------------------------------- */
 
 static void acknowledged(void *self, const struct sense_db_result *result)
 {
-	struct sense_fleet_ask *ask = self;
+	struct sense_agents_ask *ask = self;
 	uint8_t bytes[16];
 	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
-	if (!sense_fleet_row(ask, result, "internal", "nothing was acknowledged"))
+	if (!sense_agents_row(ask, result, "internal", "nothing was acknowledged"))
 		return;
 	sense_message_put_nothing(&writer);
-	sense_fleet_answer(ask, &writer);
+	sense_agents_answer(ask, &writer);
 }
 
 /* Of all rules those that are not at work. False: the rest of the message is broken. */
@@ -174,7 +174,7 @@ static bool rules_say(struct sense_json *json, struct sense_message_acknowledge 
 	return !message->reader.why;
 }
 
-static void acknowledge(sense_fleet *fleet, struct sense_call_ref ref, const struct sense_peer *peer,
+static void acknowledge(sense_agents *fleet, struct sense_call_ref ref, const struct sense_peer *peer,
                         struct sense_message_acknowledge *message)
 {
 	struct sense_buf said;
@@ -182,9 +182,9 @@ static void acknowledge(sense_fleet *fleet, struct sense_call_ref ref, const str
 	char generation[24];
 	sense_buf_init(&said, SAID_MAX);
 	bool good = rules_say(&json, message) && !said.failed;
-	struct sense_fleet_ask *ask = good ? sense_fleet_ask_new(fleet, ref, peer) : NULL;
+	struct sense_agents_ask *ask = good ? sense_agents_ask_new(fleet, ref, peer) : NULL;
 	if (!good)
-		sense_fleet_invalid(fleet, ref, message->reader.why ? message->reader.why : "too much is said of rules");
+		sense_agents_invalid(fleet, ref, message->reader.why ? message->reader.why : "too much is said of rules");
 	snprintf(generation, sizeof generation, "%llu", (unsigned long long)(message->policy.generation & INT64_MAX));
 	const struct sense_db_param params[] = {
 	    SENSE_DB_TEXT(peer->org),
@@ -196,14 +196,14 @@ static void acknowledge(sense_fleet *fleet, struct sense_call_ref ref, const str
 	    SENSE_DB_TEXT(good ? sense_buf_str(&said) : NULL),
 	};
 	if (ask)
-		sense_fleet_ask(ask, &acknowledges, params, 7, acknowledged);
+		sense_agents_ask(ask, &acknowledges, params, 7, acknowledged);
 	sense_buf_fini(&said);
 }
 
-void sense_fleet_serve_acknowledge(void *self, sense_calls *calls, struct sense_call_ref ref,
+void sense_agents_serve_acknowledge(void *self, sense_calls *calls, struct sense_call_ref ref,
                                    const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
-	sense_fleet *fleet = self;
+	sense_agents *fleet = self;
 	struct sense_message_acknowledge message;
 	const char *why;
 	(void)calls;
@@ -211,6 +211,6 @@ void sense_fleet_serve_acknowledge(void *self, sense_calls *calls, struct sense_
 	if (storage && sense_message_get_acknowledge(params, len, storage, &message, &why))
 		acknowledge(fleet, ref, peer, &message);
 	else
-		sense_fleet_invalid(fleet, ref, storage ? why : "no memory");
+		sense_agents_invalid(fleet, ref, storage ? why : "no memory");
 	free(storage);
 }

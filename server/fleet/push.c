@@ -9,7 +9,7 @@ enum { CHUNK = 500 /* agents in one question */ };
 static const struct sense_db_statement wanted = {
     "wanted_policy", "SELECT agent, generation, hash FROM sense.wanted_policy($1, $2)"};
 
-static void tell_policy(sense_fleet *fleet, const struct sense_db_result *result, unsigned row)
+static void tell_policy(sense_agents *fleet, const struct sense_db_result *result, unsigned row)
 {
 	uint8_t bytes[128];
 	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
@@ -34,7 +34,7 @@ static void policies_known(void *self, const struct sense_db_result *result)
 }
 
 /* names: "{uuid,uuid,...}" without its end. */
-static void names_ask(sense_fleet *fleet, const char *org, struct sense_buf *names)
+static void names_ask(sense_agents *fleet, const char *org, struct sense_buf *names)
 {
 	sense_buf_addc(names, '}');
 	const struct sense_db_param params[] = {SENSE_DB_TEXT(org), SENSE_DB_TEXT(sense_buf_str(names))};
@@ -43,7 +43,7 @@ static void names_ask(sense_fleet *fleet, const char *org, struct sense_buf *nam
 	sense_buf_clear(names);
 }
 
-static void policies_look(sense_fleet *fleet, const char *org)
+static void policies_look(sense_agents *fleet, const char *org)
 {
 	struct sense_buf names;
 	unsigned count = 0;
@@ -63,7 +63,7 @@ static void policies_look(sense_fleet *fleet, const char *org)
 }
 
 /* Each organization once: those of agents at places before this one were looked at. */
-static void all_look(sense_fleet *fleet)
+static void all_look(sense_agents *fleet)
 {
 	const struct sense_present_agent *agents = fleet->present.agents;
 	const char *seen[64];
@@ -91,7 +91,7 @@ static void on_policy(void *self, const char *channel, const char *payload)
 
 static void on_command(void *self, const char *channel, const char *payload)
 {
-	sense_fleet *fleet = self;
+	sense_agents *fleet = self;
 	uint8_t bytes[16];
 	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
 	(void)channel;
@@ -100,7 +100,7 @@ static void on_command(void *self, const char *channel, const char *payload)
 		sense_call_notify(fleet->config.calls, payload, SENSE_NOTIFY_COMMAND, writer.data, writer.len);
 }
 
-bool sense_fleet_push_begin(sense_fleet *fleet)
+bool sense_agents_push_begin(sense_agents *fleet)
 {
 	return sense_db_listen(fleet->config.db, "sense_policy", on_policy, fleet) &&
 	       sense_db_listen(fleet->config.db, "sense_command", on_command, fleet);

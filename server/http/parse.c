@@ -93,6 +93,13 @@ static bool target_take(const struct sense_httpd_span *target, struct sense_http
 	return true;
 }
 
+/* What is behind a value is no part of it (RFC 9112, 5.1), which the parser leaves to us. */
+static void value_trim(struct sense_httpd_span *value)
+{
+	while (value->len && (value->text[value->len - 1] == ' ' || value->text[value->len - 1] == '\t'))
+		value->len--;
+}
+
 bool sense_httpd_parse(const uint8_t *data, size_t len, uint8_t *body, struct sense_httpd_request *out,
                        unsigned *status)
 {
@@ -115,6 +122,8 @@ bool sense_httpd_parse(const uint8_t *data, size_t len, uint8_t *body, struct se
 	bool agreed = parse.whole && code == HPE_PAUSED && used == len;
 	if (!agreed || !target_take(&parse.target, out))
 		return false;
+	for (unsigned i = 0; i < out->field_count; i++)
+		value_trim(&out->fields[i].value);
 	out->head = parser.method == HTTP_HEAD;
 	out->method = out->head ? "GET" : http_method_str((enum http_method)parser.method);
 	return true;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/finding.h"
+#include "proto/wire.h"
 
 #define COLUMNS 26
 #define EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's times begin */
@@ -319,17 +320,23 @@ const char *sense_row_add(struct sense_rows *rows, const struct sense_row_origin
 	return NULL;
 }
 
+/* As much of it as is whole characters: nothing may be wrong with a row of the quarantine. */
+static size_t text_len(const char *text, size_t max)
+{
+	size_t len = strnlen(text, max), good = 0, size;
+	while (good < len && (size = sense_utf8_char(text + good, len - good)))
+		good += size;
+	return good;
+}
+
 void sense_row_quarantine(struct sense_rows *rows, const struct sense_row_origin *origin, uint64_t sequence,
 			  const char *reason, const uint8_t *finding, size_t len)
 {
-	size_t reason_len = strnlen(reason, REASON_MAX);
+	size_t reason_len = text_len(reason, REASON_MAX);
 	uint8_t *row = reserve(rows, reason_len + len + 128);
 
 	if (!row)
 		return;
-	/* Not in the middle of a character. */
-	while (reason_len == REASON_MAX && reason_len && ((uint8_t)reason[reason_len] & 0xc0) == 0x80)
-		reason_len--;
 	uint8_t *at = put16(row, 6);
 	at = put_bytes(at, origin->org, 16);
 	at = put_bytes(at, origin->agent, 16);

@@ -82,8 +82,13 @@ CREATE TABLE sense.outbox (
 	place bigint UNIQUE
 );
 CREATE INDEX outbox_waiting ON sense.outbox (id) WHERE place IS NULL;
-CREATE SEQUENCE sense.outbox_place;
 SELECT sense.guard('sense.outbox');
+
+CREATE TABLE sense.outbox_head (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	place bigint NOT NULL -- the last that was given
+);
+INSERT INTO sense.outbox_head (place) VALUES (0);
 
 -- ---- exactly once ------------------------------------------------------------------------------------------------
 
@@ -107,6 +112,43 @@ BEGIN
 	UPDATE sense.agent_progress p SET through = b.last
 		FROM unnest(orgs, agents, afters, lasts) AS b (org, agent, after, last)
 		WHERE p.agent_id = b.agent AND p.org_id = b.org AND b.after <= p.through AND b.last > p.through;
+END
+$$;
+
+-- ---- batches on their way to others ------------------------------------------------------------------------------
+
+-- What comes behind a place in the stream, in order; first gives places to batches that have none. A stream that is
+-- further than any place given here is another database's (an older one was restored): places go on behind it.
+CREATE FUNCTION sense.outbox_next(after bigint, at_most integer) RETURNS TABLE (place bigint, org_id uuid, agent_id uuid,
+	first_sequence bigint, last_sequence bigint, first_us bigint, last_us bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	head bigint;
+	given bigint;
+BEGIN
+	SELECT h.place INTO head FROM sense.outbox_head h FOR UPDATE;
+	WITH waiting AS (
+		SELECT o.id, greatest(head, after) + row_number() OVER (ORDER BY o.id) AS next FROM sense.outbox o
+		WHERE o.place IS NULL ORDER BY o.id LIMIT at_most
+	)
+	UPDATE sense.outbox o SET place = w.next FROM waiting w WHERE o.id = w.id;
+	GET DIAGNOSTICS given = ROW_COUNT;
+	IF given > 0 OR after > head THEN
+		UPDATE sense.outbox_head h SET place = greatest(head, after) + given;
+	END IF;
+	RETURN QUERY SELECT o.place, o.org_id, o.agent_id, o.first_sequence, o.last_sequence,
+		(extract(epoch FROM o.first_ts) * 1000000)::bigint, (extract(epoch FROM o.last_ts) * 1000000)::bigint
+		FROM sense.outbox o WHERE o.place > after ORDER BY o.place LIMIT at_most;
+END
+$$;
+
+-- Those up to a place are in the stream; they are kept for a while all the same.
+CREATE FUNCTION sense.outbox_forget(through bigint, keep interval) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	gone bigint;
+BEGIN
+	DELETE FROM sense.outbox WHERE place <= through AND at < now() - keep;
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	RETURN gone;
 END
 $$;
 
@@ -182,6 +224,7 @@ BEGIN
 	END LOOP;
 	DELETE FROM sense.findings_default WHERE ts < sense.start_of(oldest);
 	DELETE FROM sense.findings_quarantine WHERE received < sense.start_of(oldest);
+	DELETE FROM sense.outbox WHERE at < sense.start_of(oldest);
 	RETURN dropped;
 END
 $$;

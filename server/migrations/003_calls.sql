@@ -41,13 +41,20 @@ $$;
 
 -- ---- agents --------------------------------------------------------------------------------------------------------
 
+-- Numbers of an agent, which may say any: the nearest that there is room for.
+CREATE FUNCTION sense.as_bigint(said text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT least(greatest(said::numeric, -9223372036854775807), 9223372036854775807)::bigint $$;
+
+CREATE FUNCTION sense.as_integer(said text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT least(greatest(said::numeric, -2147483647), 2147483647)::integer $$;
+
 -- No row: there is no such agent in the organization, or it was revoked.
 CREATE FUNCTION sense.agent_register(org uuid, agent uuid, said jsonb, from_address text)
 RETURNS TABLE (through bigint, generation bigint, hash bytea) LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE sense.agents a SET version = said->>'version', host = said->>'host', os = coalesce(said->>'os', ''),
 			kernel = said->>'kernel', arch = said->>'arch', address = nullif(from_address, '')::inet,
-			policy_generation = (said->>'generation')::bigint, policy_hash = decode(said->>'hash', 'hex'),
+			policy_generation = sense.as_bigint(said->>'generation'), policy_hash = decode(said->>'hash', 'hex'),
 			registered = now(), last_seen = now()
 		WHERE a.org_id = org AND a.id = agent AND a.revoked_at IS NULL;
 	IF NOT FOUND THEN
@@ -65,12 +72,12 @@ CREATE FUNCTION sense.agent_heartbeat(org uuid, agent uuid, said jsonb)
 RETURNS TABLE (generation bigint, hash bytea, commands integer) LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
-	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = (said->>'offset')::bigint,
-			uptime_s = (said->>'uptime')::bigint, counters = said->'counters',
+	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = sense.as_bigint(said->>'offset'),
+			uptime_s = sense.as_bigint(said->>'uptime'), counters = said->'counters',
 			gaps = ARRAY(SELECT jsonb_array_elements_text(said->'gaps')),
-			policy_generation = (said->>'generation')::bigint, policy_hash = decode(said->>'hash', 'hex'),
-			rules = (said->>'rules')::integer, rules_failing = (said->>'failing')::integer,
-			rules_quarantined = (said->>'quarantined')::integer
+			policy_generation = sense.as_bigint(said->>'generation'), policy_hash = decode(said->>'hash', 'hex'),
+			rules = sense.as_integer(said->>'rules'), rules_failing = sense.as_integer(said->>'failing'),
+			rules_quarantined = sense.as_integer(said->>'quarantined')
 		WHERE a.org_id = org AND a.id = agent AND a.revoked_at IS NULL;
 	IF NOT FOUND THEN
 		RETURN;

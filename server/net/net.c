@@ -20,12 +20,7 @@
 #define ACCEPT_ROUND 64
 #define READ_ROUND 4 /* pieces of one connection before others have their turn */
 #define READ_SIZE ((size_t)64 << 10)
-#define HANDSHAKE_US UINT64_C(10000000)
 #define LINGER_US UINT64_C(2000000)
-#define PLAIN_IDLE_US UINT64_C(60000000)
-#define MESSAGE_US UINT64_C(60000000)
-#define HTTP_MESSAGE_US UINT64_C(20000000)
-#define SEND_US UINT64_C(30000000)
 #define OUTPUT_HIGH ((size_t)64 << 10)
 
 enum stage { HANDSHAKE, OPEN, LINGER };
@@ -425,7 +420,7 @@ static void link_new(sense_net *net, int fd, const struct sockaddr_storage *addr
 	ev_init(&link->timer, on_timer);
 	link->io.data = link->timer.data = link;
 	ev_io_start(net->config.loop, &link->io);
-	timer_set(link, now_us + HANDSHAKE_US, now_us);
+	timer_set(link, now_us + net->config.handshake_us, now_us);
 }
 
 /* There is no descriptor for what waits: with the spare one it is taken and closed, or the loop would turn
@@ -476,16 +471,16 @@ static void limits_set(sense_net *net)
 	    .output_max = 2 * SENSE_RPC_MESSAGE_MAX,
 	    .output_high = OUTPUT_HIGH,
 	    .idle_us = 3 * net->config.heartbeat_us,
-	    .message_us = MESSAGE_US,
-	    .send_us = SEND_US,
+	    .message_us = 3 * net->config.request_us,
+	    .send_us = net->config.send_us,
 	};
 	net->plain_limits = (struct sense_connection_limits){
 	    .input_max = SENSE_HTTPD_RAW_MAX + READ_SIZE,
 	    .output_max = SENSE_HTTPD_ANSWER_MAX + OUTPUT_HIGH,
 	    .output_high = OUTPUT_HIGH,
-	    .idle_us = PLAIN_IDLE_US,
-	    .message_us = HTTP_MESSAGE_US,
-	    .send_us = SEND_US,
+	    .idle_us = net->config.idle_us,
+	    .message_us = net->config.request_us,
+	    .send_us = net->config.send_us,
 	};
 }
 

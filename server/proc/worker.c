@@ -107,6 +107,10 @@ static enum sense_status net_make(struct run *run, unsigned connections, sense_e
 		.fd_count = listen->addresses,
 		.connections_max = connections,
 		.per_source_max = (unsigned)sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_PER_ADDRESS),
+		.handshake_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_HANDSHAKE_TIMEOUT),
+		.request_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_REQUEST_TIMEOUT),
+		.send_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_SEND_TIMEOUT),
+		.idle_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_IDLE_TIMEOUT),
 		.heartbeat_us = sense_conf_number(conf, SENSE_SERVER_KEY_AGENTS_HEARTBEAT),
 	    },
 	    err);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "server/jobs/jobs.h"
 #include "server/serve/internal.h"
 #include "server/store/migrate.h"
 
@@ -114,43 +113,4 @@ int sense_serve_signer(void *self, void *config, struct sense_server_process *pr
 	(void)self;
 	(void)config;
 	return sense_signer_run(sense_serve.signer, signer_ready, process);
-}
-
-/* ---- jobs --------------------------------------------------------------------------------------------- */
-
-static void on_term(struct ev_loop *loop, ev_signal *signal_watcher, int events)
-{
-	(void)signal_watcher;
-	(void)events;
-	ev_break(loop, EVBREAK_ALL);
-}
-
-int sense_serve_jobs(void *self, void *config, struct sense_server_process *process)
-{
-	sense_error err;
-	const struct sense_conf *conf = conf_of(config);
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	const struct sense_db_config store = {
-	    .conninfo = sense_serve.conninfo, .connections = 2, .timeout_us = 300 * UINT64_C(1000000)};
-	ev_signal term;
-	(void)self;
-	if (!loop) {
-		sense_fail(&err, SENSE_E_MEMORY, "jobs", "no memory for an event loop");
-		return failed(&err);
-	}
-	sense_db *db = sense_db_new(loop, &store, &err);
-	sense_jobs *jobs =
-	    db ? sense_jobs_new(loop, db, (unsigned)sense_conf_number(conf, SENSE_SERVER_KEY_FINDINGS_RETENTION), &err)
-	       : NULL;
-	if (jobs) {
-		ev_signal_init(&term, on_term, SIGTERM);
-		ev_signal_start(loop, &term);
-		sense_server_process_ready(process);
-		ev_run(loop, 0);
-	}
-	int code = jobs ? 0 : failed(&err);
-	sense_db_free(db);
-	sense_jobs_free(jobs);
-	ev_loop_destroy(loop);
-	return code;
 }

@@ -1,11 +1,11 @@
 /* What a worker is made of: stores, the signer, the fleet, enrolment, revocation. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/fleet/enrol.h"
 #include "server/fleet/fleet.h"
 #include "server/ingest/ingest.h"
+#include "server/pki/revocation.h"
 #include "server/serve/internal.h"
 
 enum { BATCH_BYTES = 1 << 20, DB_TIMEOUT_S = 15 };
@@ -17,48 +17,18 @@ struct parts {
 	sense_ingest *ingest;
 	sense_signer_client *signer;
 	sense_enrol *enrol;
-	sense_fleet *fleet;
+	sense_agents *fleet;
+	sense_revocation *revocation;
 };
-
-/* ---- enrolment by HTTP ---------------------------------------------------------------------------------- */
-
-struct enrolling {
-	sense_httpd *http;
-	struct sense_httpd_ref ref;
-};
-
-static void enrolled(void *self, const struct sense_enrol_answer *answer)
-{
-	struct enrolling *asked = self;
-	char retry[40];
-	snprintf(retry, sizeof retry, "Retry-After: %u\r\n", answer->retry);
-	sense_httpd_answer(asked->http, asked->ref,
-	                   &(struct sense_httpd_answer){.status = answer->status,
-	                                                .type = answer->type,
-	                                                .fields = answer->retry ? retry : NULL,
-	                                                .body = answer->body,
-	                                                .len = answer->len});
-	free(asked);
-}
-
-static void serve_enrol(void *self, sense_httpd *http, struct sense_httpd_ref ref,
-                        const struct sense_httpd_request *request)
-{
-	struct parts *parts = self;
-	struct enrolling *asked = malloc(sizeof *asked);
-	if (!asked) {
-		sense_httpd_problem(http, ref, 503, "the server is short of memory", "Retry-After: 5\r\n");
-		return;
-	}
-	*asked = (struct enrolling){http, ref};
-	sense_enrol_ask(parts->enrol, request->body, request->body_len, request->address, enrolled, asked);
-}
 
 /* ---- begin and end -------------------------------------------------------------------------------------- */
 
 static const char *database_ready(void *self)
 {
-	return sense_db_is_up(((const struct parts *)self)->db) ? NULL : "the database cannot be reached";
+	const struct parts *parts = self;
+	if (!sense_db_is_up(parts->db))
+		return "the database cannot be reached";
+	return sense_revocation_is_ready(parts->revocation) ? NULL : "it is not known yet which certificates were revoked";
 }
 
 static enum sense_status stores_begin(struct parts *parts, sense_error *err)
@@ -87,7 +57,7 @@ static enum sense_status stores_begin(struct parts *parts, sense_error *err)
 static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 {
 	const struct sense_conf *conf = parts->worker->conf;
-	const struct sense_fleet_config fleet = {
+	const struct sense_agents_config fleet = {
 	    .db = parts->db,
 	    .calls = parts->worker->calls,
 	    .ingest = parts->ingest,
@@ -96,21 +66,28 @@ static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 	    .batch_bytes = BATCH_BYTES,
 	};
 	const struct sense_enrol_config enrol = {.db = parts->db, .signer = parts->signer, .ca = &sense_serve.ca};
-	parts->fleet = sense_fleet_new(&fleet, err);
+	parts->fleet = sense_agents_new(&fleet, err);
 	if (parts->fleet)
 		parts->enrol = sense_enrol_new(&enrol, err);
-	return parts->enrol ? SENSE_OK : err->status;
+	if (parts->enrol)
+		parts->revocation = sense_revocation_new(
+		    &(struct sense_revocation_config){.loop = parts->worker->loop,
+		                                      .db = parts->db,
+		                                      .revoked = parts->worker->revoked,
+		                                      .calls = parts->worker->calls},
+		    err);
+	return parts->revocation ? SENSE_OK : err->status;
 }
 
 static enum sense_status served_begin(struct parts *parts, sense_error *err)
 {
-	struct sense_method methods[SENSE_FLEET_METHODS + 1];
-	sense_fleet_methods(parts->fleet, methods);
-	methods[SENSE_FLEET_METHODS] = (struct sense_method){SENSE_METHOD_RENEW, sense_enrol_renew, parts->enrol};
+	struct sense_method methods[SENSE_AGENTS_METHODS + 1];
+	sense_agents_methods(parts->fleet, methods);
+	methods[SENSE_AGENTS_METHODS] = (struct sense_method){SENSE_METHOD_RENEW, sense_enrol_renew, parts->enrol};
 	bool taken = sense_httpd_route(parts->worker->http,
-	                               &(struct sense_route){"POST", "/v1/enroll", serve_enrol, parts}) &&
+	                               &(struct sense_route){"POST", "/v1/enroll", sense_enrol_serve, parts->enrol}) &&
 	             sense_httpd_ready_ask(parts->worker->http, database_ready, parts);
-	for (unsigned i = 0; taken && i <= SENSE_FLEET_METHODS; i++)
+	for (unsigned i = 0; taken && i <= SENSE_AGENTS_METHODS; i++)
 		taken = sense_calls_method(parts->worker->calls, &methods[i]);
 	return taken ? SENSE_OK : sense_fail(err, SENSE_E_LIMIT, "server", "more methods or routes than there is room for");
 }
@@ -122,8 +99,9 @@ static void end(void *state)
 	sense_signer_client_free(parts->signer);
 	sense_ingest_free(parts->ingest);
 	sense_db_free(parts->db);
+	sense_revocation_free(parts->revocation);
 	sense_enrol_free(parts->enrol);
-	sense_fleet_free(parts->fleet);
+	sense_agents_free(parts->fleet);
 	free(parts);
 }
 

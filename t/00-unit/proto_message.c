@@ -350,6 +350,9 @@ static void not_sent(void)
 	        .signature = {(const uint8_t *)"", 0});
 	UNSOUND("a rule in no state", rule, .id = "x");
 	UNSOUND("a rule in a state that is not known", rule, .id = "x", .state = "lost");
+	UNSOUND("a piece behind the bundle's end", policies, .manifest = PROTO_BYTES("x"),
+	        .signature = PROTO_BYTES("0123456789012345678901234567890123456789012345678901234567890123"),
+	        .offset = 1);
 	UNSOUND("17 commands", commands, .count = 17);
 	UNSOUND("17 arguments", commands, .count = 1,
 	        .commands = {{.id = "x", .name = "x", .argument_count = 17}});
@@ -427,10 +430,53 @@ static void hostile(void)
 	        "\x82\xa4"
 	        "code\xa1z\xa7message\xa2z\0",
 	        "a NUL within text");
+	REFUSES(findings,
+	        "\x82\xa5"
+	        "after\x01\xa8"
+	        "findings\x92\x91\x02\xc4\0",
+	        "bytes beside their finding");
+	REFUSES(acknowledge,
+	        "\x84\xaa"
+	        "generation\1\xa4hash\xc4\x20zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\xa6loaded\xc3\xa5rules\x92\x91"
+	        "\xa1z\xa6loaded",
+	        "a state beside its rule");
+	REFUSES(renewed,
+	        "\x83\xab"
+	        "certificate\xc4\1z\xa5"
+	        "chain\x91\xc4\0\xa7"
+	        "expires\1",
+	        "an empty certificate");
 	full_batch(SENSE_MESSAGE_FINDINGS_MAX, true);
 	full_batch(SENSE_MESSAGE_FINDINGS_MAX + 1, false);
 	full_rules(SENSE_MESSAGE_RULES_MAX, true);
 	full_rules(SENSE_MESSAGE_RULES_MAX + 1, false);
+}
+
+/* What a newer end says more about a finding or a rule is passed over. */
+static void more_parts(void)
+{
+	static const uint8_t batch[] = "\x82\xa5"
+				       "after\0\xa8"
+				       "findings\x92\x94\1\xc4\0\x81\1\2\xc0\x92\2\xc4\0";
+	struct sense_wire_writer writer = {.data = again_data(), .cap = ROOM};
+	struct sense_message_findings findings;
+	struct sense_message_finding finding;
+	struct sense_message_acknowledge acknowledge;
+	struct sense_message_rule rule;
+	char storage[512];
+	const char *why;
+
+	ok(sense_message_get_findings(batch, sizeof(batch) - 1, &findings, &why) &&
+	       sense_message_finding_next(&findings, &finding) && finding.sequence == 1 &&
+	       sense_message_finding_next(&findings, &finding) && finding.sequence == 2 &&
+	       !findings.reader.why,
+	   "a finding with more parts");
+	sense_message_put_acknowledge(&writer, &(struct sense_message_acknowledge){.count = 2});
+	sense_wire_put_raw(&writer, "\x95\xa1y\xa6loaded\xa0\x91\1\xc0\x92\xa1z\xa6loaded", 24);
+	ok(sense_message_get_acknowledge(writer.data, writer.len, storage, &acknowledge, &why) &&
+	       sense_message_rule_next(&acknowledge, &rule) && sense_message_rule_next(&acknowledge, &rule) &&
+	       *rule.id == 'z' && !acknowledge.reader.why,
+	   "a rule with more parts");
 }
 
 /* Of a key that comes twice the last one counts, and lists do not add up. */
@@ -448,6 +494,18 @@ static void twice(void)
 	       sense_message_finding_next(&message, &finding) && finding.sequence == 2 &&
 	       !sense_message_finding_next(&message, &finding) && !message.reader.why,
 	   "of a list that comes twice the last one counts");
+}
+
+static void nul(void)
+{
+	uint8_t data[8];
+	struct sense_wire_writer writer = {.data = data, .cap = sizeof(data)};
+	sense_wire_put_text(&writer, "a\0b", 3);
+	ok(writer.len == 4 && !memcmp(data,
+	                              "\xa3"
+	                              "a?b",
+	                              4),
+	   "a NUL within text is not sent");
 }
 
 static void uuids(void)
@@ -471,7 +529,9 @@ int main(void)
 	texts();
 	not_sent();
 	hostile();
+	more_parts();
 	twice();
+	nul();
 	uuids();
 	return tap_done();
 }

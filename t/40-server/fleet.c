@@ -323,6 +323,10 @@ static void beats(void)
 	is_str(sql("SELECT (counters->>'flows') || gaps[1] || rules || rules_failing || uptime_s FROM sense.agents WHERE id = "
 	           "'%s'", agents[0]), "7ech319", "and what it says is known");
 	sql("UPDATE sense.agents SET revoked_at = NULL");
+	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 18446744073709551615, "
+	           "\"offset\": 1.8e19, \"uptime\": 18446744073709551615, \"counters\": {}, \"gaps\": [], \"rules\": "
+	           "4294967295, \"failing\": 0, \"quarantined\": 0}')", a, agents[5]),
+	       "1", "numbers beyond all bounds are taken for the largest");
 	is_str(sql("SELECT sense.agent_state(now(), NULL, 30) || sense.agent_state(now() - interval '2 min', NULL, 30) || "
 	           "sense.agent_state(now() - interval '8 days', NULL, 30) || sense.agent_state(now(), now(), 30)"),
 	       "onlineofflinestalerevoked", "states");
