@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -87,18 +88,33 @@ static unsigned seconds_of(const struct sense_conf *conf, unsigned files)
 	return SECONDS_LEAST + (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT) * (files + 1) / 1000000);
 }
 
+static int by_byte(const void *a, const void *b)
+{
+	return *(const char *)a - *(const char *)b;
+}
+
+/* The first time that it sorts much, glibc asks the system how much memory there is: that is done before. */
+static void sort_once(void)
+{
+	static char bytes[8192] = {1};
+	qsort(bytes, sizeof bytes, 1, by_byte);
+}
+
 /* Code that no limit of the sandbox ends is ended by the kernel. */
-static enum sense_status child_close(const struct sense_conf *conf, unsigned files, int out, sense_error *err)
+static enum sense_status child_close(const struct sense_conf *conf, unsigned files, int out, _Atomic uint32_t *denied,
+                                     sense_error *err)
 {
 	rlim_t seconds = seconds_of(conf, files);
 	const struct rlimit limit = {seconds, seconds};
-	const struct sense_platform_lockdown what = {.out = out, .memory_bytes = MEMORY_BYTES};
+	const struct sense_platform_lockdown what = {.out = out, .memory_bytes = MEMORY_BYTES, .denied = denied};
+	sort_once();
 	if (setrlimit(RLIMIT_CPU, &limit))
 		return sense_fail_errno(err, "policy", "cannot limit the CPU time of the check");
 	return sense_platform_lockdown(&what, err);
 }
 
-static void child_run(const struct sense_conf *conf, const struct sense_policy_sources *sources, int out)
+static void child_run(const struct sense_conf *conf, const struct sense_policy_sources *sources, int out,
+                      _Atomic uint32_t *denied)
 {
 	sense_error err;
 	struct sense_report report;
@@ -108,7 +124,7 @@ static void child_run(const struct sense_conf *conf, const struct sense_policy_s
 	/* An empty state, with no policy in it: the signal of its clock is set up while that is still possible. */
 	enum sense_status status = sense_station_state(&station, NULL, &err);
 	if (!status)
-		status = child_close(conf, sources->count, out, &err);
+		status = child_close(conf, sources->count, out, denied, &err);
 	if (!status)
 		status = policies_load(&station, sources, &report, out, &err);
 	for (unsigned i = 0; i < report.count && i < SENSE_REPORT_MAX; i++)
@@ -126,6 +142,7 @@ struct hearing {
 	const struct sense_policy_sources *sources;
 	struct sense_report *report;
 	unsigned *rules;
+	_Atomic uint32_t *denied; /* a system call that was refused + 1 */
 	uint32_t file;
 	bool done, failed;
 	char why[SENSE_ERROR_MESSAGE_MAX];
@@ -207,6 +224,7 @@ static void listen_to(struct hearing *hearing, int in, unsigned seconds)
 
 static enum sense_status judge(const struct hearing *hearing, int state, sense_error *err)
 {
+	char call[32];
 	if (WIFEXITED(state) && hearing->done && !hearing->failed && !hearing->report->count)
 		return SENSE_OK;
 	if (hearing->failed)
@@ -217,6 +235,10 @@ static enum sense_status judge(const struct hearing *hearing, int state, sense_e
 	if (WIFSIGNALED(state))
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it does not end, or broke: %s", file,
 		                  strsignal(WTERMSIG(state)));
+	if (*hearing->denied) {
+		sense_platform_call_name(*hearing->denied - 1, call);
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it needs what a policy may not do: %s", file, call);
+	}
 	return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it ended the check (exit code %d)", file,
 	                  WIFEXITED(state) ? WEXITSTATUS(state) : -1);
 }
@@ -235,6 +257,9 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
 	struct hearing hearing = {.sources = sources, .report = report, .rules = rules};
 	*rules = 0;
 	enum sense_status status = conf_begin(&conf, err);
+	hearing.denied = mmap(NULL, sizeof *hearing.denied, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!status && hearing.denied == MAP_FAILED)
+		status = sense_fail_errno(err, "policy", "no memory to share with the check");
 	if (!status && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		status = sense_fail_errno(err, "policy", "cannot make a socket for the check");
 	if (status)
@@ -242,7 +267,7 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
 	fflush(NULL); /* or both would write it */
 	pid_t pid = fork();
 	if (!pid)
-		child_run(&conf, sources, ends[1]);
+		child_run(&conf, sources, ends[1], hearing.denied);
 	close(ends[1]);
 	if (pid < 0) {
 		status = sense_fail_errno(err, "policy", "cannot fork");
@@ -256,6 +281,8 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
 out:
 	if (ends[0] >= 0)
 		close(ends[0]);
+	if (hearing.denied != MAP_FAILED)
+		munmap((void *)hearing.denied, sizeof *hearing.denied);
 	sense_conf_fini(&conf);
 	return status;
 }
