@@ -197,18 +197,18 @@ BEGIN
 END
 $$;
 
--- The bundle to go back to from what is at work: that of the latest rollout before it, to the same agents, that was
--- done and was not itself gone back from.
+-- The bundle to go back to from the latest rollout: that of the one before it that reached its agents, was done, and was
+-- not itself gone back from. To whom: those of the latest.
 CREATE FUNCTION sense.rollback_of(org uuid) RETURNS TABLE (generation bigint, hash bytea, group_id uuid, labels jsonb,
 	parameters jsonb, dry_run boolean, back_from bigint) LANGUAGE sql STABLE AS $$
 	WITH latest AS (
 		SELECT * FROM sense.policy_rollouts r WHERE r.org_id = org AND r.state <> 'replaced'
 		ORDER BY r.generation DESC LIMIT 1)
-	SELECT r.generation, r.hash, r.group_id, r.labels, r.parameters, r.dry_run, l.generation
+	SELECT r.generation, r.hash, l.group_id, l.labels, r.parameters, r.dry_run, l.generation
 	FROM sense.policy_rollouts r, latest l
 	WHERE r.org_id = org AND r.generation < l.generation AND r.state = 'done'
 		AND (r.hash <> l.hash OR r.parameters <> l.parameters OR r.dry_run <> l.dry_run)
-		AND r.group_id IS NOT DISTINCT FROM l.group_id AND r.labels = l.labels
+		AND (r.group_id IS NULL OR r.group_id = l.group_id) AND l.labels @> r.labels
 	ORDER BY r.generation DESC LIMIT 1
 $$;
 

@@ -293,6 +293,13 @@ static void going_back(void)
 	sql("SELECT sense.rollout_halt('%s', 4, '', 'test')", a);
 	is_str(back(), "4>3", "from one that was halted, too");
 	is_num(one, 1, "generations count from 1");
+
+	/* What only some agents have gives way to what all have. */
+	again();
+	roll_out(a, (struct how){.bundle = 1});
+	roll_out(a, (struct how){.bundle = 2, .labels = "{\"os\": \"linux\"}"});
+	is_str(back(), "2>1", "from one to some agents to that to all");
+	is_str(sql("SELECT labels->>'os' FROM sense.rollback_of('%s')", a), "linux", "for those agents");
 }
 
 /* ---- agents and commands ------------------------------------------------------------------------------ */
