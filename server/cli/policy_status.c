@@ -26,8 +26,8 @@ static const char rules[] =
     "SELECT rule, state, generation, count(*) AS agents, min(message) AS message FROM sense.policy_rule_errors WHERE "
     "org_id = $1 GROUP BY rule, state, generation ORDER BY count(*) DESC, rule LIMIT 100";
 
-static const char all[] = "SELECT json_build_object('rollouts', (SELECT coalesce(json_agg(r), '[]') FROM (%s) r), 'agents', "
-                          "(SELECT coalesce(json_agg(a), '[]') FROM (%s) a), 'rules', (SELECT coalesce(json_agg(f), '[]') "
+static const char all[] = "SELECT jsonb_build_object('rollouts', (SELECT coalesce(jsonb_agg(r), '[]') FROM (%s) r), 'agents', "
+                          "(SELECT coalesce(jsonb_agg(a), '[]') FROM (%s) a), 'rules', (SELECT coalesce(jsonb_agg(f), '[]') "
                           "FROM (%s) f))";
 
 static int as_json(struct sense_admin *admin, const char *const *values)
