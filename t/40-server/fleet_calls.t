@@ -208,11 +208,18 @@ is((call($rpc, 'CommandResult', { id => 'x', status => 'done' }))[1]{code}, 'inv
 
 # ---- revoked ----
 
+# The database knows before this worker's set of certificates does.
+sql("UPDATE sense.agents SET revoked_at = now() WHERE id = '$two->{agent}'");
+is((beat($late))[1]{code}, 'revoked', 'a revoked agent is told that it is');
+is((registered($late, 'two'))[1]{code}, 'revoked', 'and does not register');
+sql("UPDATE sense.agents SET revoked_at = NULL WHERE id = '$two->{agent}'");
+is((beat($late))[1], undef, '(until then it was served)');
 admin('agent', 'revoke', $two->{agent});
-my $code = '';
-wait_until(sub { $code = ((beat($late))[1] // { code => '' })->{code} }, 30);
-like($code, qr/^(?:revoked|hung up)$/, 'a revoked agent is served no more');
-diag($code);
+ok(wait_until(sub { ((beat($late))[1] // { code => '' })->{code} eq 'hung up' }, 30), 'then it is hung up on');
+hang_up($late);
+$late = connect_as($server, $two);
+is((registered($late, 'two'))[1]{code}, 'hung up', 'and not let in again');
+hang_up($late);
 is(admin('command', 'give', $two->{agent}, 'scan', '--org', 'acme')->{code}, 1, 'and told nothing more');
 is((beat($rpc, 3))[0]{policy_generation}, 3, 'the others are');
 

@@ -124,6 +124,7 @@ sub connect_as {
 
 sub hang_up {
 	my ($rpc) = @_;
+	local $SIG{PIPE} = 'IGNORE';
 	close $rpc->{talk}{in};
 	ask($rpc->{talk}, '');
 	return;
