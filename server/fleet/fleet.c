@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
 enum { RETRY_MS = 2000 }; /* when the database is not there */
+
+#define REFUSED_EVERY_US UINT64_C(10000000)
 
 sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_error *err)
 {
@@ -80,6 +85,19 @@ void sense_agents_ask(struct sense_agents_ask *ask, const struct sense_db_statem
 	free(ask);
 }
 
+/* What one agent's call meets many will: it is said once in a while. */
+static void refused(struct sense_agents_ask *ask, const struct sense_db_result *result)
+{
+	uint64_t now = sense_clock_us();
+	if (now - ask->fleet->refused_us >= REFUSED_EVERY_US) {
+		ask->fleet->refused_us = now;
+		sense_log(SENSE_LOG_ERROR, "fleet", "agent %s: the database refused its call: %s (%s)", ask->agent,
+		          result->message ? result->message : "", result->sqlstate);
+	}
+	sense_agents_fail(ask->fleet, ask->ref, "internal", "the database refused it; the server's log says why",
+	                  RETRY_MS);
+}
+
 bool sense_agents_row(struct sense_agents_ask *ask, const struct sense_db_result *result, const char *none,
                      const char *none_message)
 {
@@ -88,7 +106,7 @@ bool sense_agents_row(struct sense_agents_ask *ask, const struct sense_db_result
 	if (result->outcome == SENSE_DB_DONE)
 		sense_agents_fail(ask->fleet, ask->ref, none, none_message, 0);
 	else if (result->outcome == SENSE_DB_REFUSED)
-		sense_agents_fail(ask->fleet, ask->ref, "internal", "the database refused it; the server's log says why", 0);
+		refused(ask, result);
 	else
 		sense_agents_fail(ask->fleet, ask->ref, "busy", "the database cannot be reached", RETRY_MS);
 	free(ask);

@@ -23,6 +23,7 @@ struct sense_agents {
 	struct sense_present present;
 	struct sense_agents_bundle bundles[SENSE_AGENTS_BUNDLES];
 	uint64_t uses;
+	uint64_t refused_us; /* when the log said so */
 };
 
 /* A question to the database on behalf of a call. */
