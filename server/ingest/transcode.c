@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "proto/wire.h"
-#include "server/ingest/spans.h"
+#include "proto/finding_spans.h"
 
 #define COLUMNS 26
 #define EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's times begin */
