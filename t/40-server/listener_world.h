@@ -40,12 +40,12 @@ static void world_certificates(void)
 	    "set -e; cd %s; exec 2>/dev/null; new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n"
 	    "openssl req -x509 $new -keyout ca.key -out ca.pem -subj '/CN=Test CA' -days 2\n"
 	    "sign() { openssl req $new -keyout $1.key -out $1.csr -subj \"$2\"\n"
-	    "  printf \"extendedKeyUsage=$3\\n\" >$1.ext\n"
+	    "  printf \"extendedKeyUsage=$3\\nsubjectAltName=$5\\n\" >$1.ext\n"
 	    "  openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -set_serial $4 -days 2 -extfile $1.ext "
 	    "-out $1.pem; }\n"
-	    "sign server /CN=localhost serverAuth 0x1001\n"
+	    "sign server /CN=localhost serverAuth 0x1001 DNS:localhost\n"
 	    "sign agent /O=11111111-1111-4111-8111-111111111111/CN=22222222-2222-4222-8222-222222222222 "
-	    "clientAuth 0x1002\n";
+	    "clientAuth 0x1002 URI:sense:agent:22222222-2222-4222-8222-222222222222\n";
 	char text[2048];
 	snprintf(world_dir, sizeof world_dir, "/tmp/sense-listener-XXXXXX");
 	if (!mkdtemp(world_dir))
