@@ -202,18 +202,21 @@ static enum sense_status servers_take(sense_fleet *fleet, const char *text, sens
 {
 	while (*text) {
 		size_t len = strcspn(text, ", ");
-		char *to = fleet->servers[fleet->how.server_count];
-		if (len && fleet->how.server_count == SENSE_IDENTITY_SERVERS_MAX)
+		if (!len) {
+			text++;
+			continue;
+		}
+		if (fleet->how.server_count == SENSE_IDENTITY_SERVERS_MAX)
 			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: %u can be", SENSE_IDENTITY_SERVERS_MAX);
 		if (len >= SENSE_IDENTITY_SERVER_MAX)
 			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: '%.60s...' is too long", text);
+		char *to = fleet->servers[fleet->how.server_count];
 		memcpy(to, text, len);
 		to[len] = '\0';
-		if (len && !sense_identity_server_good(to))
+		if (!sense_identity_server_good(to))
 			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: '%s': HOST:PORT is wanted", to);
-		if (len)
-			fleet->server[fleet->how.server_count++] = to;
-		text += len + (text[len] != '\0');
+		fleet->server[fleet->how.server_count++] = to;
+		text += len;
 	}
 	return SENSE_OK;
 }

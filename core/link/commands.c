@@ -14,9 +14,10 @@
 
 static bool copy(char *to, size_t cap, const char *text)
 {
-	if (strlen(text) >= cap)
+	size_t len = strlen(text);
+	if (len >= cap)
 		return false;
-	strcpy(to, text);
+	memcpy(to, text, len + 1);
 	return true;
 }
 
@@ -78,7 +79,7 @@ bool sense_link_commanded(sense_link *link, uint64_t expires, const char *text, 
 {
 	struct sense_link_command command = {0};
 	struct sense_buf output;
-	char id[SENSE_LINK_ID_MAX];
+	char id[SENSE_LINK_ID_MAX] = "";
 	if (!parse(text, len, &command, id))
 		return false;
 	for (unsigned i = 0; i < SENSE_LINK_DONE; i++)
@@ -87,7 +88,7 @@ bool sense_link_commanded(sense_link *link, uint64_t expires, const char *text, 
 			return true;
 		}
 	struct sense_link_done *done = &link->done[link->done_next++ % SENSE_LINK_DONE];
-	strcpy(done->id, id);
+	memcpy(done->id, id, sizeof done->id);
 	sense_buf_init(&output, OUTPUT_MAX);
 	carry_out(link, &command, expires, done, &output);
 	result_send(link, done, &output);

@@ -37,7 +37,7 @@ bool server_parse(const char *text, struct server *out)
 	memcpy(out->host, host, len);
 	out->host[len] = '\0';
 	out->port = (uint16_t)port;
-	strcpy(out->text, text);
+	memcpy(out->text, text, strlen(text) + 1);
 	return true;
 }
 
