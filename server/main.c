@@ -10,7 +10,9 @@
 #include "core/base/log.h"
 #include "server/cli/agent.h"
 #include "server/cli/ca.h"
+#include "server/cli/command.h"
 #include "server/cli/commands.h"
+#include "server/cli/policy.h"
 #include "server/cli/token.h"
 #include "server/serve/serve.h"
 
@@ -20,6 +22,9 @@ static const struct sense_server_command *const commands[] = {
     &sense_command_org,
     &sense_command_token,
     &sense_command_agent,
+    &sense_command_group,
+    &sense_command_policy,
+    &sense_command_command,
     &sense_command_config,
     NULL,
 };

@@ -106,6 +106,16 @@ static int set_take(struct sense_server_cli *cli, const char *set)
 	return -1;
 }
 
+static int own_take(struct sense_server_cli *cli, unsigned option)
+{
+	if (cli->given_count == sizeof cli->given / sizeof *cli->given)
+		return usage(cli->command->name, "more than %u options", cli->given_count);
+	cli->values[option] = optarg ? optarg : "";
+	cli->given[cli->given_count].option = option;
+	cli->given[cli->given_count++].value = cli->values[option];
+	return -1;
+}
+
 static int option_take(struct sense_server_cli *cli, int what, const char *argument)
 {
 	switch (what) {
@@ -123,8 +133,7 @@ static int option_take(struct sense_server_cli *cli, int what, const char *argum
 	case ':':
 		return option_refuse(cli->command, what, argument);
 	default:
-		cli->values[what - OPTION_OWN] = optarg ? optarg : "";
-		return -1;
+		return own_take(cli, (unsigned)(what - OPTION_OWN));
 	}
 }
 
@@ -171,6 +180,16 @@ const char *sense_server_option(const struct sense_server_cli *cli, const char *
 	for (unsigned i = 0; own && own[i].name && i < SENSE_SERVER_OPTIONS_MAX; i++)
 		if (!strcmp(own[i].name, name))
 			return cli->values[i];
+	return NULL;
+}
+
+const char *sense_server_option_next(const struct sense_server_cli *cli, const char *name, unsigned *at)
+{
+	while (*at < cli->given_count) {
+		unsigned i = (*at)++;
+		if (!strcmp(cli->command->options[cli->given[i].option].name, name))
+			return cli->given[i].value;
+	}
 	return NULL;
 }
 

@@ -28,6 +28,11 @@ struct sense_server_cli {
 	struct sense_server_settings settings;
 	const char
 	    *values[SENSE_SERVER_OPTIONS_MAX]; /* of the command's options, in their order; "": takes none */
+	struct {
+		unsigned option; /* its place in the command's list */
+		const char *value;
+	} given[64]; /* each time that one was given, in order */
+	unsigned given_count;
 	const char *const *operands;
 	unsigned operand_count;
 	const char *sets[64];
@@ -47,6 +52,8 @@ struct sense_server_command {
 
 /* The value of an option; NULL: it was not given. */
 const char *sense_server_option(const struct sense_server_cli *cli, const char *name);
+/* The values of an option that may be repeated, one after the other; *at begins at 0. NULL: there is no further one. */
+const char *sense_server_option_next(const struct sense_server_cli *cli, const char *name, unsigned *at);
 /* Runs the command that argv names. commands ends with NULL. The exit code. */
 int sense_server_main(int argc, char **argv, const struct sense_server_command *const *commands);
 

@@ -8,23 +8,45 @@
 CREATE FUNCTION sense.is_among(agent uuid, generation bigint, percent integer) RETURNS boolean LANGUAGE sql IMMUTABLE
 PARALLEL SAFE AS $$ SELECT (hashtextextended(agent::text, generation) & 2147483647) % 100 < percent $$;
 
--- The generation that each of these agents is to have: the latest whose rollout reaches it. One that was halted stays
--- where it is at work, since agents take no older one; a rollback is a newer generation with an older bundle.
+-- How many agents a rollout reached when it began or went on: those that were heard of in the last ten minutes. Its error
+-- rate is a share of these.
+ALTER TABLE sense.policy_rollouts ADD COLUMN reached integer NOT NULL DEFAULT 0;
+
+CREATE FUNCTION sense.rollout_reaches(org uuid, to_group uuid, to_labels jsonb, generation bigint, percent integer)
+RETURNS integer LANGUAGE sql STABLE AS $$
+	SELECT count(*)::integer FROM sense.agents a
+	WHERE a.org_id = org AND a.revoked_at IS NULL AND a.last_seen > now() - interval '10 minutes'
+		AND a.labels @> to_labels AND sense.is_among(a.id, generation, percent)
+		AND (to_group IS NULL OR EXISTS (
+			SELECT FROM sense.agent_group_members m
+			WHERE m.org_id = org AND m.group_id = to_group AND m.agent_id = a.id))
+$$;
+
+-- The generation that each of these agents is to have: the latest whose rollout reaches it, and none that is older than
+-- what it has. One that was halted stays where it is at work, since agents take no older one; a rollback is a newer
+-- generation with an older bundle.
 CREATE FUNCTION sense.wanted_policy(org uuid, agents uuid[]) RETURNS TABLE (agent uuid, generation bigint, hash bytea)
 LANGUAGE sql STABLE AS $$
 	SELECT DISTINCT ON (a.id) a.id, r.generation, r.hash
 	FROM sense.agents a JOIN sense.policy_rollouts r ON r.org_id = a.org_id
-	WHERE a.org_id = org AND a.id = ANY (agents)
-		AND ((r.state IN ('running', 'done') AND sense.is_among(a.id, r.generation, r.percent))
-			OR r.generation = a.policy_generation)
-		AND (r.group_id IS NULL OR r.generation = a.policy_generation OR EXISTS (
-			SELECT FROM sense.agent_group_members m
-			WHERE m.org_id = org AND m.group_id = r.group_id AND m.agent_id = a.id))
-		AND (a.labels @> r.labels OR r.generation = a.policy_generation)
+	WHERE a.org_id = org AND a.id = ANY (agents) AND r.generation >= a.policy_generation
+		AND (r.generation = a.policy_generation
+			OR r.state IN ('running', 'done') AND sense.is_among(a.id, r.generation, r.percent)
+			AND a.labels @> r.labels
+			AND (r.group_id IS NULL OR EXISTS (
+				SELECT FROM sense.agent_group_members m
+				WHERE m.org_id = org AND m.group_id = r.group_id AND m.agent_id = a.id)))
 	ORDER BY a.id, r.generation DESC
 $$;
 
 -- ---- agents --------------------------------------------------------------------------------------------------------
+
+-- Numbers of an agent, which may say any: the nearest that there is room for.
+CREATE FUNCTION sense.as_bigint(said text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT least(greatest(said::numeric, -9223372036854775807), 9223372036854775807)::bigint $$;
+
+CREATE FUNCTION sense.as_integer(said text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT least(greatest(said::numeric, -2147483647), 2147483647)::integer $$;
 
 -- No row: there is no such agent in the organization, or it was revoked.
 CREATE FUNCTION sense.agent_register(org uuid, agent uuid, said jsonb, from_address text)
@@ -33,7 +55,7 @@ RETURNS TABLE (through bigint, generation bigint, hash bytea) LANGUAGE plpgsql A
 BEGIN
 	UPDATE sense.agents a SET version = said->>'version', host = said->>'host', os = coalesce(said->>'os', ''),
 			kernel = said->>'kernel', arch = said->>'arch', address = nullif(from_address, '')::inet,
-			policy_generation = (said->>'generation')::bigint, policy_hash = decode(said->>'hash', 'hex'),
+			policy_generation = sense.as_bigint(said->>'generation'), policy_hash = decode(said->>'hash', 'hex'),
 			registered = now(), last_seen = now()
 		WHERE a.org_id = org AND a.id = agent AND a.revoked_at IS NULL;
 	IF NOT FOUND THEN
@@ -41,7 +63,7 @@ BEGIN
 	END IF;
 	RETURN QUERY
 		SELECT p.through, w.generation, w.hash FROM sense.agent_progress p
-		LEFT JOIN sense.wanted_policy(org, ARRAY[agent_register.agent]) w ON true
+		LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w (for_agent, generation, hash) ON true
 		WHERE p.org_id = org AND p.agent_id = agent;
 END
 $$;
@@ -52,12 +74,12 @@ RETURNS TABLE (generation bigint, hash bytea, commands integer) LANGUAGE plpgsql
 #variable_conflict use_variable
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
-	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = (said->>'offset')::bigint,
-			uptime_s = (said->>'uptime')::bigint, counters = said->'counters',
+	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = sense.as_bigint(said->>'offset'),
+			uptime_s = sense.as_bigint(said->>'uptime'), counters = said->'counters',
 			gaps = ARRAY(SELECT jsonb_array_elements_text(said->'gaps')),
-			policy_generation = (said->>'generation')::bigint, policy_hash = decode(said->>'hash', 'hex'),
-			rules = (said->>'rules')::integer, rules_failing = (said->>'failing')::integer,
-			rules_quarantined = (said->>'quarantined')::integer
+			policy_generation = sense.as_bigint(said->>'generation'), policy_hash = decode(said->>'hash', 'hex'),
+			rules = sense.as_integer(said->>'rules'), rules_failing = sense.as_integer(said->>'failing'),
+			rules_quarantined = sense.as_integer(said->>'quarantined')
 		WHERE a.org_id = org AND a.id = agent AND a.revoked_at IS NULL;
 	IF NOT FOUND THEN
 		RETURN;
@@ -66,7 +88,8 @@ BEGIN
 		SELECT w.generation, w.hash, (
 			SELECT count(*)::integer FROM sense.commands c
 			WHERE c.org_id = org AND c.agent_id = agent AND c.status IS NULL AND c.expires_at > now())
-		FROM (SELECT) AS one LEFT JOIN sense.wanted_policy(org, ARRAY[agent_heartbeat.agent]) w ON true;
+		FROM (SELECT) AS one
+		LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w (for_agent, generation, hash) ON true;
 END
 $$;
 
@@ -84,13 +107,14 @@ $$;
 -- ---- policies ------------------------------------------------------------------------------------------------------
 
 -- What became of a generation at an agent. rules: [{"id", "state", "message"}], those that are not loaded. A rollout of
--- which too many could not be loaded goes no further: of fewer than 20 agents one is too many.
+-- which too many could not be loaded goes no further: that is its share of the agents that it reaches, and at least one.
+-- Only agents that it is for have a say. True: this one halted it.
 CREATE FUNCTION sense.policy_acknowledge(org uuid, agent uuid, at_work bigint, at_work_hash bytea, is_loaded boolean,
 	why text, broken jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
+	rollout sense.policy_rollouts;
 	failed bigint;
 	asked bigint;
-	halted boolean;
 BEGIN
 	INSERT INTO sense.policy_state AS s (agent_id, org_id, generation, hash, loaded, problem, rules_failed, acknowledged)
 		VALUES (agent, org, at_work, at_work_hash, is_loaded, why, jsonb_array_length(broken), now())
@@ -100,21 +124,44 @@ BEGIN
 		WHERE s.org_id = org;
 	DELETE FROM sense.policy_rule_errors e WHERE e.org_id = org AND e.agent_id = agent;
 	INSERT INTO sense.policy_rule_errors (agent_id, org_id, rule, generation, state, message)
-		SELECT DISTINCT ON (b->>'id') agent, org, left(b->>'id', 200), at_work, b->>'state', b->>'message'
+		SELECT DISTINCT ON (left(b->>'id', 200)) agent, org, left(b->>'id', 200), at_work, b->>'state', b->>'message'
 		FROM jsonb_array_elements(broken) b WHERE b->>'id' <> '';
+	IF is_loaded THEN
+		UPDATE sense.agents a SET policy_generation = at_work, policy_hash = at_work_hash
+			WHERE a.org_id = org AND a.id = agent AND a.policy_generation < at_work;
+	END IF;
+	IF is_loaded AND jsonb_array_length(broken) = 0 THEN
+		RETURN false;
+	END IF;
+	-- Locked: of several that fail at once each is counted by the next.
+	SELECT * INTO rollout FROM sense.policy_rollouts r
+		WHERE r.org_id = org AND r.generation = at_work AND r.hash = at_work_hash AND r.state IN ('running', 'done')
+		FOR UPDATE;
+	IF NOT FOUND OR NOT EXISTS (
+			SELECT FROM sense.agents a
+			WHERE a.org_id = org AND a.id = agent AND a.labels @> rollout.labels
+				AND sense.is_among(a.id, at_work, rollout.percent)
+				AND (rollout.group_id IS NULL OR EXISTS (
+					SELECT FROM sense.agent_group_members m
+					WHERE m.org_id = org AND m.group_id = rollout.group_id AND m.agent_id = a.id))) THEN
+		RETURN false;
+	END IF;
 	SELECT count(*) FILTER (WHERE NOT s.loaded OR s.rules_failed > 0), count(*) INTO failed, asked
 		FROM sense.policy_state s WHERE s.org_id = org AND s.generation = at_work;
-	UPDATE sense.policy_rollouts r SET state = 'halted', changed = now(),
-			state_why = format('%s of %s agents could not load it as it is', failed, asked)
-		WHERE r.org_id = org AND r.generation = at_work AND r.state IN ('running', 'done') AND failed > 0
-			AND failed > r.halt_at_failed * greatest(asked, 20)
-		RETURNING true INTO halted;
-	IF halted THEN
-		INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (org, 'server', 'policy.halt',
-			at_work::text, jsonb_build_object('failed', failed, 'of', asked, 'agent', agent, 'problem', why));
-		PERFORM pg_notify('sense_policy', org::text);
+	IF failed < ceil(rollout.halt_at_failed::numeric * greatest(asked, rollout.reached)) THEN
+		RETURN false;
 	END IF;
-	RETURN coalesce(halted, false);
+	UPDATE sense.policy_rollouts r SET state = 'halted', changed = now(),
+			state_why = format('%s of %s agents could not load it as it is', failed, greatest(asked, rollout.reached))
+		WHERE r.org_id = org AND r.generation = at_work;
+	INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (org, 'server', 'policy.halt',
+		at_work::text, jsonb_build_object('failed', failed, 'answered', asked, 'reached', rollout.reached,
+		'agent', agent, 'problem', why, 'rules', (
+			SELECT jsonb_agg(e.rule) FROM (
+				SELECT e.rule FROM sense.policy_rule_errors e
+				WHERE e.org_id = org AND e.agent_id = agent ORDER BY e.rule LIMIT 10) e)));
+	PERFORM pg_notify('sense_policy', org::text);
+	RETURN true;
 END
 $$;
 
@@ -123,42 +170,86 @@ CREATE FUNCTION sense.next_generation(org uuid) RETURNS bigint LANGUAGE sql AS $
 	UPDATE sense.organizations SET policy_generation = policy_generation + 1 WHERE id = org RETURNING policy_generation
 $$;
 
--- Begins a rollout. It stands for all before it that reached the same agents, which end with it.
+-- Begins a rollout. It stands for all before it that reached the same agents, which end with it. back_from: the
+-- generation that it goes back from, which nothing goes back to then; NULL: none.
 CREATE FUNCTION sense.rollout_begin(org uuid, new_generation bigint, new_hash bytea, new_manifest bytea,
 	new_signature bytea, to_group uuid, to_labels jsonb, with_parameters jsonb, dry boolean, first_percent integer,
-	next_steps smallint[], pause interval, halt_at real, who text) RETURNS void LANGUAGE plpgsql AS $$
+	next_steps smallint[], pause interval, halt_at real, back_from bigint, who text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+	reaches integer := sense.rollout_reaches(org, to_group, to_labels, new_generation, first_percent);
 BEGIN
 	UPDATE sense.policy_rollouts r SET state = 'replaced', changed = now(),
-			state_why = format('by generation %s', new_generation)
-		WHERE r.org_id = org AND r.generation < new_generation AND r.state IN ('running', 'halted')
+			state_why = format(CASE WHEN r.generation = back_from THEN 'gone back from by generation %s'
+				ELSE 'by generation %s' END, new_generation)
+		WHERE r.org_id = org AND r.generation < new_generation
+			AND (r.state IN ('running', 'halted') OR r.state = 'done' AND r.generation = back_from)
 			AND r.group_id IS NOT DISTINCT FROM to_group AND r.labels = to_labels;
 	INSERT INTO sense.policy_rollouts (org_id, generation, hash, manifest, signature, group_id, labels, parameters,
-			dry_run, percent, steps, step_after, halt_at_failed, state, created_by)
+			dry_run, percent, steps, step_after, halt_at_failed, reached, state, created_by)
 		VALUES (org, new_generation, new_hash, new_manifest, new_signature, to_group, to_labels, with_parameters, dry,
-			first_percent, next_steps, pause, halt_at,
+			first_percent, next_steps, pause, halt_at, reaches,
 			CASE WHEN first_percent = 100 THEN 'done' ELSE 'running' END, who);
-	INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (org, who, 'policy.roll_out',
-		new_generation::text, jsonb_build_object('hash', encode(new_hash, 'hex'), 'percent', first_percent,
-		'steps', next_steps, 'group', to_group, 'labels', to_labels, 'dry_run', dry));
+	INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (org, who,
+		CASE WHEN back_from IS NULL THEN 'policy.roll_out' ELSE 'policy.rollback' END,
+		new_generation::text, jsonb_strip_nulls(jsonb_build_object('hash', encode(new_hash, 'hex'), 'from', back_from,
+		'percent', first_percent, 'steps', next_steps, 'group', to_group, 'labels', to_labels, 'dry_run', dry,
+		'parameters', with_parameters, 'halt_at', halt_at, 'reached', reaches)));
 	PERFORM pg_notify('sense_policy', org::text);
+	RETURN reaches;
 END
 $$;
 
--- The bundle to go back to from what is at work: that of the latest rollout before it, to the same agents, that was
--- done and was not itself gone back from.
+-- The bundle to go back to from the latest rollout: that of the one before it that reached its agents, was done, and was
+-- not itself gone back from. To whom: those of the latest.
 CREATE FUNCTION sense.rollback_of(org uuid) RETURNS TABLE (generation bigint, hash bytea, group_id uuid, labels jsonb,
-	parameters jsonb, dry_run boolean) LANGUAGE sql STABLE AS $$
+	parameters jsonb, dry_run boolean, back_from bigint) LANGUAGE sql STABLE AS $$
 	WITH latest AS (
 		SELECT * FROM sense.policy_rollouts r WHERE r.org_id = org AND r.state <> 'replaced'
 		ORDER BY r.generation DESC LIMIT 1)
-	SELECT r.generation, r.hash, r.group_id, r.labels, r.parameters, r.dry_run
+	SELECT r.generation, r.hash, l.group_id, l.labels, r.parameters, r.dry_run, l.generation
 	FROM sense.policy_rollouts r, latest l
-	WHERE r.org_id = org AND r.generation < l.generation AND r.hash <> l.hash AND r.state = 'done'
-		AND r.group_id IS NOT DISTINCT FROM l.group_id AND r.labels = l.labels
+	WHERE r.org_id = org AND r.generation < l.generation AND r.state = 'done'
+		AND (r.hash <> l.hash OR r.parameters <> l.parameters OR r.dry_run <> l.dry_run)
+		AND (r.group_id IS NULL OR r.group_id = l.group_id) AND l.labels @> r.labels
 	ORDER BY r.generation DESC LIMIT 1
 $$;
 
--- For jobs, in all organizations: rollouts whose pause is over go on. Returns how many did.
+-- No further, and to nobody who does not have it. False: it is not under way.
+CREATE FUNCTION sense.rollout_halt(org uuid, what bigint, why text, who text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE sense.policy_rollouts r SET state = 'halted', changed = now(), state_why = why
+		WHERE r.org_id = org AND r.generation = what AND r.state IN ('running', 'done');
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (org, who, 'policy.halt', what::text,
+		jsonb_build_object('why', why));
+	PERFORM pg_notify('sense_policy', org::text);
+	RETURN true;
+END
+$$;
+
+-- One that was halted goes on, from where it was. new_halt_at: another share of failures at which it halts; NULL: the
+-- same. False: it is not halted.
+CREATE FUNCTION sense.rollout_resume(org uuid, what bigint, new_halt_at real, who text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE sense.policy_rollouts r SET state = CASE WHEN r.percent = 100 THEN 'done' ELSE 'running' END, changed = now(),
+			state_why = NULL, halt_at_failed = coalesce(new_halt_at, r.halt_at_failed),
+			reached = sense.rollout_reaches(org, r.group_id, r.labels, r.generation, r.percent)
+		WHERE r.org_id = org AND r.generation = what AND r.state = 'halted';
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (org, who, 'policy.resume', what::text,
+		jsonb_strip_nulls(jsonb_build_object('halt_at', new_halt_at)));
+	PERFORM pg_notify('sense_policy', org::text);
+	RETURN true;
+END
+$$;
+
+-- For jobs, in all organizations: rollouts whose pause is over go on, when at least half of the agents that they reach
+-- have answered: of what makes agents fall silent nobody else gets any. Returns how many did.
 CREATE FUNCTION sense.rollouts_step() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
 	moved record;
@@ -166,12 +257,16 @@ DECLARE
 BEGIN
 	FOR moved IN
 		UPDATE sense.policy_rollouts r SET percent = r.steps[1], steps = r.steps[2:], changed = now(),
+				reached = sense.rollout_reaches(r.org_id, r.group_id, r.labels, r.generation, r.steps[1]),
 				state = CASE WHEN r.steps[1] = 100 THEN 'done' ELSE 'running' END
 			WHERE r.state = 'running' AND cardinality(r.steps) > 0 AND r.changed + r.step_after <= now()
-			RETURNING r.org_id, r.generation, r.percent
+				AND 2 * (SELECT count(*) FROM sense.policy_state s
+					WHERE s.org_id = r.org_id AND s.generation = r.generation) >= r.reached
+			RETURNING r.org_id, r.generation, r.percent, r.reached
 	LOOP
 		INSERT INTO sense.audit_log (org_id, actor, action, target, details) VALUES (moved.org_id, 'server',
-			'policy.step', moved.generation::text, jsonb_build_object('percent', moved.percent));
+			'policy.step', moved.generation::text,
+			jsonb_build_object('percent', moved.percent, 'reached', moved.reached));
 		PERFORM pg_notify('sense_policy', moved.org_id::text);
 		count := count + 1;
 	END LOOP;
@@ -200,14 +295,18 @@ BEGIN
 END
 $$;
 
--- Given out until its result comes: an agent that ended meanwhile gets it once more.
+-- Given out until its result comes: an agent that ended meanwhile gets it once more. In the order in which they were
+-- given.
 CREATE FUNCTION sense.commands_take(org uuid, agent uuid, most integer) RETURNS TABLE (command uuid, what text,
 	with_arguments jsonb, expires_us bigint) LANGUAGE sql AS $$
-	UPDATE sense.commands c SET sent_at = coalesce(c.sent_at, now())
+	WITH taken AS (
+		UPDATE sense.commands c SET sent_at = coalesce(c.sent_at, now())
 		WHERE c.org_id = org AND c.agent_id = agent AND c.id IN (
 			SELECT n.id FROM sense.commands n WHERE n.org_id = org AND n.agent_id = agent AND n.status IS NULL
-				AND n.expires_at > now() ORDER BY n.created LIMIT most)
-		RETURNING c.id, c.name, c.arguments, (extract(epoch FROM c.expires_at) * 1000000)::bigint
+				AND n.expires_at > now() ORDER BY n.created, n.id LIMIT most)
+		RETURNING c.*)
+	SELECT t.id, t.name, t.arguments, (extract(epoch FROM t.expires_at) * 1000000)::bigint
+	FROM taken t ORDER BY t.created, t.id
 $$;
 
 -- False: it is not this agent's, or had its result already.

@@ -119,6 +119,7 @@ static const struct sense_child children[] = {
     {.name = "stores", .policy = SENSE_CHILD_KEEP, .privileged = true, .main = sense_serve_stores},
     {.name = "migrate", .policy = SENSE_CHILD_ONCE, .privileged = true, .main = sense_serve_migrate},
     {.name = "signer", .policy = SENSE_CHILD_KEEP, .privileged = true, .main = sense_serve_signer},
+    {.name = "renewal", .policy = SENSE_CHILD_KEEP, .privileged = true, .anew = true, .main = sense_serve_renewal},
     {.name = "jobs", .policy = SENSE_CHILD_KEEP, .anew = true, .main = sense_serve_jobs},
 };
 

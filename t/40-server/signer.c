@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -222,6 +223,37 @@ static void hostile(sense_signer_client *worker, int fd)
 	is_num(waitpid(signer_pid, NULL, WNOHANG), 0, "by the same process");
 }
 
+/* One that asks and asks and takes no answer: others are answered meanwhile, and it in the end. */
+static void crowded(sense_signer *signer, sense_signer_client *worker)
+{
+	uint8_t message[256], out[SENSE_SIGNER_ANSWER_MAX], org_bytes[16] = {1}, agent_bytes[16] = {2};
+	struct sense_signer_request request = {
+	    .kind = SENSE_SIGNER_AGENT, .org = org_bytes, .agent = agent_bytes, .point = point};
+	struct sense_signer_answer answer;
+	int fd = sense_signer_end(signer, 3);
+	unsigned asked = 0, answered = 0, good = got.good;
+	for (unsigned turn = 0; turn < 20; turn++) {
+		size_t len = sense_signer_request_write(&request, message);
+		while (asked < 5000 && send(fd, message, len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+			request.id = ++asked;
+			len = sense_signer_request_write(&request, message);
+		}
+		sense_signer_agent(worker, org, agent, point, on_signed, NULL, &err);
+		wait_for(1);
+	}
+	is_num(got.good - good, 20, "beside one that asks too much others are answered");
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	while (answered < asked && poll(&wait, 1, 30000) > 0) {
+		ssize_t len = recv(fd, out, sizeof out, MSG_DONTWAIT);
+		if (len <= 0 || !sense_signer_answer_parse(out, (size_t)len, &answer) ||
+		    answer.id != answered || answer.outcome != SENSE_SIGNER_DONE)
+			break;
+		answered++;
+	}
+	ok(asked > 20 && answered == asked, "and it, when it reads: %u of %u, in their order", answered,
+	   asked);
+}
+
 static void restarted(sense_signer *signer, sense_signer_client *worker)
 {
 	unsigned good = got.good;
@@ -437,6 +469,7 @@ int main(void)
 	refuses(worker);
 	locked();
 	hostile(worker, fd);
+	crowded(signer, worker);
 	restarted(signer, worker);
 	successor(signer);
 	rate(worker);

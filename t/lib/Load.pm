@@ -20,7 +20,7 @@ use Time::HiRes ();
 use Sense;
 
 our @EXPORT = qw(need_load fleet_start fleet_begin fleet_stop fleet_kill fleet_members fleet_sql fleet_log fleet_ready
-    fleet_same load_start load_command load_report descendants free_port);
+    fleet_same fleet_settle load_start load_command load_report descendants free_port);
 
 my $patience = 90; # seconds
 my (@fleets, @loads);
@@ -69,7 +69,8 @@ sub descendants {
 sub fleet_members {
 	my ($fleet, $name) = @_;
 	my $all = descendants($fleet->{pid});
-	return sort { $a <=> $b } grep { $all->{$_} =~ $name } keys %$all;
+	my @members = sort { $a <=> $b } grep { $all->{$_} =~ $name } keys %$all;
+	return @members;
 }
 
 # ---- the server ------------------------------------------------------------------------------------------------
@@ -116,15 +117,20 @@ sub fleet_ready {
 	}, $seconds // $patience);
 }
 
-# kill -9 to all of it at the same moment, stores and all.
+# kill -9 to all of it at the same moment, stores and all: none has the time to start another, or to end in order. spare:
+# ids of some that stay, and are held.
 sub fleet_kill {
-	my ($fleet) = @_;
-	my $all = descendants($fleet->{pid});
-	kill 'STOP', $fleet->{pid}; # so that it starts nothing meanwhile
-	$all = { %$all, %{ descendants($fleet->{pid}) } };
-	kill 'KILL', keys %$all;
+	my ($fleet, @spare) = @_;
+	my (%held, @new);
+	do {
+		my $all = descendants($fleet->{pid}, keys %held);
+		@new = grep { !$held{$_}++ } keys %$all;
+		kill 'STOP', @new;
+	} while (@new);
+	delete @held{@spare};
+	kill 'KILL', keys %held;
 	waitpid $fleet->{pid}, 0;
-	wait_until(sub { !grep { -e "/proc/$_" } keys %$all }, 30);
+	return wait_until(sub { !grep { -e "/proc/$_" } keys %held }, 30);
 }
 
 sub fleet_stop {
@@ -194,6 +200,27 @@ sub fleet_same {
 	is(scalar @lost, 0, "$name: none of " . keys(%wanted) . ' findings is lost');
 	is(scalar @doubled, 0, "$name: none is there twice");
 	is(scalar @strange, 0, "$name: and there are no others");
+	return $rows;
+}
+
+# Ends the load, lets its agents get rid of what they have, and looks whether all of it is in the database, once. More
+# fleets: others that lead to the same database. agents: the options by which the load was started, with --state.
+sub fleet_settle {
+	my ($fleet, $name, $load, @agents) = @_;
+	kill 'TERM', $load->{pid};
+	finish($load);
+	my $ids = "$fleet->{dir}/ids";
+	my $end = finish(load_start($fleet, @agents, '--seconds', 0.01, '--drain', 120, '--ids', $ids));
+	my $report = load_report($end);
+	is($end->{code}, 0, "$name: all are acknowledged in the end") or diag(explain($report), fleet_log($fleet));
+	is($report->{lost}, 0, "$name: the server never went back behind what it had acknowledged");
+	is($report->{doubled}, 0, "$name: and never went beyond what was sent");
+	my $rows = fleet_same($fleet, $name, $ids);
+	is($report->{refused} + fleet_sql($fleet, 'SELECT count(*) FROM sense.findings_quarantine'), 0,
+		"$name: none was set aside");
+	my $counted = fleet_sql($fleet, 'SELECT (SELECT coalesce(sum(findings), 0) FROM sense.findings_hourly) + '
+		. '(SELECT coalesce(sum(findings), 0) FROM sense.findings_hourly_new)');
+	is($counted, $rows, "$name: the counts by the hour agree");
 	return $rows;
 }
 

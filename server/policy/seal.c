@@ -1,0 +1,127 @@
+#include "server/policy/seal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+
+/* ---- settings ----------------------------------------------------------------------------------------- */
+
+static bool is_plain(const json_t *value)
+{
+	return json_is_string(value) || json_is_boolean(value) || (json_is_number(value) && isfinite(json_number_value(value)));
+}
+
+static bool is_setting(const json_t *value)
+{
+	size_t i;
+	json_t *item;
+	if (!json_is_array(value))
+		return is_plain(value);
+	json_array_foreach(value, i, item)
+		if (!is_plain(item))
+			return false;
+	return true;
+}
+
+enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_error *err)
+{
+	const char *equals = strchr(text, '=');
+	char key[256];
+	if (!equals || equals == text || (size_t)(equals - text) >= sizeof key)
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%s' is not KEY=VALUE", text);
+	memcpy(key, text, (size_t)(equals - text));
+	key[equals - text] = '\0';
+	if (json_object_get(settings, key))
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%s' is given twice", key);
+	if (json_object_size(settings) == SENSE_SEAL_SETTINGS_MAX)
+		return sense_fail(err, SENSE_E_LIMIT, "policy", "more than %u settings", SENSE_SEAL_SETTINGS_MAX);
+	json_t *value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+	if (!value)
+		value = json_string(equals + 1);
+	bool good = value && is_setting(value);
+	if (good && !json_object_set_new(settings, key, value))
+		return SENSE_OK;
+	if (!good)
+		json_decref(value);
+	return sense_fail(err, SENSE_E_CONFIG, "policy",
+	                  "'%s': a setting is a text in UTF-8, a number, true, false, or a list of those", text);
+}
+
+static void value_put(struct sense_wire_writer *writer, const json_t *value)
+{
+	if (json_is_string(value))
+		sense_wire_put_text(writer, json_string_value(value), json_string_length(value));
+	else if (json_is_boolean(value))
+		sense_wire_put_bool(writer, json_is_true(value));
+	else if (is_plain(value))
+		sense_wire_put_number(writer, json_number_value(value));
+	else
+		writer->full = true;
+}
+
+static void setting_put(struct sense_wire_writer *writer, const char *key, const json_t *value)
+{
+	size_t i;
+	json_t *item;
+	sense_wire_put_string(writer, key);
+	if (!json_is_array(value)) {
+		value_put(writer, value);
+		return;
+	}
+	sense_wire_put_array(writer, json_array_size(value));
+	json_array_foreach(value, i, item)
+		value_put(writer, item);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void settings_put(struct sense_wire_writer *writer, const json_t *settings)
+{
+	const char *keys[SENSE_SEAL_SETTINGS_MAX], *key;
+	size_t count = 0;
+	json_t *value;
+	if (json_object_size(settings) > SENSE_SEAL_SETTINGS_MAX) {
+		writer->full = true;
+		return;
+	}
+	json_object_foreach((json_t *)settings, key, value)
+		keys[count++] = key;
+	qsort(keys, count, sizeof *keys, by_bytes);
+	sense_wire_put_map(writer, count);
+	for (size_t i = 0; i < count; i++)
+		setting_put(writer, keys[i], json_object_get(settings, keys[i]));
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------- */
+
+enum sense_status sense_seal_make(const struct sense_seal_what *what, const struct sense_signer_key *key,
+                                  struct sense_seal *out, sense_error *err)
+{
+	static uint8_t signed_bytes[SENSE_MANIFEST_SIGNED_MAX], settings[SENSE_MANIFEST_PARAMS_MAX];
+	uint8_t signature[SENSE_SIGNATURE_MAX];
+	struct sense_wire_writer writer = {.data = settings, .cap = sizeof settings};
+	struct sense_manifest manifest = {.generation = what->generation,
+	                                  .size = what->size,
+	                                  .created = sense_clock_us(),
+	                                  .mode = what->observe ? SENSE_MANIFEST_OBSERVE : SENSE_MANIFEST_ENFORCE};
+	snprintf(manifest.organization, sizeof manifest.organization, "%s", what->organization);
+	memcpy(manifest.hash, what->hash, sizeof manifest.hash);
+	if (json_object_size(what->settings)) {
+		settings_put(&writer, what->settings);
+		manifest.params = (struct sense_message_bytes){settings, writer.len};
+	}
+	out->len = writer.full ? 0 : sense_manifest_encode(&manifest, out->manifest, sizeof out->manifest);
+	if (!out->len)
+		return sense_fail(err, SENSE_E_LIMIT, "policy", "these settings do not go into a manifest of %zu KiB",
+		                  SENSE_MANIFEST_MAX >> 10);
+	size_t len = sense_manifest_signed(out->manifest, out->len, signed_bytes, sizeof signed_bytes);
+	if (!len || key->sign(key->self, signed_bytes, len, signature) != sizeof out->signature)
+		return sense_fail(err, SENSE_E_INTERNAL, "policy", "the policy key does not sign");
+	memcpy(out->signature, signature, sizeof out->signature);
+	return SENSE_OK;
+}
