@@ -233,7 +233,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 
 format: ## clang-format all C files in place
-	$(Q)clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] lua/*.[ch] lua/*/*.[ch] server/*.[ch] server/*/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
+	$(Q)clang-format -i $(wildcard core/*.[ch] contrib/load/*.[ch] core/*/*.[ch] lua/*.[ch] lua/*/*.[ch] server/*.[ch] server/*/*.[ch] proto/*.[ch] plugins/*/*.[ch] t/*/*.[ch] t/*.h)
 
 # ---- installation ---------------------------------------------------------------------------------
 PREFIX  ?= /usr/local

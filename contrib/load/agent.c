@@ -16,7 +16,8 @@ static double now_of(const struct load_agent *agent)
 	return ev_now(agent->load->loop);
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------------- */
+/* ---- calls
+ * -------------------------------------------------------------------------------------------------- */
 
 static struct load_call *call_begin(struct load_agent *agent, enum load_call_kind kind)
 {
@@ -42,9 +43,12 @@ static void say_register(struct load_agent *agent)
 	char host[32];
 	struct sense_wire_writer writer = {.data = room, .cap = sizeof room};
 	snprintf(host, sizeof host, "host-%u", agent->index);
-	const struct sense_message_register message = {.version = "0.3.0", .host = host,
-	                                               .os = "Debian GNU/Linux 12 (bookworm)", .kernel = "6.1.0-18-amd64",
-	                                               .arch = "x86_64", .policy = agent->policy};
+	const struct sense_message_register message = {.version = "0.3.0",
+	                                               .host = host,
+	                                               .os = "Debian GNU/Linux 12 (bookworm)",
+	                                               .kernel = "6.1.0-18-amd64",
+	                                               .arch = "x86_64",
+	                                               .policy = agent->policy};
 	sense_message_put_register(&writer, &message);
 	call_put(agent, call_begin(agent, LOAD_CALL_REGISTER), SENSE_METHOD_REGISTER, &writer);
 }
@@ -54,10 +58,15 @@ static void say_beat(struct load_agent *agent)
 	struct sense_wire_writer writer = {.data = room, .cap = sizeof room};
 	const struct load_spool *spool = &agent->load->state->spools[agent->index];
 	const struct sense_message_heartbeat message = {
-	    .time = sense_clock_us(), .uptime = (uint64_t)(now_of(agent) - agent->load->begun), .policy = agent->policy,
-	    .rules = agent->load->options.policy_rules, .counter_count = 4,
-	    .counters = {{"findings", spool->generated}, {"packets", spool->generated * 1000},
-	                 {"spool.findings", spool->generated - spool->acknowledged}, {"packets.dropped", 0}}};
+	    .time = sense_clock_us(),
+	    .uptime = (uint64_t)(now_of(agent) - agent->load->begun),
+	    .policy = agent->policy,
+	    .rules = agent->load->options.policy_rules,
+	    .counter_count = 4,
+	    .counters = {{"findings", spool->generated},
+	                 {"packets", spool->generated * 1000},
+	                 {"spool.findings", spool->generated - spool->acknowledged},
+	                 {"packets.dropped", 0}}};
 	sense_message_put_heartbeat(&writer, &message);
 	call_put(agent, call_begin(agent, LOAD_CALL_BEAT), SENSE_METHOD_HEARTBEAT, &writer);
 	agent->load->counts.beats++;
@@ -77,7 +86,8 @@ static void say_acknowledge(struct load_agent *agent)
 	char id[32];
 	struct sense_wire_writer writer = {.data = room, .cap = sizeof room};
 	unsigned rules = agent->load->options.policy_rules;
-	const struct sense_message_acknowledge message = {.policy = agent->policy, .loaded = true, .count = rules};
+	const struct sense_message_acknowledge message = {
+	    .policy = agent->policy, .loaded = true, .count = rules};
 	sense_message_put_acknowledge(&writer, &message);
 	for (unsigned i = 0; i < rules; i++) {
 		snprintf(id, sizeof id, "load.rule.%u", i);
@@ -86,13 +96,15 @@ static void say_acknowledge(struct load_agent *agent)
 	call_put(agent, call_begin(agent, LOAD_CALL_ACKNOWLEDGE), SENSE_METHOD_ACKNOWLEDGE, &writer);
 }
 
-/* ---- findings ----------------------------------------------------------------------------------------------- */
+/* ---- findings
+ * ----------------------------------------------------------------------------------------------- */
 
 static void say_batch(struct load_agent *agent, uint64_t most)
 {
 	static uint8_t encoded[SENSE_FINDING_BYTES_MAX], rows[ROOM];
 	struct load *load = agent->load;
-	struct sense_wire_writer items = {.data = rows, .cap = sizeof rows}, head = {.data = room, .cap = HEAD_MAX};
+	struct sense_wire_writer items = {.data = rows, .cap = sizeof rows},
+				 head = {.data = room, .cap = HEAD_MAX};
 	struct sense_finding finding;
 	uint64_t after = agent->sent;
 	uint32_t count = 0;
@@ -127,11 +139,13 @@ void load_agent_send(struct load_agent *agent, double now)
 		agent->back = false;
 		agent->sent = spool->acknowledged;
 	}
-	while (!agent->back && agent->batches < load->options.window && agent->call_count + 2 < LOAD_CALLS_MAX) {
+	while (!agent->back && agent->batches < load->options.window &&
+	       agent->call_count + 2 < LOAD_CALLS_MAX) {
 		if (load->options.rate_max)
 			load_findings_take(load, agent, agent->rows_max - (spool->generated - agent->sent));
 		uint64_t waiting = spool->generated - agent->sent;
-		bool late = !load->generating || (agent->waiting > 0 && now - agent->waiting >= load->options.delay);
+		bool late =
+		    !load->generating || (agent->waiting > 0 && now - agent->waiting >= load->options.delay);
 		if (!waiting || (waiting < agent->rows_max && !late && !load->options.rate_max))
 			break;
 		say_batch(agent, waiting < agent->rows_max ? waiting : agent->rows_max);
@@ -157,7 +171,8 @@ static void through_take(struct load_agent *agent, uint64_t through)
 	}
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------ */
+/* ---- answers
+ * ------------------------------------------------------------------------------------------------ */
 
 static void policy_want(struct load_agent *agent, const struct sense_message_policy *policy)
 {
@@ -174,7 +189,8 @@ static void policy_want(struct load_agent *agent, const struct sense_message_pol
 		say_get_policies(agent);
 }
 
-static bool heard_registered(struct load_agent *agent, const struct sense_rpc_message *message, const char **why)
+static bool heard_registered(struct load_agent *agent, const struct sense_rpc_message *message,
+                             const char **why)
 {
 	struct load *load = agent->load;
 	struct sense_message_registered registered;
@@ -184,14 +200,17 @@ static bool heard_registered(struct load_agent *agent, const struct sense_rpc_me
 	load->counts.registrations++;
 	load->connecting--;
 	load->ready++;
+	load->unknown -= !agent->known;
+	agent->known = true;
 	agent->state = LOAD_READY;
 	agent->failures = 0;
 	if (registered.through < spool->acknowledged)
 		load->counts.went_back++;
 	through_take(agent, registered.through);
-	agent->sent = registered.through;
+	agent->sent = registered.through < spool->generated ? registered.through : spool->generated;
 	agent->waiting = agent->sent < spool->generated ? now_of(agent) : 0;
-	agent->rows_max = load->options.batch < registered.batch_rows ? load->options.batch : registered.batch_rows;
+	agent->rows_max =
+	    load->options.batch < registered.batch_rows ? load->options.batch : registered.batch_rows;
 	agent->bytes_max = registered.batch_bytes < ROOM / 2 ? registered.batch_bytes : ROOM / 2;
 	agent->beat_every = load->options.heartbeat < 0 ? registered.heartbeat : load->options.heartbeat;
 	agent->beat_due = now_of(agent) + agent->beat_every * (double)random() / RAND_MAX;
@@ -223,7 +242,8 @@ static void policy_taken(struct load_agent *agent)
 	say_acknowledge(agent);
 }
 
-static bool heard_policies(struct load_agent *agent, const struct sense_rpc_message *message, const char **why)
+static bool heard_policies(struct load_agent *agent, const struct sense_rpc_message *message,
+                           const char **why)
 {
 	struct sense_message_policies piece;
 	uint8_t hash[SENSE_MESSAGE_HASH];
@@ -259,18 +279,22 @@ static void heard_acknowledged(struct load_agent *agent)
 {
 	struct load *load = agent->load;
 	load->counts.policies_taken++;
-	if (load->options.wait_policy && agent->policy.generation >= load->options.wait_policy && load->policy_missing) {
+	if (load->options.wait_policy && agent->policy.generation >= load->options.wait_policy &&
+	    load->policy_missing) {
 		load->policy_missing--;
 		load->counts.last_taken_us = sense_clock_us();
 	}
 }
 
-static void heard_error(struct load_agent *agent, const struct load_call *call, const struct sense_message_error *error)
+static void heard_error(struct load_agent *agent, const struct load_call *call,
+                        const struct sense_message_error *error)
 {
 	struct load *load = agent->load;
 	load_error(load, error->code);
-	double pause = (error->retry ? error->retry : 1000) / 1e3 * (0.75 + 0.5 * (double)random() / RAND_MAX);
-	if (!strcmp(error->code, "revoked") || !strcmp(error->code, "denied") || call->kind == LOAD_CALL_REGISTER) {
+	double pause =
+	    (error->retry ? error->retry : 1000) / 1e3 * (0.75 + 0.5 * (double)random() / RAND_MAX);
+	if (!strcmp(error->code, "revoked") || !strcmp(error->code, "denied") ||
+	    call->kind == LOAD_CALL_REGISTER) {
 		bool refused = strcmp(error->code, "busy") && strcmp(error->code, "internal");
 		load_disconnect(agent, "hung up: refused");
 		if (refused)
@@ -354,7 +378,8 @@ bool load_agent_hear(struct load_agent *agent)
 	const char *why = "is no message";
 	while (in->begin + agent->scanned < in->len) {
 		size_t used, begin = in->begin + agent->scanned;
-		enum sense_rpc_scan found = sense_rpc_scan(&agent->scanner, in->data + begin, in->len - begin, &used);
+		enum sense_rpc_scan found =
+		    sense_rpc_scan(&agent->scanner, in->data + begin, in->len - begin, &used);
 		agent->scanned += used;
 		if (found == SENSE_RPC_MORE)
 			break;
@@ -378,7 +403,8 @@ bool load_agent_hear(struct load_agent *agent)
 	return agent->fd >= 0;
 }
 
-/* ---- begin, time, end ----------------------------------------------------------------------------------------- */
+/* ---- begin, time, end
+ * ----------------------------------------------------------------------------------------- */
 
 void load_agent_begin(struct load_agent *agent)
 {
@@ -412,7 +438,8 @@ void load_agent_time(struct load_agent *agent, double now)
 		say_beat(agent);
 		load_flush(agent);
 	}
-	if (agent->state == LOAD_READY && !agent->fetching && agent->wanted.generation > agent->policy.generation) {
+	if (agent->state == LOAD_READY && !agent->fetching &&
+	    agent->wanted.generation > agent->policy.generation) {
 		agent->offset = 0;
 		say_get_policies(agent);
 		load_flush(agent);

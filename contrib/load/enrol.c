@@ -1,4 +1,5 @@
-/* Agents by enrolment, as real ones come: a key, a request and a token over HTTPS, each on a connection of its own. */
+/* Agents by enrolment, as real ones come: a key, a request and a token over HTTPS, each on a connection of
+ * its own. */
 #include <jansson.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,8 +32,8 @@ static char *request_pem(EVP_PKEY *key)
 	char *text = NULL, *data;
 	X509_REQ *request = X509_REQ_new();
 	BIO *out = BIO_new(BIO_s_mem());
-	if (request && out && X509_REQ_set_pubkey(request, key) && X509_REQ_sign(request, key, EVP_sha256()) &&
-	    PEM_write_bio_X509_REQ(out, request) == 1) {
+	if (request && out && X509_REQ_set_pubkey(request, key) &&
+	    X509_REQ_sign(request, key, EVP_sha256()) && PEM_write_bio_X509_REQ(out, request) == 1) {
 		long len = BIO_get_mem_data(out, &data);
 		text = strndup(data, (size_t)len);
 	}
@@ -45,8 +46,8 @@ static char *ask_text(const struct enrolling *e, unsigned index, EVP_PKEY *key)
 {
 	char host[32], *all = NULL, *csr = request_pem(key);
 	snprintf(host, sizeof host, "host-%u", index);
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "token", e->token, "csr", csr ? csr : "", "host", host, "version",
-	                         "0.3.0");
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "token", e->token, "csr", csr ? csr : "", "host",
+	                         host, "version", "0.3.0");
 	char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (body && asprintf(&all,
 	                     "POST /v1/enroll HTTP/1.1\r\nHost: sense\r\nContent-Type: application/json\r\n"
@@ -70,8 +71,10 @@ static size_t exchange(const struct enrolling *e, const char *text, char *answer
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	SSL *ssl = SSL_new(e->tls);
 	if (ssl && connect(fd, (const struct sockaddr *)&load->servers[0], load->server_len[0]) == 0 &&
-	    SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1 && SSL_write(ssl, text, (int)strlen(text)) > 0) {
-		while (len < ANSWER_MAX - 1 && (n = SSL_read(ssl, answer + len, (int)(ANSWER_MAX - 1 - len))) > 0)
+	    SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1 &&
+	    SSL_write(ssl, text, (int)strlen(text)) > 0) {
+		while (len < ANSWER_MAX - 1 &&
+		       (n = SSL_read(ssl, answer + len, (int)(ANSWER_MAX - 1 - len))) > 0)
 			len += (size_t)n;
 	}
 	answer[len] = '\0';
@@ -140,7 +143,7 @@ static enum sense_status token_take(struct enrolling *e, sense_error *err)
 	struct sense_token token;
 	const char *why;
 	if (!sense_token_decode(e->load->options.token, &token, &why))
-		return sense_fail(err, SENSE_E_CONFIG, "load", "%s", why);
+		return sense_fail(err, SENSE_E_CONFIG, "load", "the token %s", why);
 	for (unsigned i = 0; i < SENSE_TOKEN_ID; i++)
 		snprintf(e->token + 2 * i, 3, "%02x", token.id[i]);
 	for (unsigned i = 0; i < SENSE_TOKEN_SECRET; i++)
@@ -160,7 +163,8 @@ enum sense_status load_identities_enrol(struct load *load, sense_error *err)
 		return status;
 	e.tls = SSL_CTX_new(TLS_client_method());
 	if (!e.tls || SSL_CTX_load_verify_locations(e.tls, load->options.ca, NULL) != 1)
-		return sense_fail(err, SENSE_E_CONFIG, "load", "%s: no certificate of a CA", load->options.ca);
+		return sense_fail(err, SENSE_E_CONFIG, "load", "%s: no certificate of a CA",
+		                  load->options.ca);
 	SSL_CTX_set_verify(e.tls, SSL_VERIFY_PEER, NULL);
 	double begun = ev_time();
 	while (count < load->options.enrol_parallel && !pthread_create(&threads[count], NULL, enrol_many, &e))

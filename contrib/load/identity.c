@@ -19,8 +19,8 @@ static enum sense_status sql_fail(PGconn *conn, PGresult *result, sense_error *e
 	return status;
 }
 
-static enum sense_status run(PGconn *conn, const char *sql, unsigned count, const char *const *values, char *out,
-                             size_t cap, sense_error *err)
+static enum sense_status run(PGconn *conn, const char *sql, unsigned count, const char *const *values,
+                             char *out, size_t cap, sense_error *err)
 {
 	PGresult *result = PQexecParams(conn, sql, (int)count, NULL, values, NULL, NULL, 0);
 	ExecStatusType status = PQresultStatus(result);
@@ -48,7 +48,8 @@ static enum sense_status rows_put(struct load *load, PGconn *conn, sense_error *
 	sense_buf_init(&rows, 0);
 	for (unsigned i = 0; i < load->options.agents; i++)
 		row_add(&rows, &load->agents[i]);
-	int failed = rows.failed || PQputCopyData(conn, rows.data, (int)rows.len) != 1 || PQputCopyEnd(conn, NULL) != 1;
+	int failed = rows.failed || PQputCopyData(conn, rows.data, (int)rows.len) != 1 ||
+	             PQputCopyEnd(conn, NULL) != 1;
 	sense_buf_fini(&rows);
 	PGresult *result = PQgetResult(conn);
 	if (failed || PQresultStatus(result) != PGRES_COMMAND_OK)
@@ -63,15 +64,18 @@ static enum sense_status agents_put(struct load *load, PGconn *conn, sense_error
 	const char *org[] = {load->state->org};
 	enum sense_status status = run(conn, "BEGIN", 0, NULL, NULL, 0, err);
 	if (!status)
-		status = run(conn, "CREATE TEMP TABLE load (id uuid, host text, serial bytea, ends bigint) ON COMMIT DROP", 0, NULL,
-		             NULL, 0, err);
+		status = run(
+		    conn,
+		    "CREATE TEMP TABLE load (id uuid, host text, serial bytea, ends bigint) ON COMMIT DROP",
+		    0, NULL, NULL, 0, err);
 	if (!status)
 		status = run(conn, "COPY load FROM STDIN", 0, NULL, NULL, 0, err);
 	if (!status)
 		status = rows_put(load, conn, err);
 	if (!status)
 		status = run(conn,
-		             "INSERT INTO sense.agents (id, org_id, host, version) SELECT id, $1::uuid, host, 'load' FROM load "
+		             "INSERT INTO sense.agents (id, org_id, host, version) SELECT id, $1::uuid, "
+		             "host, 'load' FROM load "
 		             "ON CONFLICT DO NOTHING",
 		             1, org, NULL, 0, err);
 	if (!status)
@@ -99,11 +103,12 @@ static PGconn *database_open(const char *conninfo, sense_error *err)
 static enum sense_status org_find(struct load *load, PGconn *conn, sense_error *err)
 {
 	const char *values[] = {load->options.org};
-	enum sense_status status = run(conn, "INSERT INTO sense.organizations (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
-	                               1, values, NULL, 0, err);
+	enum sense_status status =
+	    run(conn, "INSERT INTO sense.organizations (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", 1,
+	        values, NULL, 0, err);
 	if (!status)
-		status = run(conn, "SELECT id FROM sense.organizations WHERE name = $1", 1, values, load->state->org,
-		             sizeof load->state->org, err);
+		status = run(conn, "SELECT id FROM sense.organizations WHERE name = $1", 1, values,
+		             load->state->org, sizeof load->state->org, err);
 	return status;
 }
 
@@ -118,7 +123,8 @@ static enum sense_status certificates_make(struct load *load, const struct sense
 		EVP_PKEY_up_ref(key);
 		agent->load = load;
 		agent->key = key;
-		agent->certificate = sense_certificate_agent(&ca->issuer, load->state->org, agent->uuid, key, now, err);
+		agent->certificate =
+		    sense_certificate_agent(&ca->issuer, load->state->org, agent->uuid, key, now, err);
 		if (!agent->certificate)
 			break;
 	}

@@ -1,7 +1,7 @@
 /*
- * One process, one loop, and any number of agents as the server sees them: TLS connections that register, send what
- * is in their spools, beat, and take policies. What an agent's uplink keeps to, these keep to as well; where it waits
- * or gives up for the sake of others, these have options.
+ * One process, one loop, and any number of agents as the server sees them: TLS connections that register,
+ * send what is in their spools, beat, and take policies. What an agent's uplink keeps to, these keep to as
+ * well; where it waits or gives up for the sake of others, these have options.
  */
 #ifndef SENSE_LOAD_LOAD_H
 #define SENSE_LOAD_LOAD_H
@@ -25,7 +25,13 @@ enum load_agent_state {
 	LOAD_REFUSED /* for good */
 };
 
-enum load_call_kind { LOAD_CALL_REGISTER, LOAD_CALL_BEAT, LOAD_CALL_BATCH, LOAD_CALL_POLICY, LOAD_CALL_ACKNOWLEDGE };
+enum load_call_kind {
+	LOAD_CALL_REGISTER,
+	LOAD_CALL_BEAT,
+	LOAD_CALL_BATCH,
+	LOAD_CALL_POLICY,
+	LOAD_CALL_ACKNOWLEDGE
+};
 
 struct load_call {
 	uint32_t id, rows;
@@ -59,6 +65,7 @@ struct load_agent {
 	double due;       /* WAITS: when it connects */
 	double connected; /* began to connect */
 	unsigned failures;
+	bool known; /* has registered in this run */
 	/* calls */
 	struct load_call calls[LOAD_CALLS_MAX];
 	unsigned call_count, batches;
@@ -90,8 +97,8 @@ struct load_counts {
 	uint64_t batches, findings_sent, rows_refused, beats, bytes_out, bytes_in;
 	uint64_t policies_told, policies_taken;
 	uint64_t first_told_us, last_taken_us; /* --wait-policy: by the clock */
-	uint64_t went_back;                    /* the server says less than it has acknowledged: it lost findings */
-	uint64_t ahead;                        /* it says more than was ever sent: it doubled some */
+	uint64_t went_back; /* the server says less than it has acknowledged: it lost findings */
+	uint64_t ahead;     /* it says more than was ever sent: it doubled some */
 	struct load_error_count errors[LOAD_ERRORS_MAX];
 	unsigned error_count;
 	struct load_histogram batch, handshake, beat, enrolment;
@@ -119,6 +126,7 @@ struct load {
 	unsigned connecting, ready, next_agent, next_connect;
 	uint64_t generated_begin, generated, acknowledged, acknowledged_begin;
 	unsigned policy_missing; /* agents */
+	unsigned unknown;        /* agents that have not registered yet in this run */
 };
 
 /* ---- run.c ---- */
@@ -138,11 +146,11 @@ void load_flush(struct load_agent *agent);
 void load_disconnect(struct load_agent *agent, const char *why);
 
 /* ---- agent.c: what an agent says and hears ---- */
-void load_agent_begin(struct load_agent *agent);             /* TLS is agreed on */
-bool load_agent_hear(struct load_agent *agent);              /* there is new input. False: it has ended */
-void load_agent_time(struct load_agent *agent, double now);  /* what is due */
-void load_agent_send(struct load_agent *agent, double now);  /* batches, as many as may be */
-void load_agent_end(struct load_agent *agent);               /* forgets what was under way */
+void load_agent_begin(struct load_agent *agent);            /* TLS is agreed on */
+bool load_agent_hear(struct load_agent *agent);             /* there is new input. False: it has ended */
+void load_agent_time(struct load_agent *agent, double now); /* what is due */
+void load_agent_send(struct load_agent *agent, double now); /* batches, as many as may be */
+void load_agent_end(struct load_agent *agent);              /* forgets what was under way */
 uint64_t load_findings_take(struct load *load, struct load_agent *agent, uint64_t most); /* --rate max */
 
 /* ---- report.c ---- */

@@ -30,8 +30,8 @@ static enum sense_status run(struct load *load, sense_error *err)
 	load->agents = calloc(options->agents, sizeof *load->agents);
 	if (!load->agents)
 		return sense_fail(err, SENSE_E_MEMORY, "load", "no memory for %u agents", options->agents);
-	enum sense_status status =
-	    load_state_open(options->state, options->agents, options->seed, (uint64_t)step, &load->state, err);
+	enum sense_status status = load_state_open(options->state, options->agents, options->seed,
+	                                           (uint64_t)step, &load->state, err);
 	if (!status)
 		status = options->token ? load_identities_enrol(load, err) : load_identities_make(load, err);
 	if (!status && !options->enrol_only)
@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 	enum sense_status status = run(&load, &err);
 	if (status)
 		fprintf(stderr, "sense-load: %s\n", err.message);
-	bool all = load.acknowledged == load.generated && !load.policy_missing && !load.counts.went_back && !load.counts.ahead;
+	bool all = load.acknowledged == load.generated && !load.policy_missing && !load.unknown &&
+	           !load.counts.went_back && !load.counts.ahead;
 	load_free(&load);
 	return status || !all ? 1 : 0;
 }

@@ -45,19 +45,47 @@ static const char help[] =
     "  --every S             a line on stderr each S seconds\n"
     "  --json                the report as one line of JSON\n"
     "\n"
-    "Exit code: 0 when all findings were acknowledged (and all policies, if asked for), 1 when not, 2 for wrong use.\n"
+    "Exit code: 0 when all findings were acknowledged (and all policies, if asked for), 1 when not, 2 for "
+    "wrong use.\n"
     "\n"
     "Examples\n"
     "  sense-load --server 127.0.0.1:8443 --ca-dir /var/lib/sense-server \\\n"
-    "    --database \"host=/var/lib/sense-server/run user=sense dbname=sense\" --agents 2000 --rate 20000 --seconds 60\n"
+    "    --database \"host=/var/lib/sense-server/run user=sense dbname=sense\" --agents 2000 --rate 20000 "
+    "--seconds 60\n"
     "  sense-load --server 127.0.0.1:8443 --ca ca.pem --token sense1.AbC... --agents 500 --enrol-only\n"
     "  sense-load ... --agents 5000 --seconds 30                    # connected, and nothing but heartbeats\n"
     "  sense-load ... --agents 2000 --wait-policy 7                 # until the last one has generation 7\n";
 
 enum {
-	SERVER = 256, CA, CA_DIR, DATABASE, ORG, TOKEN, ENROL_PARALLEL, ENROL_ONLY, AGENTS, SEED, STATE, RATE, FINDINGS,
-	SECONDS, DRAIN, BATCH, DELAY, WINDOW, HEARTBEAT, RAMP, RETRY, TIMEOUT, SOURCES, WAIT_POLICY, POLICY_RULES, IDS, EVERY,
-	JSON, HELP
+	SERVER = 256,
+	CA,
+	CA_DIR,
+	DATABASE,
+	ORG,
+	TOKEN,
+	ENROL_PARALLEL,
+	ENROL_ONLY,
+	AGENTS,
+	SEED,
+	STATE,
+	RATE,
+	FINDINGS,
+	SECONDS,
+	DRAIN,
+	BATCH,
+	DELAY,
+	WINDOW,
+	HEARTBEAT,
+	RAMP,
+	RETRY,
+	TIMEOUT,
+	SOURCES,
+	WAIT_POLICY,
+	POLICY_RULES,
+	IDS,
+	EVERY,
+	JSON,
+	HELP
 };
 
 static const struct option names[] = {
@@ -225,9 +253,20 @@ static const char *missing(const struct load_options *o)
 int load_options_read(int argc, char **argv, struct load_options *options)
 {
 	int option, at;
-	*options = (struct load_options){.org = "load", .enrol_parallel = 8, .agents = 100, .drain = 60, .batch = 500,
-	                                 .delay = 1, .window = 4, .ramp = 500, .heartbeat = -1, .timeout = 30, .retry = 2,
-	                                 .sources = 1, .seed = 1, .policy_rules = 20};
+	*options = (struct load_options){.org = "load",
+	                                 .enrol_parallel = 8,
+	                                 .agents = 100,
+	                                 .drain = 60,
+	                                 .batch = 500,
+	                                 .delay = 1,
+	                                 .window = 4,
+	                                 .ramp = 500,
+	                                 .heartbeat = -1,
+	                                 .timeout = 30,
+	                                 .retry = 2,
+	                                 .sources = 1,
+	                                 .seed = 1,
+	                                 .policy_rules = 20};
 	while ((option = getopt_long(argc, argv, "", names, &at)) != -1) {
 		if (option == HELP) {
 			fputs(help, stdout);

@@ -19,15 +19,15 @@ struct load_options {
 	unsigned enrol_parallel;
 	bool enrol_only;
 	unsigned agents;
-	double rate;     /* findings a second, of all agents */
-	bool rate_max;   /* as many as the server takes */
-	uint64_t total;  /* findings; 0: no end */
-	double seconds;  /* 0: no end */
-	double drain;    /* seconds, at most, for what is not acknowledged at the end */
-	unsigned batch;  /* findings */
-	double delay;    /* seconds that a finding waits for others of its batch */
-	unsigned window; /* batches under way of one agent */
-	double ramp;     /* connections a second */
+	double rate;      /* findings a second, of all agents */
+	bool rate_max;    /* as many as the server takes */
+	uint64_t total;   /* findings; 0: no end */
+	double seconds;   /* 0: no end */
+	double drain;     /* seconds, at most, for what is not acknowledged at the end */
+	unsigned batch;   /* findings */
+	double delay;     /* seconds that a finding waits for others of its batch */
+	unsigned window;  /* batches under way of one agent */
+	double ramp;      /* connections a second */
 	double heartbeat; /* seconds; below 0: as the server says; 0: none */
 	double timeout;   /* seconds without an answer to what was asked */
 	double retry;     /* seconds between two connections of an agent, at most */

@@ -17,10 +17,12 @@ void load_report_line(struct load *load, double now)
 {
 	fprintf(stderr, "%.0f s: %u of %u agents, %llu findings, %llu acknowledged, batches p99 %.1f ms\n",
 	        now - load->begun, load->ready, load->options.agents, (unsigned long long)load->generated,
-	        (unsigned long long)load->acknowledged, (double)load_histogram_at(&load->counts.batch, 0.99) / 1e3);
+	        (unsigned long long)load->acknowledged,
+	        (double)load_histogram_at(&load->counts.batch, 0.99) / 1e3);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void histogram_json(struct sense_json *json, const char *name, const struct load_histogram *histogram)
 {
@@ -45,8 +47,9 @@ static void findings_json(const struct load *load, struct sense_json *json, doub
 	const struct load_counts *counts = &load->counts;
 	sense_json_member_uint(json, "generated", load->generated);
 	sense_json_member_uint(json, "acknowledged", load->acknowledged);
-	sense_json_member_number(json, "findings_per_s",
-	                         per_second((double)(load->acknowledged - load->acknowledged_begin), seconds));
+	sense_json_member_number(
+	    json, "findings_per_s",
+	    per_second((double)(load->acknowledged - load->acknowledged_begin), seconds));
 	sense_json_member_uint(json, "batches", counts->batches);
 	sense_json_member_uint(json, "sent", counts->findings_sent);
 	sense_json_member_uint(json, "refused", counts->rows_refused);
@@ -94,7 +97,8 @@ static void report_json(const struct load *load, double seconds)
 	sense_buf_fini(&text);
 }
 
-/* ---- for people ------------------------------------------------------------------------------------------------ */
+/* ---- for people
+ * ------------------------------------------------------------------------------------------------ */
 
 static void histogram_print(const char *name, const struct load_histogram *histogram)
 {
@@ -102,7 +106,8 @@ static void histogram_print(const char *name, const struct load_histogram *histo
 		return;
 	printf("%-14s %9llu   p50 %9.2f   p90 %9.2f   p99 %9.2f   p99.9 %9.2f   max %9.2f ms\n", name,
 	       (unsigned long long)histogram->count, (double)load_histogram_at(histogram, 0.5) / 1e3,
-	       (double)load_histogram_at(histogram, 0.9) / 1e3, (double)load_histogram_at(histogram, 0.99) / 1e3,
+	       (double)load_histogram_at(histogram, 0.9) / 1e3,
+	       (double)load_histogram_at(histogram, 0.99) / 1e3,
 	       (double)load_histogram_at(histogram, 0.999) / 1e3, (double)histogram->most_us / 1e3);
 }
 
@@ -116,9 +121,10 @@ static void report_print(const struct load *load, double seconds)
 		printf("all registered after %.2f s: %.0f handshakes/s\n", counts->all_ready,
 		       load->options.agents / counts->all_ready);
 	if (counts->enrolment.count)
-		printf("%llu enrolments in %.2f s: %.0f/s\n", (unsigned long long)counts->enrolment.count, counts->enrolled_s,
-		       per_second((double)counts->enrolment.count, counts->enrolled_s));
-	printf("%llu findings, %llu acknowledged: %.0f/s; %llu batches, %llu findings refused, %llu lost, %llu doubled\n",
+		printf("%llu enrolments in %.2f s: %.0f/s\n", (unsigned long long)counts->enrolment.count,
+		       counts->enrolled_s, per_second((double)counts->enrolment.count, counts->enrolled_s));
+	printf("%llu findings, %llu acknowledged: %.0f/s; %llu batches, %llu findings refused, %llu lost, "
+	       "%llu doubled\n",
 	       (unsigned long long)load->generated, (unsigned long long)load->acknowledged,
 	       per_second((double)(load->acknowledged - load->acknowledged_begin), seconds),
 	       (unsigned long long)counts->batches, (unsigned long long)counts->rows_refused,
@@ -128,7 +134,8 @@ static void report_print(const struct load *load, double seconds)
 	histogram_print("batches", &counts->batch);
 	histogram_print("heartbeats", &counts->beat);
 	if (load->options.wait_policy)
-		printf("policies: %llu acknowledged, %u agents missing, %.3f s from the first agent that was told to the last "
+		printf("policies: %llu acknowledged, %u agents missing, %.3f s from the first agent that was "
+		       "told to the last "
 		       "acknowledgement\n",
 		       (unsigned long long)counts->policies_taken, load->policy_missing,
 		       counts->last_taken_us > counts->first_told_us

@@ -14,16 +14,19 @@ void load_error(struct load *load, const char *code)
 {
 	struct load_counts *counts = &load->counts;
 	unsigned i = 0;
-	while (i < counts->error_count && strncmp(counts->errors[i].code, code, sizeof counts->errors[i].code - 1))
+	while (i < counts->error_count &&
+	       strncmp(counts->errors[i].code, code, sizeof counts->errors[i].code - 1))
 		i++;
 	if (i == LOAD_ERRORS_MAX)
 		i--;
 	else if (i == counts->error_count)
-		snprintf(counts->errors[counts->error_count++].code, sizeof counts->errors[0].code, "%s", code);
+		snprintf(counts->errors[counts->error_count++].code, sizeof counts->errors[0].code, "%s",
+		         code);
 	counts->errors[i].count++;
 }
 
-/* ---- findings ------------------------------------------------------------------------------------------------- */
+/* ---- findings
+ * ------------------------------------------------------------------------------------------------- */
 
 static uint64_t left(const struct load *load)
 {
@@ -45,7 +48,8 @@ uint64_t load_findings_take(struct load *load, struct load_agent *agent, uint64_
 static void generate(struct load *load, double now)
 {
 	const struct load_options *options = &load->options;
-	if (load->generating && ((options->seconds > 0 && now >= load->begun + options->seconds) || !left(load))) {
+	if (load->generating &&
+	    ((options->seconds > 0 && now >= load->begun + options->seconds) || !left(load))) {
 		load->generating = false;
 		load->generated_until = now;
 	}
@@ -61,7 +65,8 @@ static void generate(struct load *load, double now)
 	}
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * --------------------------------------------------------------------------------------------------- */
 
 static void connect_some(struct load *load, double now)
 {
@@ -69,7 +74,8 @@ static void connect_some(struct load *load, double now)
 	load->connect_credit += load->options.ramp * (now - load->last_tick);
 	if (load->connect_credit > load->options.ramp)
 		load->connect_credit = load->options.ramp;
-	for (unsigned i = 0; i < agents && load->connect_credit >= 1 && load->connecting < CONNECTING_MAX; i++) {
+	for (unsigned i = 0; i < agents && load->connect_credit >= 1 && load->connecting < CONNECTING_MAX;
+	     i++) {
 		struct load_agent *agent = &load->agents[load->next_connect++ % agents];
 		if (agent->state != LOAD_WAITS || agent->due > now)
 			continue;
@@ -85,7 +91,8 @@ static bool is_done(const struct load *load)
 		return false;
 	if (load->generating)
 		return options->wait_policy && !options->rate_max && options->rate <= 0;
-	return load->acknowledged == load->generated;
+	/* Each has heard at least once how far the server is. */
+	return load->acknowledged == load->generated && !load->unknown;
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
@@ -102,8 +109,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 		load->told_at = now;
 		load_report_line(load, now);
 	}
-	double over = load->options.wait_policy && load->options.seconds > 0 ? load->begun + load->options.seconds
-	                                                                     : load->generated_until;
+	double over = load->options.wait_policy && load->options.seconds > 0
+	                ? load->begun + load->options.seconds
+	                : load->generated_until;
 	if (is_done(load) || (!load->generating && now > over + load->options.drain))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -124,7 +132,8 @@ static void descriptors_raise(unsigned agents)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < agents + 64)
-		fprintf(stderr, "sense-load: only %llu files may be open (ulimit -n)\n", (unsigned long long)limit.rlim_cur);
+		fprintf(stderr, "sense-load: only %llu files may be open (ulimit -n)\n",
+		        (unsigned long long)limit.rlim_cur);
 }
 
 static void begin(struct load *load)
@@ -149,6 +158,7 @@ static void begin(struct load *load)
 	load->generated_begin = load->generated;
 	load->acknowledged_begin = load->acknowledged;
 	load->policy_missing = load->options.wait_policy ? load->options.agents : 0;
+	load->unknown = load->options.agents;
 	load->generating = true;
 	ev_now_update(load->loop);
 	load->begun = load->last_tick = load->told_at = ev_now(load->loop);

@@ -11,14 +11,15 @@
 
 #define MAGIC UINT64_C(0x31646f4c65736e53)
 
-static enum sense_status fits(const struct load_state *state, const char *path, unsigned agents, uint64_t seed,
-                              sense_error *err)
+static enum sense_status fits(const struct load_state *state, const char *path, unsigned agents,
+                              uint64_t seed, sense_error *err)
 {
 	if (state->magic == MAGIC && state->agents == agents && state->seed == seed)
 		return SENSE_OK;
-	return sense_fail(err, SENSE_E_CONFIG, "load",
-	                  "%s is not of a run with %u agents and the seed %llu: name another file, or remove it", path, agents,
-	                  (unsigned long long)seed);
+	return sense_fail(
+	    err, SENSE_E_CONFIG, "load",
+	    "%s is not of a run with %u agents and the seed %llu: name another file, or remove it", path,
+	    agents, (unsigned long long)seed);
 }
 
 enum sense_status load_state_open(const char *path, unsigned agents, uint64_t seed, uint64_t step_us,
@@ -36,7 +37,8 @@ enum sense_status load_state_open(const char *path, unsigned agents, uint64_t se
 	else if (path && ftruncate(fd, (off_t)size))
 		status = sense_fail_errno(err, "load", "%s", path);
 	if (!status) {
-		state = mmap(NULL, size, PROT_READ | PROT_WRITE, path ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, fd, 0);
+		state = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		             path ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS, fd, 0);
 		if (state == MAP_FAILED)
 			status = sense_fail_errno(err, "load", "no memory for %u agents", agents);
 		else if (state->magic)
@@ -73,8 +75,9 @@ static uint64_t dice(uint64_t seed, uint64_t agent, uint64_t sequence)
 void load_agent_uuid(uint64_t seed, unsigned agent, char out[LOAD_UUID])
 {
 	const uint64_t high = dice(seed, agent, 0), low = dice(seed, agent, UINT64_MAX);
-	snprintf(out, LOAD_UUID, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffff),
-	         (unsigned)(high & 0xfff), (unsigned)(low >> 48 & 0x3fff) | 0x8000,
+	snprintf(out, LOAD_UUID, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32),
+	         (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff),
+	         (unsigned)(low >> 48 & 0x3fff) | 0x8000,
 	         (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
@@ -94,7 +97,8 @@ void load_finding_id(const struct load_state *state, unsigned agent, uint64_t se
 	id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
 }
 
-/* ---- findings, as agents have them -------------------------------------------------------------------------- */
+/* ---- findings, as agents have them
+ * -------------------------------------------------------------------------- */
 
 static const struct what {
 	const char *type, *severity, *rule, *host, *service, *name, *category, *evidence, *process;
@@ -108,16 +112,18 @@ static const struct what {
      "sni:api.openai.com (exact api.openai.com, grade A)", "python3", 443},
     {"service", "medium", "ai.service.api", "api.anthropic.com", "anthropic-api", "Anthropic API", "api",
      "sni:api.anthropic.com (exact api.anthropic.com, grade A)", "node", 443},
-    {"service", "info", "ai.service.coding", "api.githubcopilot.com", "github-copilot", "GitHub Copilot", "coding",
-     "sni:api.githubcopilot.com (suffix githubcopilot.com, grade A)", "code", 443},
-    {"local_model", "high", "ai.local.model", NULL, "Ollama", "Ollama", NULL, "http:POST /api/chat (signal Ollama 100)",
-     "ollama", 11434},
-    {"mcp", "high", "ai.mcp.remote", "mcp.example.com", "MCP", "MCP", "mcp", "http:POST /mcp (signal MCP 90)", "node", 80},
+    {"service", "info", "ai.service.coding", "api.githubcopilot.com", "github-copilot", "GitHub Copilot",
+     "coding", "sni:api.githubcopilot.com (suffix githubcopilot.com, grade A)", "code", 443},
+    {"local_model", "high", "ai.local.model", NULL, "Ollama", "Ollama", NULL,
+     "http:POST /api/chat (signal Ollama 100)", "ollama", 11434},
+    {"mcp", "high", "ai.mcp.remote", "mcp.example.com", "MCP", "MCP", "mcp", "http:POST /mcp (signal MCP 90)",
+     "node", 80},
     {"dns", "info", "ai.dns.query", "gemini.google.com", "gemini", "Gemini", "chat",
      "dns:gemini.google.com (exact, grade A)", NULL, 53},
 };
 
-void load_finding_make(const struct load_state *state, unsigned agent, uint64_t sequence, struct sense_finding *out)
+void load_finding_make(const struct load_state *state, unsigned agent, uint64_t sequence,
+                       struct sense_finding *out)
 {
 	static char source[20], dest[20], summary[128], user[16];
 	const uint64_t random = dice(state->seed, agent, sequence);
@@ -126,14 +132,28 @@ void load_finding_make(const struct load_state *state, unsigned agent, uint64_t 
 	snprintf(dest, sizeof dest, "203.0.113.%u", (unsigned)(random >> 8 & 0xff));
 	snprintf(user, sizeof user, "user%u", agent % 997);
 	snprintf(summary, sizeof summary, "%s was used by %s on host-%u", what->name, user, agent);
-	*out = (struct sense_finding){.timestamp = time_of(state, agent, sequence), .type = what->type,
-	                              .severity = what->severity, .rule = what->rule, .policy = "ai-services",
-	                              .source_ip = source, .source_port = (uint16_t)(1024 + (random >> 16) % 60000),
-	                              .dest_ip = dest, .dest_port = what->port, .host = what->host, .service = what->service,
-	                              .service_name = what->name, .category = what->category,
-	                              .confidence = (uint8_t)(50 + random % 51), .evidence_count = 1,
-	                              .evidence = {what->evidence}, .process = what->process, .user = user,
-	                              .summary = summary, .detail_count = 6, .tag_count = 2, .tags = {"ai", what->type},
+	*out = (struct sense_finding){.timestamp = time_of(state, agent, sequence),
+	                              .type = what->type,
+	                              .severity = what->severity,
+	                              .rule = what->rule,
+	                              .policy = "ai-services",
+	                              .source_ip = source,
+	                              .source_port = (uint16_t)(1024 + (random >> 16) % 60000),
+	                              .dest_ip = dest,
+	                              .dest_port = what->port,
+	                              .host = what->host,
+	                              .service = what->service,
+	                              .service_name = what->name,
+	                              .category = what->category,
+	                              .confidence = (uint8_t)(50 + random % 51),
+	                              .evidence_count = 1,
+	                              .evidence = {what->evidence},
+	                              .process = what->process,
+	                              .user = user,
+	                              .summary = summary,
+	                              .detail_count = 6,
+	                              .tag_count = 2,
+	                              .tags = {"ai", what->type},
 	                              .action = "observe"};
 	const struct sense_detail details[] = {
 	    {.key = "event", .type = SENSE_DETAIL_STRING, .string = "flow.classified"},
@@ -159,7 +179,8 @@ enum sense_status load_ids_write(const struct load_state *state, const char *pat
 		for (uint64_t n = 1; n <= spool->generated; n++) {
 			load_finding_id(state, agent, n, id);
 			sense_finding_id_format(id, text);
-			fprintf(out, "%s %s\n", text, n <= spool->acknowledged ? "acknowledged" : "generated");
+			fprintf(out, "%s %s\n", text,
+			        n <= spool->acknowledged ? "acknowledged" : "generated");
 		}
 	}
 	bool failed = ferror(out);

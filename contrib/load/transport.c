@@ -16,7 +16,8 @@ enum { READ_SIZE = 64 * 1024, READS_MAX = 8, OUT_KEEP = 4096 };
 
 static void on_io(struct ev_loop *loop, ev_io *io, int events);
 
-/* ---- all agents ----------------------------------------------------------------------------------------- */
+/* ---- all agents -----------------------------------------------------------------------------------------
+ */
 
 static enum sense_status resolve(struct load *load, unsigned i, sense_error *err)
 {
@@ -47,7 +48,8 @@ enum sense_status load_transport_begin(struct load *load, sense_error *err)
 		if (status)
 			return status;
 	}
-	snprintf(path, sizeof path, "%s%s", options->ca ? options->ca : options->ca_dir, options->ca ? "" : "/ca.pem");
+	snprintf(path, sizeof path, "%s%s", options->ca ? options->ca : options->ca_dir,
+	         options->ca ? "" : "/ca.pem");
 	load->tls = SSL_CTX_new(TLS_client_method());
 	if (!load->tls || !SSL_CTX_set_min_proto_version(load->tls, TLS1_3_VERSION) ||
 	    SSL_CTX_set_alpn_protos(load->tls, alpn, sizeof alpn - 1))
@@ -61,7 +63,8 @@ enum sense_status load_transport_begin(struct load *load, sense_error *err)
 	return SENSE_OK;
 }
 
-/* ---- one of them ------------------------------------------------------------------------------------------ */
+/* ---- one of them ------------------------------------------------------------------------------------------
+ */
 
 static void watch(struct load_agent *agent)
 {
@@ -102,7 +105,8 @@ void load_connect(struct load_agent *agent)
 		return;
 	}
 	setsockopt(agent->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (connect(agent->fd, (const struct sockaddr *)server, load->server_len[at]) && errno != EINPROGRESS) {
+	if (connect(agent->fd, (const struct sockaddr *)server, load->server_len[at]) &&
+	    errno != EINPROGRESS) {
 		load_disconnect(agent, "connect");
 		return;
 	}
@@ -194,7 +198,8 @@ static void connected(struct load_agent *agent)
 	}
 	agent->ssl = SSL_new(agent->load->tls);
 	if (!agent->ssl || SSL_set_fd(agent->ssl, agent->fd) != 1 ||
-	    SSL_use_certificate(agent->ssl, agent->certificate) != 1 || SSL_use_PrivateKey(agent->ssl, agent->key) != 1) {
+	    SSL_use_certificate(agent->ssl, agent->certificate) != 1 ||
+	    SSL_use_PrivateKey(agent->ssl, agent->key) != 1) {
 		load_disconnect(agent, "memory");
 		return;
 	}
@@ -203,7 +208,8 @@ static void connected(struct load_agent *agent)
 	shake(agent);
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------------------- */
+/* ---- bytes
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool add(struct load_bytes *bytes, const void *data, size_t len)
 {

@@ -1,4 +1,5 @@
-/* What agents may send that no good one does, against a whole server: each finding counts once, and nobody else's do. */
+/* What agents may send that no good one does, against a whole server: each finding counts once, and nobody
+ * else's do. */
 #include "server/pki/revocation.h"
 #include "t/40-server/load_world.h"
 
@@ -15,7 +16,8 @@ static void is_error(struct answer answer, const char *code, const char *what)
 	is_str(answer.there ? answer.code : "no answer", code, "%s", what);
 }
 
-/* ---- the same again, and in another order ------------------------------------------------------------------------ */
+/* ---- the same again, and in another order
+ * ------------------------------------------------------------------------ */
 
 static void test_duplicates(void)
 {
@@ -67,7 +69,8 @@ static void test_order(void)
 	is_num(answer.through, 10, "behind the first");
 	/* All in one piece, the wrong way round: taken in the order of their coming. */
 	struct batch all = {.len = 0};
-	struct batch *parts[] = {batch_make(4, 20, 21, 30), batch_make(5, 10, 11, 20), batch_make(6, 20, 21, 30)};
+	struct batch *parts[] = {batch_make(4, 20, 21, 30), batch_make(5, 10, 11, 20),
+	                         batch_make(6, 20, 21, 30)};
 	for (unsigned i = 0; i < 3; i++) {
 		memcpy(all.data + all.len, parts[i]->data, parts[i]->len);
 		all.len += parts[i]->len;
@@ -82,13 +85,16 @@ static void test_order(void)
 	is_num(kept_answers + gaps, 3, "three in one piece are answered");
 	is_kept(batch_ask(&talk, batch_make(7, 20, 21, 30)), 30, "what was left");
 	is_num(kept(&agent), 30, "order: each finding is there once");
-	is_error(batch_ask(&talk, batch_make(8, 35, 33, 34)), "invalid", "findings that are not behind `after`");
+	is_error(batch_ask(&talk, batch_make(8, 35, 33, 34)), "invalid",
+	         "findings that are not behind `after`");
 	is_kept(batch_ask(&talk, batch_make(9, 30, 40, 45)), 45, "a hole in the numbers is no gap");
 	is_num(kept(&agent), 36, "order: and those are there");
 	talk_cut(&talk);
 }
 
-/* ---- torn ----------------------------------------------------------------------------------------------------------- */
+/* ---- torn
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void test_torn_messages(void)
 {
@@ -147,7 +153,9 @@ static void test_torn_records(void)
 	talk_cut(&talk);
 }
 
-/* ---- others --------------------------------------------------------------------------------------------------------- */
+/* ---- others
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void test_replay(void)
 {
@@ -178,7 +186,8 @@ static void test_another_ca(void)
 	struct agent agent = agent_make(7, WORLD_ORG);
 	snprintf(dir, sizeof dir, "%s/other", world.dir);
 	const struct sense_ca_init init = {.dir = dir};
-	ok(!sense_ca_init(&init, &made, &err) && !sense_ca_unlock(dir, NULL, &other, &err), "another CA of the same make");
+	ok(!sense_ca_init(&init, &made, &err) && !sense_ca_unlock(dir, NULL, &other, &err),
+	   "another CA of the same make");
 	X509 *certificate =
 	    sense_certificate_agent(&other.issuer, WORLD_ORG, agent.uuid, world.key, time(NULL), &err);
 	struct answer answer = {.there = false};
@@ -205,7 +214,8 @@ static void test_organization(void)
 	struct agent agent = agent_make(8, WORLD_ORG_OTHER); /* the database knows it in the first */
 	struct agent stranger = {.uuid = "22222222-2222-4222-8222-000000009999"};
 	struct talk talk;
-	ok(talk_open(&talk, agent.certificate, NULL, NULL), "a certificate that names another organization: it connects");
+	ok(talk_open(&talk, agent.certificate, NULL, NULL),
+	   "a certificate that names another organization: it connects");
 	is_error(batch_ask(&talk, batch_make(1, 0, 1, 3)), "denied", "but its findings are not taken");
 	talk_cut(&talk);
 	is_num(kept(&agent), 0, "nothing was kept");
@@ -215,7 +225,8 @@ static void test_organization(void)
 	stranger.certificate =
 	    sense_certificate_agent(&world.ca.issuer, WORLD_ORG, stranger.uuid, world.key, time(NULL), NULL);
 	talk_open(&talk, stranger.certificate, NULL, NULL);
-	is_error(batch_ask(&talk, batch_make(1, 0, 1, 3)), "denied", "an agent that the database does not know");
+	is_error(batch_ask(&talk, batch_make(1, 0, 1, 3)), "denied",
+	         "an agent that the database does not know");
 	talk_cut(&talk);
 	is_num(kept(&stranger), 0, "nothing of it was kept");
 }
@@ -241,7 +252,8 @@ static void test_revoked(void)
 	}
 	ok(!answer.there || !strcmp(answer.code, "revoked"), "revoked: the connection ends");
 	talk_cut(&talk);
-	/* Numbers by which these are told from the last one above, which may be on its way to the disk still. */
+	/* Numbers by which these are told from the last one above, which may be on its way to the disk still.
+	 */
 	unsigned served = 0;
 	for (unsigned i = 0; i < 6; i++) { /* both workers */
 		if (talk_open(&talk, agent.certificate, NULL, NULL))
@@ -249,9 +261,11 @@ static void test_revoked(void)
 		talk_cut(&talk);
 	}
 	is_num(served, 0, "revoked: it is not let in again");
-	is_str(sql("SELECT count(*) FROM sense.findings WHERE agent_id = '%s' AND sequence >= 100", agent.uuid), "0",
-	       "revoked: nothing more was kept");
-	printf("# %llu batches were taken between the revocation and its effect\n", (unsigned long long)last - 5);
+	is_str(
+	    sql("SELECT count(*) FROM sense.findings WHERE agent_id = '%s' AND sequence >= 100", agent.uuid),
+	    "0", "revoked: nothing more was kept");
+	printf("# %llu batches were taken between the revocation and its effect\n",
+	       (unsigned long long)last - 5);
 	is_kept(batch_ask(&neighbour, batch_make(2, 5, 6, 6)), 6, "revoked: the other agent is served on");
 	talk_cut(&neighbour);
 }
@@ -280,7 +294,8 @@ static void test_tickets(void)
 	SSL_SESSION_free(stolen);
 }
 
-/* ---- findings that are none ------------------------------------------------------------------------------------------ */
+/* ---- findings that are none
+ * ------------------------------------------------------------------------------------------ */
 
 static void test_bad_findings(void)
 {
@@ -305,8 +320,9 @@ static void test_bad_findings(void)
 	is_num(answer.refused, 3, "those that are none, or older than findings are kept, are refused");
 	is_num(kept(&agent), 5, "all others are there, however late they claim to be");
 	is_str(sql("SELECT string_agg(sequence::text, ' ' ORDER BY sequence) FROM sense.findings_quarantine "
-	           "WHERE agent_id = '%s' AND reason <> ''", agent.uuid), "2 7 8",
-	       "what was refused is set aside, with the reason");
+	           "WHERE agent_id = '%s' AND reason <> ''",
+	           agent.uuid),
+	       "2 7 8", "what was refused is set aside, with the reason");
 	is_error(batch_ask(&talk, batch_make(2, 8, UINT64_C(1) << 63, UINT64_C(1) << 63)), "invalid",
 	         "a number that the database cannot hold");
 	is_kept(batch_ask(&talk, batch_make(3, 8, 9, 9)), 9, "and the agent goes on");

@@ -1,7 +1,7 @@
 /*
- * A whole sense-server in a temporary directory, with stores and a CA of its own, and agents that talk to it byte by
- * byte over real TLS: for what a well-behaved client would never send. Everything is on the loopback and bounded in
- * time.
+ * A whole sense-server in a temporary directory, with stores and a CA of its own, and agents that talk to it
+ * byte by byte over real TLS: for what a well-behaved client would never send. Everything is on the loopback
+ * and bounded in time.
  */
 #ifndef SENSE_T_LOAD_WORLD_H
 #define SENSE_T_LOAD_WORLD_H
@@ -40,7 +40,8 @@ static struct {
 	EVP_PKEY *key;
 } world;
 
-/* ---- the server ------------------------------------------------------------------------------------------------ */
+/* ---- the server
+ * ------------------------------------------------------------------------------------------------ */
 
 static void world_bail(const char *what)
 {
@@ -95,8 +96,8 @@ static void world_exec(const char *program)
 	dup2(fd, 2);
 	snprintf(log, sizeof log, "%s/server.lua", world.dir);
 	close(open(log, O_WRONLY | O_CREAT, 0600));
-	execl(program, program, "run", "-c", log, "--set", dir, "--set", listen, "--set", "server.workers=2", "--set",
-	      "server.per_address=10000", (char *)NULL);
+	execl(program, program, "run", "-c", log, "--set", dir, "--set", listen, "--set", "server.workers=2",
+	      "--set", "server.per_address=10000", (char *)NULL);
 	_exit(99);
 }
 
@@ -160,10 +161,12 @@ static void world_begin(void)
 	world.key = sense_key_make(SENSE_KEY_P256, NULL);
 	if (PQstatus(world.conn) != CONNECTION_OK || sense_ca_unlock(world.data, NULL, &world.ca, &err))
 		world_bail("the server does not run");
-	sql("INSERT INTO sense.organizations (id, name) VALUES ('" WORLD_ORG "', 'one'), ('" WORLD_ORG_OTHER "', 'other')");
+	sql("INSERT INTO sense.organizations (id, name) VALUES ('" WORLD_ORG "', 'one'), ('" WORLD_ORG_OTHER
+	    "', 'other')");
 }
 
-/* ---- agents ---------------------------------------------------------------------------------------------------- */
+/* ---- agents
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct agent {
 	char uuid[SENSE_UUID_TEXT];
@@ -177,13 +180,15 @@ static struct agent agent_make(unsigned number, const char *org)
 	uint8_t serial[SENSE_CERTIFICATE_SERIAL];
 	char hex[2 * SENSE_CERTIFICATE_SERIAL + 1] = "";
 	snprintf(agent.uuid, sizeof agent.uuid, "22222222-2222-4222-8222-%012u", number);
-	agent.certificate = sense_certificate_agent(&world.ca.issuer, org, agent.uuid, world.key, time(NULL), NULL);
+	agent.certificate =
+	    sense_certificate_agent(&world.ca.issuer, org, agent.uuid, world.key, time(NULL), NULL);
 	size_t len = sense_certificate_serial(agent.certificate, serial);
 	for (size_t i = 0; i < len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", serial[i]);
 	sql("INSERT INTO sense.agents (id, org_id, host) VALUES ('%s', '" WORLD_ORG "', 'host')", agent.uuid);
-	sql("INSERT INTO sense.agent_certificates (serial, agent_id, org_id, not_after) VALUES ('\\x%s', '%s', '" WORLD_ORG
-	    "', now() + interval '90 days')", hex, agent.uuid);
+	sql("INSERT INTO sense.agent_certificates (serial, agent_id, org_id, not_after) VALUES ('\\x%s', "
+	    "'%s', '" WORLD_ORG "', now() + interval '90 days')",
+	    hex, agent.uuid);
 	return agent;
 }
 
@@ -194,10 +199,12 @@ __attribute__((unused)) static unsigned kept(const struct agent *agent)
 
 __attribute__((unused)) static unsigned long long through(const struct agent *agent)
 {
-	return strtoull(sql("SELECT through FROM sense.agent_progress WHERE agent_id = '%s'", agent->uuid), NULL, 10);
+	return strtoull(sql("SELECT through FROM sense.agent_progress WHERE agent_id = '%s'", agent->uuid),
+	                NULL, 10);
 }
 
-/* ---- a connection ---------------------------------------------------------------------------------------------- */
+/* ---- a connection
+ * ---------------------------------------------------------------------------------------------- */
 
 struct talk {
 	int fd;
@@ -219,8 +226,9 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 static int tcp_open(void)
 {
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_port = htons((uint16_t)world.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in at = {.sin_family = AF_INET,
+	                         .sin_port = htons((uint16_t)world.port),
+	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct timeval limit = {.tv_sec = WORLD_PATIENCE};
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -240,7 +248,8 @@ static bool talk_open(struct talk *talk, X509 *certificate, EVP_PKEY *key, SSL_S
 	talk->context = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_load_verify_locations(talk->context, path, NULL);
 	SSL_CTX_set_verify(talk->context, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_session_cache_mode(talk->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+	SSL_CTX_set_session_cache_mode(talk->context,
+	                               SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(talk->context, on_session);
 	talk->ssl = SSL_new(talk->context);
 	SSL_set_app_data(talk->ssl, talk);
@@ -287,7 +296,8 @@ static bool talk_hear(struct talk *talk, struct sense_rpc_message *message)
 	return false;
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------------- */
+/* ---- batches
+ * --------------------------------------------------------------------------------------------------- */
 
 struct batch {
 	uint8_t data[1 << 16];
@@ -298,14 +308,16 @@ struct batch {
 /* A small finding, alike for all agents: its id says which sequence it was made for. */
 static size_t finding_make(uint64_t sequence, uint64_t time_us, uint8_t *out, size_t cap)
 {
-	struct sense_finding finding = {.timestamp = time_us, .severity = "low", .rule = "test.rule", .type = "service"};
+	struct sense_finding finding = {
+	    .timestamp = time_us, .severity = "low", .rule = "test.rule", .type = "service"};
 	memset(finding.id, 7, sizeof finding.id);
 	for (unsigned i = 0; i < 8; i++)
 		finding.id[15 - i] = (uint8_t)(sequence >> (8 * i));
 	return sense_finding_encode(&finding, out, cap);
 }
 
-static void batch_begin(struct batch *batch, struct sense_wire_writer *writer, uint32_t id, uint64_t after, uint32_t count)
+static void batch_begin(struct batch *batch, struct sense_wire_writer *writer, uint32_t id, uint64_t after,
+                        uint32_t count)
 {
 	*writer = (struct sense_wire_writer){.data = batch->data, .cap = sizeof batch->data};
 	batch->id = id;
@@ -350,11 +362,13 @@ static struct answer answer_hear(struct talk *talk)
 	if (!talk_hear(talk, &message) || message.kind != SENSE_RPC_RESPONSE)
 		return answer;
 	answer.id = message.id;
-	if (message.error && sense_message_get_error(message.error, message.error_len, storage, &error, &why)) {
+	if (message.error &&
+	    sense_message_get_error(message.error, message.error_len, storage, &error, &why)) {
 		answer.there = true;
 		answer.through = error.through;
 		snprintf(answer.code, sizeof answer.code, "%s", error.code);
-	} else if (message.body && sense_message_get_reported(message.body, message.body_len, storage, &reported, &why)) {
+	} else if (message.body &&
+	           sense_message_get_reported(message.body, message.body_len, storage, &reported, &why)) {
 		answer.there = true;
 		answer.through = reported.through;
 		answer.refused = reported.refused;
