@@ -44,12 +44,16 @@ SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o) $(if $(wildcard server/migrations/*.sql
 PLUGIN_SO  := $(foreach p,$(PLUGINS),$(if $(wildcard plugins/$(p)/*.c),$(B)/plugins/$(p).so))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(B)/%) $(PLUGIN_UNIT_SRC:%.c=$(B)/%) $(SERVER_UNIT_SRC:%.c=$(B)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(B)/%)
+LOAD_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard contrib/load/*.c))
+LOAD       := $(if $(SERVER),$(B)/sense-load)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
 FUZZ_SERVER := csr signer http_gate connection transcode
+# Benchmarks of it.
+BENCH_SERVER := ingest
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.
 PLUGIN_LIBS_ndpi := -lndpi
 PLUGIN_LIBS_packet := -lpcap
@@ -70,7 +74,7 @@ FUZZ_LIBS_uplink_answer := $(PLUGIN_LIBS_uplink)
 .DELETE_ON_ERROR:
 .SECONDARY: $(UNIT_BIN:%=%.o) $(BENCH_BIN:%=%.o) $(FUZZ_NAMES:%=$(B)/t/fuzz/%.o)
 
-all: $(AGENT) $(SERVER) $(PLUGIN_SO) $(B)/policies ## build the agent, the server and the plugins
+all: $(AGENT) $(SERVER) $(LOAD) $(PLUGIN_SO) $(B)/policies ## build the agent, the server, its load generator and the plugins
 
 $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 	$(call say,LD,$@)
@@ -79,6 +83,11 @@ $(AGENT): $(MAIN_SRC:%.c=$(B)/%.o) $(LIB_OBJ)
 $(B)/sense-server: $(B)/server/main.o $(SERVER_OBJ) $(LIB_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
+
+# Makes certificates and knows the wire by what the server has for both.
+$(B)/sense-load: $(LOAD_OBJ) $(SERVER_OBJ) $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(PKG_LIBS)
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -153,9 +162,9 @@ $(B)/t/20-plugin/%: $(B)/t/20-plugin/%.o $(LIB_OBJ) $(PLUGIN_SO)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(PKG_LIBS)
 
-$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ)
+$(B)/t/bench/%: $(B)/t/bench/%.o $(LIB_OBJ) $$(if $$(filter $$*,$(BENCH_SERVER)),$(SERVER_OBJ))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PKG_LIBS) -lpcap
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(if $(filter $*,$(BENCH_SERVER)),$(SERVER_LIBS)) $(PKG_LIBS) -lpcap
 
 TESTS ?= $(UNIT_BIN) $(wildcard t/[0-9]*/*.t)
 check: all $(UNIT_BIN) ## build and run all tests, installing nothing
@@ -173,10 +182,10 @@ asan: ## the whole test suite under AddressSanitizer and UBSan
 deps: ## install the Debian packages that build and tests need
 	$(Q)contrib/deps/install build test
 
-run: ## install what is missing, build, and show which AI services the sample captures used
-	$(Q)contrib/deps/install build
+run: ## install what is missing, build, and run a server with an agent that reports what sample captures hold
+	$(Q)contrib/deps/install build run
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(AGENT) replay $(wildcard t/captures/*.pcap)
+	$(Q)B=$(B) contrib/demo/run
 
 # ---- fuzzing: FUZZ_SECONDS a target, crashes are kept under build/fuzz -----------------------------
 FUZZ_SECONDS ?= 60
@@ -241,11 +250,14 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR
 	umask 022; cp -R policies $(DESTDIR)$(DATADIR)/
 	umask 022; cp -R contrib/cookbook $(DESTDIR)$(DATADIR)/
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(MANDIR)
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d
-	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/sense-agent.service \
-	  >$(DESTDIR)$(UNITDIR)/sense-agent.service
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(CONFDIR)/agent.d $(DESTDIR)$(CONFDIR)/server.d
+	for unit in sense-agent sense-server; do \
+	  sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' contrib/systemd/$$unit.service >$(DESTDIR)$(UNITDIR)/$$unit.service || exit 1; \
+	done
 	$(AGENT) config --example >$(DESTDIR)$(CONFDIR)/agent.lua.example
-	chmod 644 $(DESTDIR)$(UNITDIR)/sense-agent.service $(DESTDIR)$(CONFDIR)/agent.lua.example
+	$(SERVER) config --example >$(DESTDIR)$(CONFDIR)/server.lua.example
+	chmod 644 $(DESTDIR)$(UNITDIR)/sense-*.service $(DESTDIR)$(CONFDIR)/*.lua.example
 
 clean: ## remove what was built
 	rm -rf $(B)

@@ -159,7 +159,7 @@ static int replay(struct assembly *a, const struct sense_conf *conf, const struc
 {
 	a->shift.flows = cli->flows || !cli->json; /* the table adds up their bytes */
 	a->shift.all_flows = cli->flows;
-	return sense_replay_run(&(struct sense_replay){.cli = cli, .job = job_of(a, conf)});
+	return sense_replay_run(&(struct sense_replay){.cli = cli, .conf = conf, .job = job_of(a, conf)});
 }
 
 static int on_host(struct assembly *a, const struct sense_conf *conf, const struct sense_cli *cli,

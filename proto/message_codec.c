@@ -245,8 +245,10 @@ bool sense_codec_get_last(struct sense_wire_reader *reader, const struct sense_c
 bool sense_codec_decode(const struct sense_codec *codec, const uint8_t *data, size_t len, char *storage,
                         void *record, const char **why)
 {
-	struct sense_wire_reader reader = {
-	    .at = data, .end = data + len, .storage = storage, .room = len + SENSE_MESSAGE_STORAGE_EXTRA};
+	struct sense_wire_reader reader = {.at = data,
+	                                   .end = data + len,
+	                                   .storage = storage,
+	                                   .room = storage ? len + SENSE_MESSAGE_STORAGE_EXTRA : 0};
 
 	bool good = sense_codec_get_last(&reader, codec, record);
 	*why = reader.why;

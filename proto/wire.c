@@ -495,7 +495,8 @@ bool sense_wire_get_map_span(struct sense_wire_reader *reader, const uint8_t **d
 
 bool sense_wire_is(const struct sense_wire_key *key, const char *name)
 {
-	return strlen(name) == key->len && !memcmp(name, key->text, key->len);
+	/* Most of the names that a key is compared with begin otherwise. */
+	return key->len && *name == *key->text && strlen(name) == key->len && !memcmp(name, key->text, key->len);
 }
 
 static bool get_value(struct sense_wire_reader *reader, enum sense_wire_type type, void *at)

@@ -38,6 +38,9 @@
 	  "time after which who takes nothing of what they asked for is hung up on")                        \
 	X(SERVER_IDLE_TIMEOUT, "server.idle_timeout", TIME, "60s", 100000, 86400e6, "",                     \
 	  "time after which a silent connection is closed; an agent's after three heartbeats")              \
+	X(SERVER_INPUT, "server.input", BYTES, "256MiB", 16777216, 1099511627776.0, "",                     \
+	  "memory of one worker for messages of agents that are on their way; people have a quarter of "    \
+	  "that beside")                                                                                    \
 	X(DATABASE_URL, "database.url", TEXT, "", 0, 0, "", "PostgreSQL, as libpq has it; empty: embedded") \
 	X(DATABASE_CONNECTIONS, "database.connections", NUMBER, "4", 1, 64, "",                             \
 	  "connections of one worker, at most")                                                             \

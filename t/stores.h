@@ -27,6 +27,7 @@ struct stores {
 };
 
 static struct stores stores;
+__attribute__((unused)) static bool stores_durable; /* fsync as in earnest */
 
 static int stores_remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
 {
@@ -59,7 +60,7 @@ __attribute__((unused)) static bool stores_start(bool redis)
 		return false;
 	stores.owner = getpid();
 	atexit(stores_end);
-	stores.config = (struct sense_embedded_config){.dir = stores.dir, .without_redis = !redis, .without_fsync = true};
+	stores.config = (struct sense_embedded_config){.dir = stores.dir, .without_redis = !redis, .without_fsync = !stores_durable};
 	if (sense_embedded_start(&stores.config, &stores.embedded, &err)) {
 		fprintf(stderr, "# %s\n", err.message);
 		return false;

@@ -158,6 +158,9 @@ static int tool_option_take(struct sense_cli *cli, int id, const char *argument)
 	case SENSE_OPTION_NO_CAPTURE:
 		cli->no_capture = true;
 		break;
+	case SENSE_OPTION_KEEP:
+		cli->keep = true;
+		break;
 	case SENSE_OPTION_FOLLOW:
 		cli->follow = true;
 		break;

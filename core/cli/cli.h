@@ -44,6 +44,7 @@ struct sense_cli {
 	bool json;
 	bool flows;
 	bool stats;
+	bool keep;
 	bool rules;
 	bool no_progress;
 	enum sense_cli_color color;

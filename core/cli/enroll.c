@@ -53,14 +53,16 @@ int sense_enroll_run(const struct sense_cli *cli, const struct sense_conf *conf,
 	    .proxy = sense_conf_text(conf, SENSE_CONF_UPLINK_PROXY),
 	    .version = sense_version(),
 	};
-	enum sense_status status = identity ? sense_enrol_run(&config, identity, &err)
-	                                    : sense_fail(&err, SENSE_E_MEMORY, "link", "no memory");
+	if (!identity) {
+		fputs("sense-agent: no memory\n", stderr);
+		return SENSE_EXIT_FAILED;
+	}
+	enum sense_status status = sense_enrol_run(&config, identity, &err);
 	if (status)
 		fprintf(stderr, "sense-agent: %s\n", err.message);
 	else
 		told(identity);
-	if (identity)
-		sense_identity_clear(identity);
+	sense_identity_clear(identity);
 	free(identity);
 	OPENSSL_cleanse(token, sizeof token);
 	return status ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;

@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/version.h"
+#include "core/cli/status_live.h"
 #include "core/link/identity.h"
 #include "core/link/managed.h"
 
@@ -143,6 +144,49 @@ bool sense_fleet_observes(const sense_fleet *fleet)
 	return fleet && fleet->observes;
 }
 
+/* ---- commands ----------------------------------------------------------------------------------------- */
+
+static const char *log_level(const sense_fleet *fleet, const struct sense_link_command *command)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	for (unsigned i = 0; i < command->argument_count; i++)
+		for (unsigned k = 0; k < sizeof levels / sizeof *levels; k++)
+			if (!strcmp(command->arguments[i].name, "level") && !strcmp(command->arguments[i].value, levels[k])) {
+				sense_log_setup((enum sense_log_level)k,
+				                (enum sense_log_format)sense_conf_number(fleet->config.conf, SENSE_CONF_LOG_FORMAT));
+				return NULL;
+			}
+	return "its argument `level` must be error, warn, info or debug";
+}
+
+/* What `status --json` tells of the live agent. */
+static const char *diagnose(const sense_fleet *fleet, struct sense_buf *out)
+{
+	const struct sense_fleet_config *config = &fleet->config;
+	const struct sense_status_live live = {
+	    .keeper = config->keeper, .capture = config->capture, .spool = config->spool, .link = fleet->link};
+	struct sense_json json = {.out = out};
+	sense_json_open(&json, '{');
+	sense_status_live_json(&live, config->crew, &json);
+	sense_json_close(&json, '}');
+	return NULL;
+}
+
+/* There are these, and no command of the server's has anything run that it sends. */
+static const char *command(void *self, const struct sense_link_command *what, struct sense_buf *output)
+{
+	const sense_fleet *fleet = self;
+	if (!strcmp(what->name, "reload")) {
+		reload(NULL);
+		return NULL;
+	}
+	if (!strcmp(what->name, "log_level"))
+		return log_level(fleet, what);
+	if (!strcmp(what->name, "diagnose"))
+		return diagnose(fleet, output);
+	return "this agent has no such command";
+}
+
 /* The uplink's process shares no memory with workers and sensors. */
 static void leave(void *self)
 {
@@ -158,18 +202,21 @@ static enum sense_status servers_take(sense_fleet *fleet, const char *text, sens
 {
 	while (*text) {
 		size_t len = strcspn(text, ", ");
-		char *to = fleet->servers[fleet->how.server_count];
-		if (len && fleet->how.server_count == SENSE_IDENTITY_SERVERS_MAX)
+		if (!len) {
+			text++;
+			continue;
+		}
+		if (fleet->how.server_count == SENSE_IDENTITY_SERVERS_MAX)
 			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: %u can be", SENSE_IDENTITY_SERVERS_MAX);
 		if (len >= SENSE_IDENTITY_SERVER_MAX)
 			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: '%.60s...' is too long", text);
+		char *to = fleet->servers[fleet->how.server_count];
 		memcpy(to, text, len);
 		to[len] = '\0';
-		if (len && !sense_identity_server_good(to))
+		if (!sense_identity_server_good(to))
 			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: '%s': HOST:PORT is wanted", to);
-		if (len)
-			fleet->server[fleet->how.server_count++] = to;
-		text += len + (text[len] != '\0');
+		fleet->server[fleet->how.server_count++] = to;
+		text += len;
 	}
 	return SENSE_OK;
 }
@@ -204,6 +251,7 @@ sense_fleet *sense_fleet_new(const struct sense_fleet_config *config, sense_erro
 	    .health = health,
 	    .leave = leave,
 	    .reload = reload,
+	    .command = command,
 	    .rule = rule,
 	};
 	if (servers_take(fleet, sense_conf_text(conf, SENSE_CONF_UPLINK_SERVERS), err) ||

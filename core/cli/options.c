@@ -31,6 +31,8 @@ const struct sense_cli_option sense_cli_options[] = {
     {"flows", 0, NULL, "print flows instead of findings, one JSON object a line", REPLAY,
      SENSE_OPTION_FLOWS},
     {"stats", 0, NULL, "print a summary of the run on stderr", REPLAY, SENSE_OPTION_STATS},
+    {"keep", 0, NULL, "keep findings in the spool, too: an agent that runs later reports them", REPLAY,
+     SENSE_OPTION_KEEP},
     {"json", 0, NULL, "print the answer as JSON", STATUS | RELOAD, SENSE_OPTION_JSON},
     {"json", 0, NULL, "print findings as JSON, one object a line", FINDINGS, SENSE_OPTION_JSON},
     {"json", 0, NULL, "print findings as they come, too, one JSON object a line", RUN, SENSE_OPTION_JSON},

@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/cli/findings.h"
 #include "core/cli/json.h"
+#include "core/cli/keep.h"
 #include "core/cli/progress.h"
 #include "core/cli/stats.h"
 #include "core/cli/status.h"
@@ -27,14 +28,39 @@ struct session {
 	uint64_t total_bytes; /* of the captures; 0: not known */
 	struct sense_output out;
 	sense_table *table;
+	sense_spool *spool; /* --keep */
+	bool not_kept;      /* some finding could not be */
 	struct sense_progress progress;
 };
 
 /* ---- results --------------------------------------------------------------------------------------- */
 
+static void keep(struct session *session, const struct sense_finding *finding)
+{
+	sense_error err;
+	bool known;
+	if (!sense_spool_put(session->spool, finding, &known, &err))
+		return;
+	if (!session->not_kept)
+		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+	session->not_kept = true;
+}
+
+static void keep_commit(struct session *session)
+{
+	sense_error err;
+	if (!sense_spool_commit(session->spool, &err))
+		return;
+	if (!session->not_kept)
+		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+	session->not_kept = true;
+}
+
 static bool on_finding(void *self, const struct sense_finding *finding)
 {
 	struct session *session = self;
+	if (session->spool)
+		keep(session, finding);
 	if (session->table)
 		sense_table_finding(session->table, finding);
 	else if (!session->cli->flows)
@@ -62,6 +88,8 @@ static bool on_tick(void *self, const struct sense_crew *crew)
 {
 	struct session *session = self;
 	const struct sense_shared_page *page = crew->member[0].page; /* a replay has one worker */
+	if (session->spool)
+		keep_commit(session);
 	sense_progress_update(&session->progress,
 	                      atomic_load_explicit(&page->progress_done, memory_order_relaxed),
 	                      session->total_bytes,
@@ -200,7 +228,7 @@ static int exit_code(const struct session *session, enum sense_status status,
 	if (outcome->signal)
 		return 128 + outcome->signal;
 	/* A restart lost flows, a quarantined or suspended rule did not see all: the answer is not whole. */
-	bool failed = status || session->open_failures || session->out.failed || outcome->failures ||
+	bool failed = status || session->not_kept || session->open_failures || session->out.failed || outcome->failures ||
 	              outcome->restarts || outcome->malformed ||
 	              sense_crew_count(crew, SENSE_COUNT_RULES_SUSPENDED);
 	return failed ? SENSE_EXIT_FAILED : SENSE_EXIT_OK;
@@ -234,6 +262,7 @@ int sense_replay_run(const struct sense_replay *replay)
 	struct sense_outcome outcome = {0};
 	struct session session = {.cli = replay->cli, .out.subsystem = "replay"};
 	struct timespec begun;
+	sense_error err;
 	int code = SENSE_EXIT_FAILED;
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	sense_buf_init(&session.out.buf, 0);
@@ -243,17 +272,24 @@ int sense_replay_run(const struct sense_replay *replay)
 		sense_log(SENSE_LOG_ERROR, "replay", "no memory for the table");
 		goto out;
 	}
+	if (replay->cli->keep && sense_keep_open(replay->conf, &session.spool, &err)) {
+		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
+		goto out;
+	}
 	session.total_bytes = sources_size(&session);
 	sense_progress_init(&session.progress, !replay->cli->no_progress);
 	enum sense_status status = supervise(&session, replay, &outcome);
 	/* When nothing could even be loaded, a count of zero findings would read like an answer. */
 	if (session.table && sense_crew_phase(replay->job.crew) >= SENSE_PHASE_RUN)
 		table_show(&session, replay->job.crew);
+	if (session.spool)
+		keep_commit(&session);
 	sense_output_flush(&session.out);
 	if (replay->cli->stats)
 		stats_show(&session, replay->job.crew, &outcome, &begun);
 	code = exit_code(&session, status, &outcome, replay->job.crew);
 out:
+	sense_spool_close(session.spool);
 	sense_table_free(session.table);
 	sources_close(&session);
 	sense_buf_fini(&session.out.buf);

@@ -6,10 +6,12 @@
 #define SENSE_CLI_REPLAY_H
 
 #include "core/cli/cli.h"
+#include "core/conf/conf.h"
 #include "core/proc/supervisor.h"
 
 struct sense_replay {
 	const struct sense_cli *cli;
+	const struct sense_conf *conf;
 	struct sense_job job; /* but for its sources and its sink */
 };
 

@@ -10,6 +10,7 @@
 #include "core/cli/findings.h"
 #include "core/cli/fleet.h"
 #include "core/cli/json.h"
+#include "core/cli/keep.h"
 #include "core/cli/status.h"
 #include "core/cli/terminal.h"
 #include "core/host/capture.h"
@@ -160,28 +161,6 @@ static bool on_tick(void *self, const struct sense_crew *crew)
 
 /* ---- begin and end ------------------------------------------------------------------------------- */
 
-static bool spool_open(struct session *session, sense_error *err)
-{
-	const struct sense_conf *conf = session->run->conf;
-	const char *dir = sense_conf_text(conf, SENSE_CONF_SPOOL_DIR);
-	char path[PATH_MAX];
-	if (!strcmp(dir, "none"))
-		return true;
-	if (!*dir) {
-		const char *agent = sense_conf_text(conf, SENSE_CONF_AGENT_DIR);
-		if (mkdir(agent, 0700) && errno != EEXIST) {
-			sense_fail_errno(err, "run", "cannot make %s (agent.dir)", agent);
-			return false;
-		}
-		snprintf(path, sizeof path, "%s/spool", agent);
-		dir = path;
-	}
-	const struct sense_spool_config how = {
-	    .dir = dir, .max_bytes = sense_conf_number(conf, SENSE_CONF_SPOOL_MAX_BYTES)};
-	session->spool = sense_spool_open(&how, err);
-	return session->spool != NULL;
-}
-
 static bool capture_open(struct session *session, struct sense_job *job, sense_error *err)
 {
 	const struct sense_run *run = session->run;
@@ -250,7 +229,7 @@ int sense_run_run(const struct sense_run *run)
 	                                          .loaded = on_loaded,
 	                                          .control = on_control};
 	/* The sensor process first: what it need not have is not open yet. */
-	if (!host_open(&session, &job, &err) || !spool_open(&session, &err) ||
+	if (!host_open(&session, &job, &err) || sense_keep_open(run->conf, &session.spool, &err) ||
 	    !capture_open(&session, &job, &err) || !fleet_open(&session, &job, &err)) {
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
 		goto out;

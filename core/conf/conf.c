@@ -134,7 +134,7 @@ enum sense_status sense_conf_set(struct sense_conf *conf, const char *name, cons
 				 const char *origin, sense_error *err)
 {
 	struct sense_conf_value value = {.count = 0};
-	unsigned key;
+	unsigned key = 0;
 	enum sense_status status = find(conf->spec, name, &key, err);
 	if (status)
 		return status;
@@ -161,7 +161,7 @@ enum sense_status sense_conf_set_list(struct sense_conf *conf, const char *name,
 {
 	char joined[TEXT_MAX + 1];
 	size_t len = 0;
-	unsigned key;
+	unsigned key = 0;
 	enum sense_status status = find(conf->spec, name, &key, err);
 	if (status)
 		return status;

@@ -90,9 +90,10 @@ static const char *text_next(const char **at, const char *end)
 
 static bool copy(char *to, size_t cap, const char *text)
 {
-	if (!text || strlen(text) >= cap)
+	size_t len = text ? strlen(text) : cap;
+	if (len >= cap)
 		return false;
-	strcpy(to, text);
+	memcpy(to, text, len + 1);
 	return true;
 }
 
@@ -204,7 +205,7 @@ enum sense_status sense_enrol_run(const struct sense_enrol_config *config, struc
 	attempt->config = config;
 	attempt->identity = out;
 	if (gethostname(attempt->host, sizeof attempt->host - 1) || !*attempt->host)
-		strcpy(attempt->host, "unknown");
+		snprintf(attempt->host, sizeof attempt->host, "unknown");
 	enum sense_status status = token_take(attempt, err);
 	if (!status)
 		status = not_yet(attempt, err);

@@ -59,7 +59,7 @@ bool sense_identity_servers_add(struct sense_identity *identity, const char *ser
 			return true;
 	if (identity->server_count == SENSE_IDENTITY_SERVERS_MAX)
 		return false;
-	strcpy(identity->servers[identity->server_count++], server);
+	memcpy(identity->servers[identity->server_count++], server, strlen(server) + 1);
 	return true;
 }
 
@@ -91,7 +91,7 @@ static bool line_take(struct sense_identity *out, const char *word, const char *
 	char *to = !strcmp(word, "agent") ? out->agent : !strcmp(word, "organization") ? out->organization : NULL;
 	if (!to || !sense_identity_uuid_good(value))
 		return false;
-	strcpy(to, value);
+	memcpy(to, value, SENSE_IDENTITY_UUID_MAX);
 	return true;
 }
 
@@ -160,7 +160,8 @@ static enum sense_status mode_check(const char *path, const struct stat *st, boo
 static enum sense_status folder_open(const char *agent_dir, bool make, int *fd, sense_error *err)
 {
 	char path[PATH_MAX];
-	struct stat st;
+	struct stat st = {0};
+	*fd = -1;
 	if (make && mkdir(agent_dir, 0700) && errno != EEXIST)
 		return sense_fail_errno(err, "link", "cannot make %s (agent.dir)", agent_dir);
 	if (snprintf(path, sizeof path, "%s/" FOLDER, agent_dir) >= (int)sizeof path)
@@ -180,7 +181,7 @@ static enum sense_status folder_open(const char *agent_dir, bool make, int *fd, 
 
 static enum sense_status text_read(int dir, const char *path, char text[FILE_MAX + 1], sense_error *err)
 {
-	struct stat st;
+	struct stat st = {0};
 	enum sense_status status = SENSE_OK;
 	size_t have = 0;
 	int fd = openat(dir, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -207,20 +208,23 @@ static enum sense_status text_read(int dir, const char *path, char text[FILE_MAX
 enum sense_status sense_identity_read(const char *agent_dir, struct sense_identity *out, sense_error *err)
 {
 	char path[PATH_MAX];
-	int dir;
+	int dir = -1;
 	*out = (struct sense_identity){0};
 	enum sense_status status = folder_open(agent_dir, false, &dir, err);
 	if (status)
 		return status;
-	char *text = malloc(FILE_MAX + 1);
+	char *text = calloc(1, FILE_MAX + 1);
+	if (!text) {
+		close(dir);
+		return sense_fail(err, SENSE_E_MEMORY, "link", "no memory");
+	}
 	snprintf(path, sizeof path, "%s/" FOLDER "/" NAME, agent_dir);
-	status = text ? text_read(dir, path, text, err) : sense_fail(err, SENSE_E_MEMORY, "link", "no memory");
+	status = text_read(dir, path, text, err);
 	if (!status && !text_take(text, out))
 		status = sense_fail(err, SENSE_E_FORMAT, "link", "%s is damaged: remove it and enrol again", path);
 	if (!status)
 		status = sense_identity_check(out, err);
-	if (text)
-		OPENSSL_cleanse(text, FILE_MAX);
+	OPENSSL_cleanse(text, FILE_MAX);
 	free(text);
 	close(dir);
 	if (status)
@@ -231,7 +235,7 @@ enum sense_status sense_identity_read(const char *agent_dir, struct sense_identi
 enum sense_status sense_identity_write(const char *agent_dir, const struct sense_identity *identity, sense_error *err)
 {
 	struct sense_buf text;
-	int dir;
+	int dir = -1;
 	enum sense_status status = folder_open(agent_dir, true, &dir, err);
 	if (status)
 		return status;

@@ -24,6 +24,14 @@ struct sense_link_policies {
 	char problem[512];
 };
 
+#define SENSE_LINK_DONE 32u /* commands whose outcome is remembered */
+#define SENSE_LINK_ID_MAX 64u
+
+struct sense_link_done {
+	char id[SENSE_LINK_ID_MAX];
+	char status[12], detail[128];
+};
+
 struct sense_link {
 	struct sense_link_config config;
 	struct sense_link_status status;
@@ -44,6 +52,9 @@ struct sense_link {
 
 	struct sense_managed_trust trust;
 	struct sense_link_policies policies;
+
+	struct sense_link_done done[SENSE_LINK_DONE];
+	unsigned done_next;
 
 	/* the certificate */
 	int64_t from, until;
@@ -70,6 +81,10 @@ void sense_link_policies_wanted(sense_link *link, uint64_t generation);
 void sense_link_policies_manifest(sense_link *link, uint64_t generation, const uint8_t *data, size_t len);
 void sense_link_policies_piece(sense_link *link, uint64_t generation, const uint8_t *data, size_t len);
 void sense_link_policies_look(sense_link *link);
+
+/* ---- commands.c ---- */
+/* False: it is none, which the uplink may not send. */
+bool sense_link_commanded(sense_link *link, uint64_t expires, const char *text, size_t len);
 
 /* ---- renew.c: certificates ---- */
 enum sense_status sense_link_identity_look(sense_link *link, sense_error *err);

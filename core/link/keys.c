@@ -92,6 +92,14 @@ enum sense_status sense_identity_request_der(const char *key, const char *name, 
 	return good ? SENSE_OK : fail(err, "cannot make a request for a certificate");
 }
 
+/* Signatures name their digest, and the program begins without a table of those names (core/main.c). */
+static void digests_name(void)
+{
+	EVP_add_digest(EVP_sha256());
+	EVP_add_digest(EVP_sha384());
+	EVP_add_digest(EVP_sha512());
+}
+
 static enum sense_status pair_check(X509 *certificate, X509 *ca, EVP_PKEY *key, sense_error *err)
 {
 	EVP_PKEY *ca_key = ca ? X509_get0_pubkey(ca) : NULL;
@@ -106,6 +114,7 @@ static enum sense_status pair_check(X509 *certificate, X509 *ca, EVP_PKEY *key, 
 
 enum sense_status sense_identity_check(const struct sense_identity *identity, sense_error *err)
 {
+	digests_name();
 	X509 *certificate = certificate_read(identity->certificate), *ca = certificate_read(identity->ca);
 	EVP_PKEY *key = key_read(identity->key);
 	enum sense_status status = pair_check(certificate, ca, key, err);

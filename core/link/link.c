@@ -225,7 +225,7 @@ static void done_take(sense_link *link, const struct sense_uplink_head *head, co
 		sense_link_renew_failed(link, link->status.problem);
 }
 
-static bool policy_take(sense_link *link, const struct sense_uplink_head *head, const uint8_t *data, size_t len)
+static bool fleet_take(sense_link *link, const struct sense_uplink_head *head, const uint8_t *data, size_t len)
 {
 	switch (head->kind) {
 	case SENSE_UPLINK_POLICY:
@@ -237,8 +237,10 @@ static bool policy_take(sense_link *link, const struct sense_uplink_head *head, 
 	case SENSE_UPLINK_PIECE:
 		sense_link_policies_piece(link, head->sequence, data, len);
 		return true;
+	case SENSE_UPLINK_COMMAND:
+		return sense_link_commanded(link, head->sequence, (const char *)data, len);
 	default:
-		return head->kind == SENSE_UPLINK_ALIVE || head->kind == SENSE_UPLINK_COMMAND;
+		return head->kind == SENSE_UPLINK_ALIVE;
 	}
 }
 
@@ -276,7 +278,7 @@ static bool message_take(sense_link *link, const uint8_t *message, size_t len)
 		sense_link_renewed(link, message, len);
 		return true;
 	default:
-		return policy_take(link, &head, message, len);
+		return fleet_take(link, &head, message, len);
 	}
 }
 

@@ -14,10 +14,20 @@
 
 #include <sys/types.h>
 
+#include "core/base/buf.h"
 #include "core/spool/spool.h"
 #include "proto/manifest.h"
 
 #define SENSE_LINK_TEXT_MAX 256u
+
+/* Of the server. Borrowed for the call. */
+struct sense_link_command {
+	const char *name;
+	unsigned argument_count;
+	struct {
+		const char *name, *value;
+	} arguments[SENSE_MESSAGE_ARGUMENTS_MAX];
+};
 
 struct sense_link_config {
 	const char *plugins_dir, *agent_dir;
@@ -35,6 +45,8 @@ struct sense_link_config {
 	void (*leave)(void *self);
 	/* Policies from the server lie on the disk (core/link/managed.h) and are to be put to work. May be NULL. */
 	void (*reload)(void *self);
+	/* Carries a command out. What it has to show goes to output. Why it is refused; NULL: done. May be NULL. */
+	const char *(*command)(void *self, const struct sense_link_command *command, struct sense_buf *output);
 	/* Rule number i of those at work, its texts good until the next call. False: there is none. May be NULL. */
 	bool (*rule)(void *self, uint32_t i, struct sense_message_rule *out);
 };

@@ -52,6 +52,8 @@ static enum sense_status begin(const struct sense_link_start *how, const struct 
 	want->ca = identity->ca;
 	if (!status)
 		status = ops->begin(sense_plugin_host(), want, uplink, err);
+	/* All that `want` leads to ends here. */
+	*want = (struct sense_uplink_want){.size = sizeof *want, .names = want->names};
 	sense_identity_clear(identity);
 	free(identity);
 	return status;

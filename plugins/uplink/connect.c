@@ -37,7 +37,7 @@ bool server_parse(const char *text, struct server *out)
 	memcpy(out->host, host, len);
 	out->host[len] = '\0';
 	out->port = (uint16_t)port;
-	strcpy(out->text, text);
+	memcpy(out->text, text, strlen(text) + 1);
 	return true;
 }
 
@@ -128,8 +128,10 @@ static const struct server *target(const struct uplink *u)
 /* Takes errno, or what the socket says of itself. */
 static void address_failed(struct uplink *u, int error)
 {
-	snprintf(u->problem, sizeof u->problem, "%s%s%s%s", u->proxy.port ? "proxy " : "",
-	         u->proxy.port ? u->proxy.text : "", u->proxy.port ? ": " : "", strerror(error));
+	/* A service that is kept to this host is told so by the system, not by the network. */
+	const char *kept = error == EPERM ? "; the service may not reach it: see IPAddressDeny= in docs/fleet-agent.md" : "";
+	snprintf(u->problem, sizeof u->problem, "%s%s%s%s%s", u->proxy.port ? "proxy " : "",
+	         u->proxy.port ? u->proxy.text : "", u->proxy.port ? ": " : "", strerror(error), kept);
 	if (u->socket >= 0)
 		close(u->socket);
 	u->socket = -1;

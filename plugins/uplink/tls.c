@@ -76,6 +76,10 @@ static int pinned_verify(X509_STORE_CTX *store, void *arg)
 
 enum sense_status tls_new(struct uplink *u, const struct sense_uplink_want *want, sense_error *err)
 {
+	/* Signatures name their digest, and a host may have begun without a table of those names. */
+	EVP_add_digest(EVP_sha256());
+	EVP_add_digest(EVP_sha384());
+	EVP_add_digest(EVP_sha512());
 	u->tls = SSL_CTX_new(TLS_client_method());
 	if (!u->tls || SSL_CTX_set_min_proto_version(u->tls, TLS1_3_VERSION) != 1)
 		return u->host->fail(err, SENSE_E_MEMORY, NAME, "cannot set TLS up");

@@ -67,7 +67,7 @@ static void command_help(FILE *out, const struct sense_server_command *command)
 static int command_unknown(const char *name, const struct sense_server_command *const *commands)
 {
 	const char *names[COMMANDS_MAX + 1] = {NULL};
-	for (unsigned i = 0; commands[i] && i < COMMANDS_MAX; i++)
+	for (unsigned i = 0; i < COMMANDS_MAX && commands[i]; i++)
 		names[i] = commands[i]->name;
 	const char *near = strlen(name) <= 64 ? sense_nearest(name, names) : NULL;
 	if (near)

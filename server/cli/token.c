@@ -182,7 +182,7 @@ static int making_tell(const struct sense_server_cli *cli, const struct sense_ad
                        const struct making *making)
 {
 	struct sense_output output = {.subsystem = "cli"};
-	const char *servers[SENSE_TOKEN_SERVERS_MAX];
+	const char *servers[SENSE_TOKEN_SERVERS_MAX] = {NULL};
 	for (unsigned i = 0; i < making->token.server_count; i++)
 		servers[i] = making->token.servers[i];
 	if (sense_server_option(cli, "json")) {
@@ -200,7 +200,7 @@ static int making_tell(const struct sense_server_cli *cli, const struct sense_ad
 		fprintf(stderr, "token %s: %s uses until %s, for", making->id, sense_admin_value(admin, 1),
 		        sense_admin_value(admin, 0));
 		for (unsigned i = 0; i < making->token.server_count; i++)
-			fprintf(stderr, " %s", servers[i]);
+			fprintf(stderr, " %s", making->token.servers[i]);
 		fputs("\nIt is shown this once. Who has it can enrol agents: hand it over as you would a "
 		      "password.\n",
 		      stderr);
@@ -245,9 +245,9 @@ static int list(const struct sense_server_cli *cli, const struct sense_conf *con
 		"t.expires_at <= now() THEN 'expired' WHEN t.uses_left = 0 THEN 'used up' ELSE 'good' END AS "
 		"state, t.uses_left, to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS "
 		"expires_utc, (SELECT string_agg(g.name, ' ' ORDER BY g.name) FROM sense.agent_groups g "
-	        "WHERE g.id "
+		"WHERE g.id "
 		"= ANY (t.groups)) AS groups, t.note FROM sense.enrolment_tokens t JOIN sense.organizations "
-	        "o ON "
+		"o ON "
 		"o.id = t.org_id WHERE $1::text IS NULL OR o.name = $1 ORDER BY t.created",
 		&org, 1))
 		code = sense_admin_print(&admin, sense_server_option(cli, "json") != NULL);
@@ -316,7 +316,7 @@ const struct sense_server_command sense_command_token = {
     .operands_max = 2,
     .doc = "make, list and revoke enrolment tokens",
     .more = "create prints the token, alone on standard output, this once: the database has no more than a "
-            "hash of\n"
+	    "hash of\n"
 	    "its secret. An agent takes it by 'sense-agent enroll'.",
     .options = options,
     .run = run,

@@ -1,6 +1,7 @@
 #include "server/embedded/embedded.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #define SUBSYSTEM "embedded"
 #define WAIT_S 60u
 #define CONNECTIONS 64u
+#define HELD_UP_MS 250u
 #define PAUSE_MAX_US UINT64_C(30000000)
 #define PATH_CAP (SENSE_EMBEDDED_PATH_MAX + 32)
 #define LAYOUT_ROOM 24u /* "/run/.s.PGSQL.5432.lock" */
@@ -268,6 +270,22 @@ static bool make_database(const struct sense_embedded *stores, char *why, size_t
 	return good;
 }
 
+/*
+ * Of an earlier server that was killed one process may be left that has not noticed yet: as long as it has the shared
+ * memory none can begin anew. It ends by itself.
+ */
+static bool is_held_up(const char *log)
+{
+	char text[1024];
+	int fd = open(log, O_RDONLY | O_CLOEXEC);
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t len = end > 0 ? pread(fd, text, sizeof(text) - 1, end < 1024 ? 0 : end - 1023) : 0;
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return strstr(text, "pre-existing shared memory block") != NULL;
+}
+
 static enum sense_status start_postgres(struct sense_embedded *stores, sense_error *err)
 {
 	char why[256] = "", log[PATH_CAP];
@@ -288,6 +306,14 @@ static enum sense_status start_postgres(struct sense_embedded *stores, sense_err
 			return SENSE_OK;
 		if (sense_embedded_ended(stores->postgres, 50, &code)) {
 			stores->postgres = 0;
+			if (is_held_up(log)) {
+				poll(NULL, 0, HELD_UP_MS);
+				waited += HELD_UP_MS;
+				stores->postgres = spawn_postgres(stores);
+				if (stores->postgres > 0)
+					continue;
+				stores->postgres = 0;
+			}
 			return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
 					  "the embedded PostgreSQL ended with %d when it was started: %s says why", code, log);
 		}

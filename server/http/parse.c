@@ -71,9 +71,9 @@ static int on_complete(http_parser *parser)
  */
 static bool target_take(const struct sense_httpd_span *target, struct sense_httpd_request *out)
 {
-	const char *p = target->text, *end = p + target->len;
-	if (!p)
+	if (!target->text)
 		return false;
+	const char *p = target->text, *end = p + target->len;
 	if (*p != '/' && !(target->len == 1 && *p == '*')) {
 		size_t scheme = target->len > 8 && !strncasecmp(p, "https://", 8) ? 8 : 0;
 		if (!scheme)

@@ -9,6 +9,7 @@
 
 #define WRITERS 2u
 #define ROWS 1000u
+#define ROWS_TIMES 4u /* as many more when they are there: a commit costs the same for all */
 #define DELAY_US 5000u
 #define BYTES ((size_t)64 << 20)
 #define TIMEOUT_US UINT64_C(15000000)
@@ -87,7 +88,7 @@ static bool fill(sense_ingest *ingest, struct sense_ingest_writer *writer)
 
 	for (struct sense_ingest_batch **at = &ingest->pending; *at;) {
 		struct sense_ingest_batch *batch = *at;
-		if (rows >= ingest->config.rows || bytes >= TRANSACTION_BYTES)
+		if (rows >= (uint64_t)ingest->config.rows * ROWS_TIMES || bytes >= TRANSACTION_BYTES)
 			break;
 		if (is_elsewhere(ingest, writer, batch) || !sense_ingest_writer_add(writer, batch)) {
 			at = &batch->next;

@@ -30,7 +30,7 @@ typedef struct sense_ingest sense_ingest;
 struct sense_ingest_config {
 	const char *conninfo; /* libpq connection string, of a member of the role sense_ingest */
 	unsigned writers;     /* connections: 2 */
-	unsigned rows;        /* of a transaction, about: 1000 */
+	unsigned rows;        /* for which a transaction waits no longer: 1000; up to four times that go into one */
 	uint64_t delay_us;    /* for which a batch waits for others: 5000 */
 	size_t bytes;         /* of batches under way, at most: 64 MiB */
 	uint64_t timeout_us;  /* from taken to answered, about: 15 s */

@@ -69,7 +69,7 @@ static void lose(sense_ingest_outbox *outbox, const char *why)
 	if (outbox->attempts++ == 2)
 		sense_log(SENSE_LOG_WARN, SUBSYSTEM, "Redis at %s cannot be reached (%s); findings are taken all the same",
 			  outbox->redis, why);
-	pause_for(outbox, (pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S) * (0.5 + (double)(rand() % 1024) / 1024.0));
+	pause_for(outbox, (pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S) * (0.5 + (double)arc4random_uniform(1024) / 1024.0));
 }
 
 static void hang_up(sense_ingest_outbox *outbox)

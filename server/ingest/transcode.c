@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/finding.h"
 #include "proto/wire.h"
+#include "server/ingest/spans.h"
 
 #define COLUMNS 26
 #define EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's times begin */
@@ -83,17 +83,16 @@ static uint8_t *put_null(uint8_t *at)
 	return put32(at, UINT32_MAX);
 }
 
-static uint8_t *put_text(uint8_t *at, const char *text)
+static uint8_t *put_text(uint8_t *at, const struct sense_span *text)
 {
-	return text ? put_bytes(at, text, strlen(text)) : put_null(at);
+	return text->data ? put_bytes(at, text->data, text->len) : put_null(at);
 }
 
 /* Also tells where it is. */
-static uint8_t *put_key(uint8_t *at, const uint8_t *row, const char *text, struct sense_row_text *where)
+static uint8_t *put_key(uint8_t *at, const uint8_t *row, const struct sense_span *text, struct sense_row_text *where)
 {
-	size_t len = text ? strlen(text) : 0;
-	*where = (struct sense_row_text){(uint32_t)(at + 4 - row), (uint32_t)len};
-	return text ? put_bytes(at, text, len) : put_null(at);
+	*where = (struct sense_row_text){(uint32_t)(at + 4 - row), text->len};
+	return put_text(at, text);
 }
 
 static uint8_t *put_small(uint8_t *at, uint16_t number)
@@ -121,11 +120,17 @@ struct address {
 	uint8_t len; /* 0: none */
 };
 
-static bool read_address(const char *text, struct address *out)
+static bool read_address(const struct sense_span *span, struct address *out)
 {
+	char text[INET6_ADDRSTRLEN];
+
 	out->len = 0;
-	if (!text)
+	if (!span->data)
 		return true;
+	if (span->len >= sizeof(text))
+		return false;
+	memcpy(text, span->data, span->len);
+	text[span->len] = '\0';
 	if (inet_pton(AF_INET, text, out->bytes) == 1)
 		out->len = 4;
 	else if (inet_pton(AF_INET6, text, out->bytes) == 1)
@@ -146,7 +151,7 @@ static uint8_t *put_address(uint8_t *at, const struct address *address)
 	return at + address->len;
 }
 
-static uint8_t *put_list(uint8_t *at, const char *const *texts, unsigned count)
+static uint8_t *put_list(uint8_t *at, const struct sense_span *texts, unsigned count)
 {
 	uint8_t *start = at;
 
@@ -155,20 +160,20 @@ static uint8_t *put_list(uint8_t *at, const char *const *texts, unsigned count)
 	if (count)
 		at = put32(put32(at, count), 1); /* indexes begin with 1 */
 	for (unsigned i = 0; i < count; i++)
-		at = put_text(at, texts[i]);
+		at = put_text(at, &texts[i]);
 	put32(start, (uint32_t)(at - start - 4));
 	return at;
 }
 
 /* ---- details as JSON (RFC 8259, 7) ------------------------------------------------------------------------ */
 
-static uint8_t *put_json_text(uint8_t *at, const char *text)
+static uint8_t *put_json_text(uint8_t *at, const struct sense_span *text)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	*at++ = '"';
-	for (; *text; text++) {
-		uint8_t c = (uint8_t)*text;
+	for (uint32_t i = 0; i < text->len; i++) {
+		uint8_t c = (uint8_t)text->data[i];
 		if (c < 0x20) {
 			memcpy(at, "\\u00", 4);
 			at[4] = (uint8_t)digits[c >> 4];
@@ -194,12 +199,12 @@ static uint8_t *put_json_number(uint8_t *at, double number)
 	return at + len;
 }
 
-static uint8_t *put_detail(uint8_t *at, const struct sense_detail *detail)
+static uint8_t *put_detail(uint8_t *at, const struct sense_span_detail *detail)
 {
-	at = put_json_text(at, detail->key);
+	at = put_json_text(at, &detail->key);
 	*at++ = ':';
 	if (detail->type == SENSE_DETAIL_STRING)
-		return put_json_text(at, detail->string);
+		return put_json_text(at, &detail->string);
 	if (detail->type == SENSE_DETAIL_NUMBER)
 		return put_json_number(at, detail->number);
 	const char *word = detail->boolean ? "true" : "false";
@@ -207,7 +212,7 @@ static uint8_t *put_detail(uint8_t *at, const struct sense_detail *detail)
 	return at + strlen(word);
 }
 
-static uint8_t *put_details(uint8_t *at, const struct sense_finding *finding, uint64_t claimed_us)
+static uint8_t *put_details(uint8_t *at, const struct sense_spans *finding, uint64_t claimed_us)
 {
 	uint8_t *start = at;
 
@@ -230,39 +235,39 @@ static uint8_t *put_details(uint8_t *at, const struct sense_finding *finding, ui
 
 /* ---- a row --------------------------------------------------------------------------------------------------- */
 
-static bool read_severity(const char *word, uint8_t *severity)
+static bool read_severity(const struct sense_span *word, uint8_t *severity)
 {
-	static const char *const words[] = {"info", "low", "medium", "high", "critical"};
+	static const struct sense_span words[] = {{"info", 4}, {"low", 3}, {"medium", 6}, {"high", 4}, {"critical", 8}};
 	for (*severity = 0; *severity < 5; ++*severity)
-		if (!strcmp(word, words[*severity]))
+		if (word->len == words[*severity].len && !memcmp(word->data, words[*severity].data, word->len))
 			return true;
 	return false;
 }
 
-static bool is_long(const char *text)
+static bool is_long(const struct sense_span *text)
 {
-	return text && strnlen(text, SENSE_ROW_KEY_MAX + 1) > SENSE_ROW_KEY_MAX;
+	return text->len > SENSE_ROW_KEY_MAX;
 }
 
 struct prepared {
-	struct sense_finding finding;
+	struct sense_spans finding;
 	struct address source, dest;
 	uint64_t claimed_us;
 };
 
-static const char *prepare(const struct sense_row_origin *origin, const uint8_t *data, size_t len, char *storage,
+static const char *prepare(const struct sense_row_origin *origin, const uint8_t *data, size_t len,
 			   struct prepared *out, struct sense_finding_row *row)
 {
-	struct sense_finding *finding = &out->finding;
+	struct sense_spans *finding = &out->finding;
 	const char *why;
 
-	if (!sense_finding_decode(data, len, storage, SENSE_FINDING_BYTES_MAX, finding, &why))
+	if (!sense_spans_read(data, len, finding, &why))
 		return why;
-	if (!read_severity(finding->severity, &row->severity))
+	if (!read_severity(&finding->severity, &row->severity))
 		return "has a severity that is none";
-	if (!read_address(finding->source_ip, &out->source) || !read_address(finding->dest_ip, &out->dest))
+	if (!read_address(&finding->source_ip, &out->source) || !read_address(&finding->dest_ip, &out->dest))
 		return "has an address that is none";
-	if (is_long(finding->type) || is_long(finding->service) || is_long(finding->category))
+	if (is_long(&finding->type) || is_long(&finding->service) || is_long(&finding->category))
 		return "has a type, service or category of more than 200 bytes";
 	row->time_us = finding->timestamp;
 	out->claimed_us = 0;
@@ -278,11 +283,10 @@ static const char *prepare(const struct sense_row_origin *origin, const uint8_t 
 const char *sense_row_add(struct sense_rows *rows, const struct sense_row_origin *origin, uint64_t sequence,
 			  const uint8_t *data, size_t len, struct sense_finding_row *out)
 {
-	char storage[SENSE_FINDING_BYTES_MAX];
 	struct prepared prepared;
-	const struct sense_finding *finding = &prepared.finding;
+	const struct sense_spans *finding = &prepared.finding;
 
-	const char *why = prepare(origin, data, len, storage, &prepared, out);
+	const char *why = prepare(origin, data, len, &prepared, out);
 	if (why)
 		return why;
 	uint8_t *row = reserve(rows, ROOM(len));
@@ -295,26 +299,26 @@ const char *sense_row_add(struct sense_rows *rows, const struct sense_row_origin
 	at = put_time(at, out->time_us);
 	at = put_time(at, origin->received_us);
 	at = put_big(at, sequence);
-	at = put_key(at, row, finding->type, &out->type);
+	at = put_key(at, row, &finding->type, &out->type);
 	at = put_small(at, out->severity);
-	at = put_text(at, finding->rule);
-	at = put_text(at, finding->policy);
+	at = put_text(at, &finding->rule);
+	at = put_text(at, &finding->policy);
 	at = put_address(at, &prepared.source);
 	at = put_port(at, finding->source_port);
 	at = put_address(at, &prepared.dest);
 	at = put_port(at, finding->dest_port);
-	at = put_text(at, finding->host);
-	at = put_key(at, row, finding->service, &out->service);
-	at = put_text(at, finding->service_name);
-	at = put_key(at, row, finding->category, &out->category);
+	at = put_text(at, &finding->host);
+	at = put_key(at, row, &finding->service, &out->service);
+	at = put_text(at, &finding->service_name);
+	at = put_key(at, row, &finding->category, &out->category);
 	at = put_small(at, finding->confidence);
 	at = put_list(at, finding->evidence, finding->evidence_count);
-	at = put_text(at, finding->process);
-	at = put_text(at, finding->user);
-	at = put_text(at, finding->summary);
+	at = put_text(at, &finding->process);
+	at = put_text(at, &finding->user);
+	at = put_text(at, &finding->summary);
 	at = put_details(at, finding, prepared.claimed_us);
 	at = put_list(at, finding->tags, finding->tag_count);
-	at = put_text(at, finding->action);
+	at = put_text(at, &finding->action);
 	out->len = (uint32_t)(at - row);
 	rows->len += out->len;
 	return NULL;

@@ -170,7 +170,7 @@ CREATE VIEW sense.partitions AS
 
 -- The day's partition, with what waited for it in the default one. False: it is there. Made aside and attached, which
 -- holds up nobody who writes to other days.
-CREATE FUNCTION sense.make_partition(day date) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION sense.make_partition(day date) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '3s' AS $$
 DECLARE
 	name text := sense.partition_of(day);
 	moved bigint;
@@ -209,10 +209,10 @@ BEGIN
 END
 $$;
 
--- What is older than `days` goes: whole partitions. Whoever calls sets lock_timeout, so that a long query cannot make
--- all others wait behind this.
+-- What is older than `days` goes: whole partitions. A long query could make all others wait behind this, so it waits
+-- for a short time only; it is called again.
 CREATE FUNCTION sense.drop_partitions(days integer, now timestamptz DEFAULT now()) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET lock_timeout = '3s' AS $$
 DECLARE
 	oldest date := sense.day_of(now) - days;
 	old record;

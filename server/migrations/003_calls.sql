@@ -51,6 +51,7 @@ AS $$ SELECT least(greatest(said::numeric, -2147483647), 2147483647)::integer $$
 -- No row: there is no such agent in the organization, or it was revoked.
 CREATE FUNCTION sense.agent_register(org uuid, agent uuid, said jsonb, from_address text)
 RETURNS TABLE (through bigint, generation bigint, hash bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
 BEGIN
 	UPDATE sense.agents a SET version = said->>'version', host = said->>'host', os = coalesce(said->>'os', ''),
 			kernel = said->>'kernel', arch = said->>'arch', address = nullif(from_address, '')::inet,
@@ -70,6 +71,7 @@ $$;
 -- A beat that is lost with the server's memory is no loss: its commit does not wait for the disk.
 CREATE FUNCTION sense.agent_heartbeat(org uuid, agent uuid, said jsonb)
 RETURNS TABLE (generation bigint, hash bytea, commands integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = sense.as_bigint(said->>'offset'),

@@ -58,6 +58,38 @@ static bool bytes_add(struct sense_bytes *bytes, const void *data, size_t len)
 	return true;
 }
 
+/* Of input, whose memory counts in the budget. */
+static void input_count(struct sense_connection *connection, size_t before)
+{
+	struct sense_connection_budget *budget = connection->limits ? connection->limits->budget : NULL;
+	if (budget)
+		budget->held += connection->input.cap - before;
+}
+
+static void input_free(struct sense_connection *connection)
+{
+	size_t before = connection->input.cap;
+	bytes_free(&connection->input);
+	input_count(connection, before);
+}
+
+static void input_drop(struct sense_connection *connection, size_t len)
+{
+	size_t before = connection->input.cap;
+	bytes_drop(&connection->input, len);
+	input_count(connection, before);
+}
+
+static bool input_add(struct sense_connection *connection, const uint8_t *data, size_t len)
+{
+	const struct sense_connection_budget *budget = connection->limits->budget;
+	size_t before = connection->input.cap;
+	bool good = bytes_add(&connection->input, data, len);
+	input_count(connection, before);
+	/* Who asks for more is the one that goes, not those whose messages are on their way. */
+	return good && (!budget || budget->held <= budget->max || connection->input.cap == before);
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
 void sense_connection_init(struct sense_connection *connection,
@@ -70,7 +102,7 @@ void sense_connection_init(struct sense_connection *connection,
 
 void sense_connection_fini(struct sense_connection *connection)
 {
-	bytes_free(&connection->input);
+	input_free(connection);
 	bytes_free(&connection->output);
 }
 
@@ -94,7 +126,7 @@ void sense_connection_hang_up(struct sense_connection *connection, enum sense_go
 	connection->state = SENSE_CONNECTION_ENDED;
 	bytes_free(&connection->output);
 	if (!connection->taking)
-		bytes_free(&connection->input);
+		input_free(connection);
 	changed(connection);
 }
 
@@ -113,7 +145,7 @@ void sense_connection_close(struct sense_connection *connection, enum sense_gone
 	connection->gone = why;
 	connection->partial_us = 0;
 	if (!connection->taking)
-		bytes_free(&connection->input);
+		input_free(connection);
 	closing_look(connection);
 	changed(connection);
 }
@@ -152,7 +184,7 @@ static size_t take_all(struct sense_connection *connection, const uint8_t *data,
 static void rest_look(struct sense_connection *connection)
 {
 	if (connection->state != SENSE_CONNECTION_OPEN) {
-		bytes_free(&connection->input);
+		input_free(connection);
 		closing_look(connection);
 		return;
 	}
@@ -171,7 +203,7 @@ void sense_connection_resume(struct sense_connection *connection)
 		return; /* goes on by itself */
 	if (bytes_len(input) && sense_connection_wants(connection)) {
 		size_t used = take_all(connection, input->data + input->begin, bytes_len(input));
-		bytes_drop(input, used);
+		input_drop(connection, used);
 	}
 	rest_look(connection);
 	changed(connection);
@@ -186,13 +218,13 @@ void sense_connection_in(struct sense_connection *connection, const uint8_t *dat
 		return;
 	/* Most of the time a message comes whole, and is never copied. */
 	size_t used = bytes_len(input) ? 0 : take_all(connection, data, len);
-	if (connection->state == SENSE_CONNECTION_OPEN && !bytes_add(input, data + used, len - used)) {
+	if (connection->state == SENSE_CONNECTION_OPEN && !input_add(connection, data + used, len - used)) {
 		sense_connection_hang_up(connection, SENSE_GONE_MEMORY);
 		return;
 	}
 	if (!used && bytes_len(input) && sense_connection_wants(connection)) {
 		used = take_all(connection, input->data + input->begin, bytes_len(input));
-		bytes_drop(input, used);
+		input_drop(connection, used);
 	}
 	rest_look(connection);
 }

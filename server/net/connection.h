@@ -52,7 +52,13 @@ struct sense_connection_protocol {
 	void (*drain)(void *self); /* this worker ends: close soon, by sense_connection_close */
 };
 
+/* Input that connections keep until it is whole, all together. */
+struct sense_connection_budget {
+	size_t held, max;
+};
+
 struct sense_connection_limits {
+	struct sense_connection_budget *budget; /* shared; who would exceed it is hung up on. NULL: none */
 	size_t input_max, output_max;
 	size_t output_high;  /* with more output waiting, no input is wanted */
 	uint64_t idle_us;    /* between two messages */
@@ -86,7 +92,7 @@ struct sense_connection {
 void sense_connection_init(struct sense_connection *connection,
                            const struct sense_connection_protocol *protocol, void *self,
                            const struct sense_connection_limits *limits, uint64_t now_us);
-void sense_connection_fini(struct sense_connection *connection);
+void sense_connection_fini(struct sense_connection *connection); /* may be all zeroes */
 
 /* ---- from the side of what carries it ---------------------------------------------------------------- */
 

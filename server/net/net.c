@@ -47,6 +47,7 @@ struct link {
 struct sense_net {
 	struct sense_net_config config;
 	struct sense_connection_limits agent_limits, plain_limits;
+	struct sense_connection_budget agent_budget, plain_budget;
 	sense_sources *sources;
 	ev_io *listeners;
 	int spare; /* given up to take a connection, and close it, when there are no more descriptors */
@@ -466,7 +467,11 @@ static void on_connections(struct ev_loop *loop, ev_io *io, int events)
 
 static void limits_set(sense_net *net)
 {
+	/* Without a certificate anybody can begin to send: what that takes does not take it from agents. */
+	net->agent_budget.max = net->config.input_max;
+	net->plain_budget.max = net->config.input_max / 4;
 	net->agent_limits = (struct sense_connection_limits){
+	    .budget = &net->agent_budget,
 	    .input_max = SENSE_RPC_MESSAGE_MAX + READ_SIZE,
 	    .output_max = 2 * SENSE_RPC_MESSAGE_MAX,
 	    .output_high = OUTPUT_HIGH,
@@ -475,6 +480,7 @@ static void limits_set(sense_net *net)
 	    .send_us = net->config.send_us,
 	};
 	net->plain_limits = (struct sense_connection_limits){
+	    .budget = &net->plain_budget,
 	    .input_max = SENSE_HTTPD_RAW_MAX + READ_SIZE,
 	    .output_max = SENSE_HTTPD_ANSWER_MAX + OUTPUT_HIGH,
 	    .output_high = OUTPUT_HIGH,
@@ -519,8 +525,10 @@ void sense_net_free(sense_net *net)
 		return;
 	listeners_stop(net);
 	net->drained = NULL;
-	while (net->first)
-		link_end(net->first, SENSE_GONE_DRAINED);
+	for (struct link *link = net->first, *after; link; link = after) {
+		after = link->after;
+		link_end(link, SENSE_GONE_DRAINED);
+	}
 	if (net->spare >= 0)
 		close(net->spare);
 	sense_sources_free(net->sources);

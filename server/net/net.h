@@ -27,6 +27,7 @@ struct sense_net_config {
 	const int *fds;               /* listening sockets, which stay the caller's */
 	unsigned fd_count;
 	unsigned connections_max, per_source_max;
+	size_t input_max; /* bytes of agents' messages that are on their way, all together */
 	uint64_t handshake_us, request_us, send_us, idle_us;
 	uint64_t heartbeat_us; /* an agent that is silent for three of these is gone */
 };

@@ -32,13 +32,23 @@ unsigned sense_ca_default_names(const char *names[4])
 
 static enum sense_status nothing_there(const char *dir, sense_error *err)
 {
-	for (unsigned i = 0; i < MADE; i++)
-		if (sense_ca_has(dir, made[i]))
+	bool whole = sense_ca_has(dir, SENSE_CA_CERTIFICATE);
+	for (unsigned i = 0; i < MADE; i++) {
+		if (!sense_ca_has(dir, made[i]))
+			continue;
+		if (!whole)
 			return sense_fail(err, SENSE_E_CONFIG, "pki",
-			                  "%s/%s is there already: a CA is made once, and agents trust no "
-			                  "other. Nothing was "
-			                  "changed. For another one name another directory (--dir)",
+			                  "%s/%s is there already, and ca.pem is not: an init did not end, "
+			                  "or files were lost. "
+			                  "Bring ca.pem back from a copy; if no agent ever enrolled here, "
+			                  "remove the others",
 			                  dir, made[i]);
+		return sense_fail(
+		    err, SENSE_E_CONFIG, "pki",
+		    "%s/%s is there already: a CA is made once, and agents trust no other. Nothing was "
+		    "changed. For another one name another directory (--dir)",
+		    dir, made[i]);
+	}
 	return SENSE_OK;
 }
 

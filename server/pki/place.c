@@ -98,10 +98,12 @@ enum sense_status sense_ca_file_read(const char *path, enum sense_ca_file kind, 
 	*text = NULL;
 	enum sense_status status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == ENOENT) {
+		status = sense_fail(err, SENSE_E_NOTFOUND, "pki", "there is no %s", path);
+		goto out;
+	}
 	if (fd < 0 || fstat(fd, &st)) {
 		status = sense_fail_errno(err, "pki", "%s", path);
-		if (fd < 0 && errno == ENOENT)
-			status = SENSE_E_NOTFOUND;
 		goto out;
 	}
 	status = mode_check(path, kind, &st, err);
@@ -147,7 +149,7 @@ enum sense_status sense_ca_passphrase_read(const char *dir, const char *file, ch
 	         : !path_make(path, dir, SENSE_CA_PASSPHRASE))
 		return sense_fail(err, SENSE_E_CONFIG, "pki", "the path of the passphrase is too long");
 	enum sense_status status = sense_ca_file_read(path, kind, passphrase, &len, err);
-	if (status)
+	if (status || !*passphrase)
 		return status;
 	(*passphrase)[strcspn(*passphrase, "\r\n")] = '\0';
 	size_t used = strlen(*passphrase);

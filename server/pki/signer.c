@@ -192,7 +192,7 @@ static enum sense_status channels_gather(sense_signer *signer, sense_error *err)
 
 static enum sense_status lock_down(const sense_signer *signer, sense_error *err)
 {
-	int outs[SENSE_SIGNER_ENDS_MAX];
+	int outs[SENSE_SIGNER_ENDS_MAX] = {-1};
 	for (unsigned i = 0; i < signer->count; i++)
 		outs[i] = signer->channels[i].inside;
 	struct sense_platform_lockdown what = {

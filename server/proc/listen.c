@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/log.h"
+
 #define BACKLOG 4096
 
 void sense_listen_init(struct sense_listen *listen)
@@ -110,6 +112,13 @@ static bool is_free(const struct sockaddr_storage *address, socklen_t len)
 	return !busy;
 }
 
+static bool is_any_v6(const struct sockaddr_storage *address)
+{
+	return address->ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+/* One that this host cannot have, although nobody chose it, has no sockets then. */
 static enum sense_status address_open(struct sense_listen *listen, unsigned at, const char *name,
                                       const struct sense_listen *old, sense_error *err)
 {
@@ -126,6 +135,11 @@ static enum sense_status address_open(struct sense_listen *listen, unsigned at, 
 	for (unsigned slot = 0; slot < listen->slots; slot++) {
 		int kept = before < 0 ? -1 : old->fds[before][slot];
 		int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : socket_make(&address, len);
+		if (fd < 0 && slot == 0 && is_any_v6(&address) &&
+		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+			sense_log(SENSE_LOG_WARN, "listen", "this host has no IPv6: %s is left out", name);
+			return SENSE_OK;
+		}
 		if (fd < 0)
 			return sense_fail_errno(err, "listen", "cannot listen on %s", name);
 		listen->fds[at][slot] = fd;
@@ -144,21 +158,24 @@ enum sense_status sense_listen_open(struct sense_listen *listen, const char *con
 		return sense_fail(err, SENSE_E_CONFIG, "listen", "server.listen: one to %u addresses",
 		                  SENSE_LISTEN_ADDRESSES_MAX);
 	listen->slots = slots;
-	for (unsigned i = 0; i < count; i++) {
-		listen->addresses = i + 1;
-		enum sense_status status = address_open(listen, i, addresses[i], old, err);
-		if (status) {
-			sense_listen_fini(listen);
-			return status;
-		}
+	enum sense_status status = SENSE_OK;
+	for (unsigned i = 0; !status && i < count; i++) {
+		status = address_open(listen, listen->addresses, addresses[i], old, err);
+		listen->addresses += !status && listen->fds[listen->addresses][0] >= 0;
 	}
-	return SENSE_OK;
+	if (!status && !listen->addresses)
+		status = sense_fail(err, SENSE_E_IO, "listen",
+		                    "none of the addresses of server.listen is this host's");
+	if (status)
+		sense_listen_fini(listen);
+	return status;
 }
 
 unsigned sense_listen_port(const struct sense_listen *listen, unsigned address)
 {
 	struct sockaddr_storage name;
 	socklen_t len = sizeof name;
+	memset(&name, 0, sizeof name);
 	if (getsockname(listen->fds[address][0], (struct sockaddr *)&name, &len))
 		return 0;
 	return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port

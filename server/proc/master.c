@@ -26,6 +26,7 @@ struct crew {
 	bool stopping;
 	bool reload;
 	int code;
+	uint64_t now_us;   /* of the latest step */
 	uint64_t alive_us; /* the next sign of life; 0: none is asked for */
 };
 
@@ -294,8 +295,10 @@ static void ready_take(struct member *member)
 	member->ready_fd = -1;
 }
 
-static int timeout_of(const struct crew *crew, uint64_t now)
+static int timeout_of(const struct crew *crew)
 {
+	/* By the time of the latest step: what came due since has not been looked at. */
+	uint64_t now = crew->now_us;
 	uint64_t due = now + 3600000000;
 	for (unsigned i = 0; i < crew->count; i++) {
 		const struct member *member = &crew->members[i];
@@ -318,7 +321,7 @@ static void wait_for(struct crew *crew)
 		fds[count] = (struct pollfd){.fd = crew->members[i].ready_fd, .events = POLLIN};
 		which[count++] = i;
 	}
-	int ms = timeout_of(crew, monotonic_us());
+	int ms = timeout_of(crew);
 	struct timespec timeout = {ms / 1000, ms % 1000 * 1000000L};
 	if (ppoll(fds, count, &timeout, &crew->unblocked) <= 0)
 		return;
@@ -348,8 +351,8 @@ static void generations_step(struct crew *crew)
 /* False: everything has ended. */
 static bool step(struct crew *crew)
 {
-	uint64_t now = monotonic_us();
 	reap(crew);
+	uint64_t now = crew->now_us = monotonic_us(); /* not before what ends is to begin again at once */
 	if (told_to_end)
 		stop_begin(crew, 0);
 	if (told_to_reload) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,6 +70,9 @@ static int process_main(const struct member *member, const struct sense_master *
 	    .listen = &generation->listen,
 	    .drain_us = generation->config.drain_us,
 	};
+	char title[16]; /* what ps(1) and top(1) show */
+	snprintf(title, sizeof title, "sense:%.9s", name);
+	prctl(PR_SET_NAME, title);
 	if ((!child || !child->privileged) && sense_user_become(&generation->config.user, &err)) {
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s: %s", name, err.message);
 		return 1;

@@ -107,6 +107,7 @@ static enum sense_status net_make(struct run *run, unsigned connections, sense_e
 		.fd_count = listen->addresses,
 		.connections_max = connections,
 		.per_source_max = (unsigned)sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_PER_ADDRESS),
+		.input_max = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_INPUT),
 		.handshake_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_HANDSHAKE_TIMEOUT),
 		.request_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_REQUEST_TIMEOUT),
 		.send_us = sense_conf_number(conf, SENSE_SERVER_KEY_SERVER_SEND_TIMEOUT),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "server/pki/renewal.h"
 #include "server/serve/internal.h"
 #include "server/store/migrate.h"
 
@@ -113,4 +114,21 @@ int sense_serve_signer(void *self, void *config, struct sense_server_process *pr
 	(void)self;
 	(void)config;
 	return sense_signer_run(sense_serve.signer, signer_ready, process);
+}
+
+/* A certificate from elsewhere is not ours to make anew. */
+int sense_serve_renewal(void *self, void *config, struct sense_server_process *process)
+{
+	sigset_t waited;
+	int sig;
+	(void)self;
+	sense_server_process_ready(process);
+	if (!*sense_conf_text(conf_of(config), SENSE_SERVER_KEY_TLS_CERTIFICATE))
+		return sense_renewal_run(sense_serve.signer, &sense_serve.signer_config);
+	sigemptyset(&waited);
+	sigaddset(&waited, SIGTERM);
+	sigprocmask(SIG_BLOCK, &waited, NULL);
+	while (sigwait(&waited, &sig) || sig != SIGTERM)
+		;
+	return 0;
 }

@@ -37,6 +37,7 @@ unsigned sense_serve_end_of_worker(unsigned slot, unsigned generation);
 int sense_serve_stores(void *self, void *config, struct sense_server_process *process);
 int sense_serve_migrate(void *self, void *config, struct sense_server_process *process);
 int sense_serve_signer(void *self, void *config, struct sense_server_process *process);
+int sense_serve_renewal(void *self, void *config, struct sense_server_process *process);
 int sense_serve_jobs(void *self, void *config, struct sense_server_process *process);
 
 extern const struct sense_worker_part sense_serve_part;

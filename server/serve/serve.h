@@ -4,6 +4,7 @@
  *   stores    the embedded PostgreSQL and Redis, when none is configured
  *   migrate   once: the database's schema
  *   signer    the keys of the CA
+ *   renewal   of the server's own certificate
  *   jobs      what is due now and then
  *   workers   agents' calls, enrolment, health
  */

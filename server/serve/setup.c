@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "server/pki/place.h"
 #include "server/serve/internal.h"
+#include "server/serve/metrics.h"
 
 enum {
 	SLOTS_LEAST = 8, /* so that a new configuration can have some more */
@@ -118,13 +119,17 @@ static const struct sense_child children[] = {
     {.name = "stores", .policy = SENSE_CHILD_KEEP, .privileged = true, .main = sense_serve_stores},
     {.name = "migrate", .policy = SENSE_CHILD_ONCE, .privileged = true, .main = sense_serve_migrate},
     {.name = "signer", .policy = SENSE_CHILD_KEEP, .privileged = true, .main = sense_serve_signer},
+    {.name = "renewal", .policy = SENSE_CHILD_KEEP, .privileged = true, .anew = true, .main = sense_serve_renewal},
     {.name = "jobs", .policy = SENSE_CHILD_KEEP, .anew = true, .main = sense_serve_jobs},
 };
+
+static enum sense_status (*const metrics[])(sense_error *err) = {sense_serve_metrics, NULL};
 
 const struct sense_server_assembly sense_serve_assembly = {
     .children = children,
     .child_count = sizeof children / sizeof *children,
     .parts = &sense_serve_part,
     .part_count = 1,
+    .metrics = metrics,
     .check = sense_serve_check,
 };

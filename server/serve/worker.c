@@ -7,6 +7,7 @@
 #include "server/ingest/ingest.h"
 #include "server/pki/revocation.h"
 #include "server/serve/internal.h"
+#include "server/serve/metrics.h"
 
 enum { BATCH_BYTES = 1 << 20, DB_TIMEOUT_S = 15 };
 
@@ -19,6 +20,9 @@ struct parts {
 	sense_enrol *enrol;
 	sense_agents *fleet;
 	sense_revocation *revocation;
+	ev_timer metrics_timer;
+	struct sense_ingest_stats ingest_told;
+	struct sense_db_stats db_told;
 };
 
 /* ---- begin and end -------------------------------------------------------------------------------------- */
@@ -92,10 +96,22 @@ static enum sense_status served_begin(struct parts *parts, sense_error *err)
 	return taken ? SENSE_OK : sense_fail(err, SENSE_E_LIMIT, "server", "more methods or routes than there is room for");
 }
 
+static void on_metrics(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct parts *parts = timer->data;
+	(void)loop;
+	(void)events;
+	sense_serve_metrics_take(parts->ingest, parts->db, &parts->ingest_told, &parts->db_told);
+}
+
 /* The reverse of begin: db, ingest and the signer's client answer what is under way to those behind them. */
 static void end(void *state)
 {
 	struct parts *parts = state;
+	if (ev_is_active(&parts->metrics_timer)) {
+		ev_timer_stop(parts->worker->loop, &parts->metrics_timer);
+		sense_serve_metrics_take(parts->ingest, parts->db, &parts->ingest_told, &parts->db_told);
+	}
 	sense_signer_client_free(parts->signer);
 	sense_ingest_free(parts->ingest);
 	sense_db_free(parts->db);
@@ -117,11 +133,15 @@ static enum sense_status begin(void *self, struct sense_server_worker *worker, v
 		status = fleet_begin(parts, err);
 	if (!status)
 		status = served_begin(parts, err);
-	if (status)
+	if (status) {
 		end(parts);
-	else
-		*state = parts;
-	return status;
+		return status;
+	}
+	ev_timer_init(&parts->metrics_timer, on_metrics, 1, 1);
+	parts->metrics_timer.data = parts;
+	ev_timer_start(worker->loop, &parts->metrics_timer);
+	*state = parts;
+	return SENSE_OK;
 }
 
 const struct sense_worker_part sense_serve_part = {.name = "fleet", .begin = begin, .end = end};

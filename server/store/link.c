@@ -41,7 +41,7 @@ static double next_pause(struct sense_link *link)
 	link->attempts++;
 	if (pause > PAUSE_MAX_S)
 		pause = PAUSE_MAX_S;
-	return pause * (0.5 + (double)(rand() % 1024) / 1024.0);
+	return pause * (0.5 + (double)arc4random_uniform(1024) / 1024.0);
 }
 
 static void drop(struct sense_link *link)

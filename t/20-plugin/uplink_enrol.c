@@ -1,4 +1,7 @@
-/* Enrolment: by a token, with servers that are good, wrong, or say no. */
+/*
+ * Enrolment: by a token, with servers that are good, wrong, or say no. With `serve` this program is a good one for
+ * t/50-agent/link.t.
+ */
 #include "core/link/enrol.h"
 #include "proto/token.h"
 #include "t/20-plugin/uplink_relay.h"
@@ -180,17 +183,31 @@ static void urls(void)
 	}
 }
 
-int main(void)
+/* A server for others: prints a token, and goes on as long as there is something to be read. */
+static int serve(void)
+{
+	struct peer peer = peer_start(&ca, &ca, "IP:127.0.0.1", 0, https);
+	printf("%s\n", token_text(&ca, server_at(peer.port)));
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	peer_stop(&peer);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	strcpy(dir, "/tmp/sense-enrol-XXXXXX");
-	if (!mkdtemp(dir))
-		return 1;
 	ca = authority_make("fleet");
 	other = authority_make("other");
 	shared_new();
 	way = mmap(NULL, 65536 + 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	asked = (char *)way + 4096;
+	if (argc == 2 && !strcmp(argv[1], "serve"))
+		return serve();
+	if (!mkdtemp(dir))
+		return 1;
 	struct peer peer = peer_start(&ca, &ca, "IP:127.0.0.1", 0, https);
 	char at[64];
 	snprintf(at, sizeof at, "%s", server_at(peer.port));

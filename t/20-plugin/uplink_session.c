@@ -216,6 +216,38 @@ static void sizes(void)
 	peer_stop(&peer);
 }
 
+/* ---- commands ------------------------------------------------------------------------------------------ */
+
+static unsigned carried_out;
+
+static const char *command(void *self, const struct sense_link_command *what, struct sense_buf *output)
+{
+	(void)self;
+	carried_out++;
+	if (!strcmp(what->name, "wrong"))
+		return "no such thing";
+	sense_buf_printf(output, "%s %s=%s", what->name, what->arguments[0].name, what->arguments[0].value);
+	return NULL;
+}
+
+static void commands(void)
+{
+	struct agent agent;
+	begin();
+	struct peer peer = peer_start(&ca, &ca, "IP:127.0.0.1", 0, NULL);
+	shared->commands = 1;
+	agent_new(&agent, &ca, peer.port);
+	agent.config.command = command;
+	agent_link(&agent);
+	until(&agent, shared->results >= 6);
+	is_str(shared->result[0], "done - ", "a command that comes again is answered again");
+	is_str(shared->result[1], "expired it came too late ", "one that has expired is not carried out");
+	is_str(shared->result[2], "refused no such thing ", "one that there is not is refused");
+	is_num(carried_out, 2, "each is carried out once");
+	agent_free(&agent);
+	peer_stop(&peer);
+}
+
 /* ---- the certificate ----------------------------------------------------------------------------------- */
 
 static void renewal(void)
@@ -249,6 +281,7 @@ int main(void)
 	names();
 	offline();
 	sizes();
+	commands();
 	renewal();
 	interrupted();
 	authority_free(&ca);

@@ -168,6 +168,8 @@ struct shared {
 	_Atomic int told_loaded;
 	_Atomic uint32_t told_rules;
 	char told_problem[512], told_rule[128];
+	_Atomic int commands; /* there are some */
+	char result[3][128];
 };
 static struct shared *shared;
 
@@ -372,6 +374,33 @@ static void acknowledged_answer(const struct sense_rpc_message *call)
 	sense_message_put_nothing(&answer);
 }
 
+/* The same three until their results are there: the second has expired. */
+static void commands_answer(const struct sense_rpc_message *call)
+{
+	struct sense_message_commands commands = {.count = shared->commands && shared->results < 6 ? 3 : 0};
+	commands.commands[0] = (struct sense_message_command){.id = "1", .name = "first", .argument_count = 1,
+	                                                      .expires = UINT64_MAX, .arguments = {{"a", "b"}}};
+	commands.commands[1] = (struct sense_message_command){.id = "2", .name = "late", .expires = 1};
+	commands.commands[2] = (struct sense_message_command){.id = "3", .name = "wrong", .expires = UINT64_MAX};
+	shared->command_asks++;
+	sense_rpc_put_result(&answer, call->id);
+	sense_message_put_commands(&answer, &commands);
+}
+
+static void result_answer(const struct sense_rpc_message *call)
+{
+	static char storage[131072];
+	struct sense_message_result message;
+	const char *why;
+	if (sense_message_get_result(call->body, call->body_len, storage, &message, &why) && *message.id >= '1' &&
+	    *message.id <= '3')
+		snprintf(shared->result[*message.id - '1'], sizeof shared->result[0], "%s %s %.*s", message.status,
+		         message.detail ? message.detail : "-", (int)message.output.len, (const char *)message.output.data);
+	shared->results++;
+	sense_rpc_put_result(&answer, call->id);
+	sense_message_put_nothing(&answer);
+}
+
 static void registered_answer(const struct sense_rpc_message *call)
 {
 	static char storage[65536];
@@ -424,7 +453,8 @@ static void renew_answer(const struct peer *peer, const struct sense_rpc_message
 /* Into `answer`, which stays empty when it is held. */
 static void call_answer(const struct peer *peer, const struct sense_rpc_message *call)
 {
-	const struct sense_message_beat beat = {.time = sense_clock_us(), .policy = policy_offered()};
+	const struct sense_message_beat beat = {
+	    .time = sense_clock_us(), .policy = policy_offered(), .commands = shared->commands && shared->results < 6 ? 3 : 0};
 	if (sense_wire_is(&call->method, SENSE_METHOD_FINDINGS)) {
 		for (int i = 0; i < shared->notify; i++) {
 			sense_rpc_put_notification(&answer, i % 2 ? "SomethingNew" : SENSE_NOTIFY_COMMAND);
@@ -445,10 +475,9 @@ static void call_answer(const struct peer *peer, const struct sense_rpc_message 
 	} else if (sense_wire_is(&call->method, SENSE_METHOD_ACKNOWLEDGE)) {
 		acknowledged_answer(call);
 	} else if (sense_wire_is(&call->method, SENSE_METHOD_COMMANDS)) {
-		const struct sense_message_commands none = {0};
-		shared->command_asks++;
-		sense_rpc_put_result(&answer, call->id);
-		sense_message_put_commands(&answer, &none);
+		commands_answer(call);
+	} else if (sense_wire_is(&call->method, SENSE_METHOD_RESULT)) {
+		result_answer(call);
 	} else {
 		answer_error(call->id, "unknown_method", 0, 0);
 	}

@@ -388,6 +388,35 @@ static void bounds(void)
 	end();
 }
 
+/* Two connections that each begin to send much: the one that asks for too much goes, the other is served. */
+static void budget(void)
+{
+	static char text[70000] = POST "Content-Length: 69000\r\n\r\n";
+	struct sense_connection_budget shared = {0, 150000};
+	struct sense_connection_limits with = limits;
+	struct sense_connection other;
+	size_t head = strlen(text);
+	memset(text + head, 'b', 69000);
+	with.budget = &shared;
+	begin();
+	connection.limits = &with;
+	sense_connection_init(&other, &sense_httpd_protocol, NULL, &with, SECOND);
+	sense_httpd_session *second = sense_httpd_begin(http, &other, "192.0.2.2");
+	other.self = second;
+	in(text, 60000);
+	ok(shared.held >= 60000 && connection.state == SENSE_CONNECTION_OPEN, "what is kept is counted");
+	sense_connection_in(&other, (const uint8_t *)text, 60000, SECOND);
+	sense_connection_in(&other, (const uint8_t *)text + 60000, head + 9000, SECOND);
+	ok(other.state == SENSE_CONNECTION_ENDED && other.gone == SENSE_GONE_MEMORY,
+	   "more than there is for all: hung up on");
+	in(text + 60000, head + 9000);
+	ok(has(out(), "HTTP/1.1 200"), "the one before it is served");
+	is_num(shared.held, 0, "nothing is kept");
+	sense_httpd_end(second);
+	sense_connection_fini(&other);
+	end();
+}
+
 int main(void)
 {
 	requests();
@@ -398,5 +427,6 @@ int main(void)
 	continuing();
 	smuggling();
 	bounds();
+	budget();
 	return tap_done();
 }

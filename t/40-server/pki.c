@@ -315,6 +315,52 @@ static void agents(void)
 	sense_ca_public_free(&ca);
 }
 
+/* A CA that ends soon signs nothing that goes on after it. */
+static void ending(void)
+{
+	time_t now = time(NULL), made_at = now - (time_t)(SENSE_CERTIFICATE_CA_DAYS - 30) * 86400;
+	EVP_PKEY *key = sense_key_make(SENSE_KEY_P256, &err);
+	const char *names[] = {"sense.example"};
+	struct sense_issuer issuer = {0};
+	sense_signer_key_of(key, &issuer.key);
+	issuer.certificate = sense_certificate_ca("Old CA", key, &issuer.key, made_at, &err);
+	X509 *certificate = sense_certificate_agent(&issuer, org, agent, key, now, &err);
+	X509 *server = sense_certificate_server(&issuer, names, 1, key, now, &err);
+	ok(certificate && server, "a CA with 30 days to go still signs");
+	is_num(sense_certificate_end(certificate), sense_certificate_end(issuer.certificate),
+	       "an agent for as long as it has");
+	is_num(sense_certificate_end(server), sense_certificate_end(issuer.certificate), "a server, too");
+	X509_free(certificate);
+	X509_free(server);
+	X509_free(issuer.certificate);
+	sense_signer_key_free(&issuer.key);
+	EVP_PKEY_free(key);
+}
+
+/* Another agent's number in a certificate that is ours in all else. */
+static void changed(void)
+{
+	struct sense_ca_public ca;
+	struct sense_peer peer;
+	unsigned char *der = NULL;
+	X509 *certificate = agent_make(dir, org, agent, time(NULL));
+	int len = i2d_X509(certificate, &der), places = 0;
+	ok(len > 0 && !sense_ca_public_read(dir, &ca, &err), "a certificate");
+	for (unsigned char *at = der; (at = memmem(at, (size_t)(der + len - at), agent, 36)); at += 36) {
+		at[35] = 'c';
+		places++;
+	}
+	is_num(places, 2, "names its agent twice");
+	const unsigned char *in = der;
+	X509 *forged = d2i_X509(NULL, &in, len);
+	ok(forged && sense_pki_peer(ca.certificate, forged, time(NULL), &peer, &err),
+	   "it cannot be made another's");
+	X509_free(forged);
+	X509_free(certificate);
+	OPENSSL_free(der);
+	sense_ca_public_free(&ca);
+}
+
 /* Signed with our key, by somebody's own idea of a subject: only what this CA writes is taken. */
 static unsigned subject_taken(const char *subject, const char *extensions)
 {
@@ -412,6 +458,8 @@ int main(void)
 	requests();
 	request_bytes();
 	agents();
+	ending();
+	changed();
 	subjects();
 	stranger();
 	names();

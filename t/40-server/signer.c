@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "server/pki/peer.h"
+#include "server/pki/renewal.h"
 #include "server/pki/signer_client.h"
 #include "server/pki/signer_wire.h"
 #include "t/tap.h"
@@ -221,6 +223,37 @@ static void hostile(sense_signer_client *worker, int fd)
 	is_num(waitpid(signer_pid, NULL, WNOHANG), 0, "by the same process");
 }
 
+/* One that asks and asks and takes no answer: others are answered meanwhile, and it in the end. */
+static void crowded(sense_signer *signer, sense_signer_client *worker)
+{
+	uint8_t message[256], out[SENSE_SIGNER_ANSWER_MAX], org_bytes[16] = {1}, agent_bytes[16] = {2};
+	struct sense_signer_request request = {
+	    .kind = SENSE_SIGNER_AGENT, .org = org_bytes, .agent = agent_bytes, .point = point};
+	struct sense_signer_answer answer;
+	int fd = sense_signer_end(signer, 3);
+	unsigned asked = 0, answered = 0, good = got.good;
+	for (unsigned turn = 0; turn < 20; turn++) {
+		size_t len = sense_signer_request_write(&request, message);
+		while (asked < 5000 && send(fd, message, len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+			request.id = ++asked;
+			len = sense_signer_request_write(&request, message);
+		}
+		sense_signer_agent(worker, org, agent, point, on_signed, NULL, &err);
+		wait_for(1);
+	}
+	is_num(got.good - good, 20, "beside one that asks too much others are answered");
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	while (answered < asked && poll(&wait, 1, 30000) > 0) {
+		ssize_t len = recv(fd, out, sizeof out, MSG_DONTWAIT);
+		if (len <= 0 || !sense_signer_answer_parse(out, (size_t)len, &answer) ||
+		    answer.id != answered || answer.outcome != SENSE_SIGNER_DONE)
+			break;
+		answered++;
+	}
+	ok(asked > 20 && answered == asked, "and it, when it reads: %u of %u, in their order", answered,
+	   asked);
+}
+
 static void restarted(sense_signer *signer, sense_signer_client *worker)
 {
 	unsigned good = got.good;
@@ -242,14 +275,14 @@ static void lost(void)
 	struct sense_ca ca;
 	struct sense_signer_config config = {0};
 	unsigned good = got.good;
+	ok(!sense_ca_unlock(dir, NULL, &ca, &err), "the keys");
 	socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends);
-	sense_signer_client *client = sense_signer_client_new(loop, ends[0], 0.4, &err);
+	sense_signer_client *client = sense_signer_client_new(loop, ends[0], 4, &err);
 	sense_signer_agent(client, org, agent, point, on_signed, NULL, &err);
 	ssize_t len = read(ends[1], data, sizeof data);
 	while (recv(ends[1], again, sizeof again, MSG_DONTWAIT) < 0)
 		ev_run(loop, EVRUN_ONCE);
 	ok(len > 0 && !memcmp(data, again, (size_t)len), "what goes unanswered is asked once more");
-	ok(!sense_ca_unlock(dir, NULL, &ca, &err), "the keys");
 	for (unsigned i = 0; i < 3; i++) {
 		size_t size = sense_signer_answer(&ca, &config, false, again, (size_t)len, out);
 		out[11] ^= i == 0; /* of another request */
@@ -261,7 +294,9 @@ static void lost(void)
 	ev_run(loop, EVRUN_NOWAIT);
 	is_num(got.good - good, 1, "two answers to it are one");
 	sense_ca_lock(&ca);
+	sense_signer_client_free(client);
 
+	client = sense_signer_client_new(loop, ends[0], 0.4, &err);
 	unsigned bad = got.bad, taken = 0;
 	while (!sense_signer_agent(client, org, agent, point, on_signed, NULL, &err))
 		taken++;
@@ -304,6 +339,67 @@ static void successor(sense_signer *signer)
 	}
 	waitpid(pid, &status, 0);
 	is_num(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 7, "its successor gets its own answers");
+}
+
+/* The child that does so, of a master that waits for its word. */
+static void told(sense_signer *signer, const struct sense_signer_config *config, const char *path)
+{
+	sigset_t hup;
+	int got_signal = 0;
+	struct stat st;
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hup, NULL);
+	pid_t pid = fork();
+	if (!pid)
+		_exit(sense_renewal_run(signer, config));
+	ok(!sigwait(&hup, &got_signal) && got_signal == SIGHUP && !stat(path, &st),
+	   "a child does so, and tells the master");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL);
+}
+
+/* The server's own certificate. */
+static void renewed(sense_signer *signer, const struct sense_signer_config *config)
+{
+	bool anew;
+	int fd = sense_signer_end(signer, SENSE_SIGNER_MASTER);
+	X509 *before, *after;
+	char path[128];
+	time_t now = time(NULL);
+	ok(!sense_renewal_tend(fd, config, now, &anew, &err) && !anew,
+	   "a good certificate of the server stays: %s", err.message);
+	ok(!sense_certificate_read(dir, "server.pem", &before, &err) &&
+	       sense_renewal_why(public.certificate, before, config->names, 2, now + 244 * 86400) &&
+	       !sense_renewal_why(public.certificate, before, config->names, 2, now + 242 * 86400),
+	   "it is due at two thirds");
+	ok(!sense_renewal_tend(fd, config, now + 244 * 86400, &anew, &err) && anew,
+	   "then it is made anew: %s", err.message);
+	ok(!sense_certificate_read(dir, "server.pem", &after, &err) && X509_cmp(before, after) &&
+	       EVP_PKEY_eq(X509_get0_pubkey(before), X509_get0_pubkey(after)) == 1,
+	   "with the same key");
+	ok(!sense_renewal_why(public.certificate, after, config->names, 2, now), "and good");
+	const char *turned[] = {"192.0.2.7", "sense.example"}, *others[] = {"sense.example", "192.0.2.8"};
+	ok(!sense_renewal_why(public.certificate, after, turned, 2, now),
+	   "names in another order are the same");
+	ok(sense_renewal_why(public.certificate, after, others, 2, now) &&
+	       sense_renewal_why(public.certificate, after, turned, 1, now),
+	   "others are not");
+	ok(sense_renewal_why(before, after, config->names, 2, now) != NULL, "nor is another CA");
+	snprintf(path, sizeof path, "%s/server.pem", dir);
+	unlink(path);
+	ok(!sense_renewal_tend(fd, config, now, &anew, &err) && anew && sense_ca_has(dir, "server.pem"),
+	   "one that is gone is made");
+	X509_free(before);
+	X509_free(after);
+	unlink(path);
+	told(signer, config, path);
+	stop(SIGKILL);
+	unlink(path);
+	is_num(sense_renewal_tend(fd, config, now, &anew, &err), SENSE_E_INTERNAL,
+	       "without a signer it is not");
+	ok(!anew && strstr(err.message, "did not answer"), "which is said");
 }
 
 static void rate(sense_signer_client *worker)
@@ -373,13 +469,14 @@ int main(void)
 	refuses(worker);
 	locked();
 	hostile(worker, fd);
+	crowded(signer, worker);
 	restarted(signer, worker);
 	successor(signer);
 	rate(worker);
 	sense_signer_client_free(worker);
 	sense_signer_client_free(master);
 	lost();
-	stop(SIGKILL);
+	renewed(signer, &config);
 	sense_signer_free(signer);
 	sense_ca_public_free(&public);
 	ev_loop_destroy(loop);

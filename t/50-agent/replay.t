@@ -176,6 +176,17 @@ is($stats->{findings}, scalar @together, 'and the findings');
 is($stats->{$_}, 0, "$_ is 0") for qw(failures restarts out_of_memory dropped messages_malformed);
 is(scalar(problems($run)), 0, 'nothing else is on stderr');
 
+# ---- --keep ----
+{
+	my @set = ('--set', "spool.dir=$dir/kept", '--set', "control.socket=$dir/nobody");
+	my @found = sort map { $_->{id} } objects(replay('--json', '--keep', @set, @three));
+	my @kept = sort map { $_->{id} } objects(run([agent(), 'findings', '--json', @set]));
+	is_deeply(\@kept, \@found, '--keep puts each finding into the spool');
+	replay('--json', '--keep', @set, @three);
+	is(scalar(objects(run([agent(), 'findings', '--json', @set]))), scalar @kept, 'and none twice');
+	is(replay('--json', '--keep', '--set', 'spool.dir=/proc/nowhere', @three)->{code}, 1, 'or says that it cannot');
+}
+
 # ---- the same again ----
 for my $form ('--json', '--flows', '--color=always') {
 	my ($one, $two) = map { replay($form, @three)->{out} } 1 .. 2;

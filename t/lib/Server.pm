@@ -1,4 +1,5 @@
-# A sense-server of the test's own: in a temporary directory, on a port of the loopback that the system chose.
+# A sense-server of the test's own: in a temporary directory, with stores of its own, on a port of the loopback that the
+# system chose.
 #
 #   use lib 't/lib'; use Sense; use Server;
 #   need_server();
@@ -42,7 +43,7 @@ sub openssl {
 
 my @p256 = (qw(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes));
 
-# A CA and the server's certificate in DIR, under the names that the server looks for.
+# A CA of its own, beside that which the server makes, and a server's certificate in DIR.
 sub authority {
 	my ($dir) = @_;
 	openssl('req', '-x509', @p256, '-keyout', "$dir/ca.key", '-out', "$dir/ca.pem", '-subj', '/CN=Test CA', '-days', 30);
@@ -65,18 +66,19 @@ sub certificate {
 	openssl('req', @p256, '-keyout', "$dir/$name.key", '-out', "$dir/$name.csr", '-subj', $subject);
 	spew("$dir/$name.ext", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage="
 	    . ($with{use} // 'clientAuth') . "\n");
-	openssl('x509', '-req', '-in', "$dir/$name.csr", '-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key", '-set_serial',
+	my @secret = -e "$dir/ca.passphrase" ? ('-passin', "file:$dir/ca.passphrase") : ();
+	openssl('x509', '-req', @secret, '-in', "$dir/$name.csr", '-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key", '-set_serial',
 		"0x$with{serial}", '-days', $with{days} // 30, '-extfile', "$dir/$name.ext", '-out', "$dir/$name.pem");
 	return { %with, cert => "$dir/$name.pem", key => "$dir/$name.key" };
 }
 
 # ---- the server ------------------------------------------------------------------------------------------
 
-# Options: where => a directory with certificates, conf => the text of its file, set => [KEY=VALUE], fails => 1: it will
+# Options: where => the directory of a server that ran before, conf => the text of its file, set => [KEY=VALUE], fails => 1: it will
 # not begin.
 sub server_start {
 	my (%with) = @_;
-	my $dir = $with{where} // authority(temp_dir());
+	my $dir = $with{where} // temp_dir();
 	# The port stays the same over a reload, and is no other test's.
 	spew("$dir/server.lua", $with{conf} // '') if defined $with{conf} || !-e "$dir/server.lua";
 	my @set = ("server.dir=$dir", 'server.listen=127.0.0.1:0', 'server.workers=2', @{ $with{set} // [] });
@@ -111,16 +113,17 @@ sub server_logged {
 	return scalar grep { /$what/ } server_log($handle);
 }
 
-# Ids of its processes.
+# Ids of its workers.
 sub workers {
 	my ($handle) = @_;
 	my @found;
 	for my $file (glob '/proc/[0-9]*/stat') {
 		open my $in, '<', $file or next;
 		my $line = <$in> // next;
-		push @found, $1 if $line =~ /^(\d+) \(.*\) (?!Z)\S (\d+)/s && $2 == $handle->{pid};
+		push @found, $1 if $line =~ /^(\d+) \(sense:worker .*\) (?!Z)\S (\d+)/s && $2 == $handle->{pid};
 	}
-	return sort { $a <=> $b } @found;
+	@found = sort { $a <=> $b } @found;
+	return @found;
 }
 
 # ---- talking to it -----------------------------------------------------------------------------------------
@@ -171,9 +174,11 @@ sub ask {
 
 END {
 	my $code = $?;
-	if ($$ == $owner) {
-		kill 'KILL', @started;
-		waitpid $_, 0 for @started;
+	if ($$ == $owner && @started) {
+		kill 'TERM', @started; # the stores end with it, as they would not when it is killed
+		my %there = map { $_ => 1 } @started;
+		wait_until(sub { waitpid($_, POSIX::WNOHANG()) && delete $there{$_} for keys %there; !%there }, 30);
+		kill 'KILL', keys %there;
 	}
 	$? = $code;
 }
