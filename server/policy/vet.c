@@ -68,7 +68,8 @@ static void problem_say(int out, const struct sense_problem *problem)
 }
 
 /* Policies as a worker loads them: file after file, then what holds for all of them. */
-static enum sense_status policies_load(struct sense_station *station, const struct sense_policy_sources *sources,
+static enum sense_status policies_load(struct sense_station *station,
+                                       const struct sense_policy_sources *sources,
                                        struct sense_report *report, int out, sense_error *err)
 {
 	struct sense_policy_steps steps = {
@@ -85,7 +86,8 @@ static enum sense_status policies_load(struct sense_station *station, const stru
 
 static unsigned seconds_of(const struct sense_conf *conf, unsigned files)
 {
-	return SECONDS_LEAST + (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT) * (files + 1) / 1000000);
+	return SECONDS_LEAST +
+	       (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT) * (files + 1) / 1000000);
 }
 
 static int by_byte(const void *a, const void *b)
@@ -101,12 +103,13 @@ static void sort_once(void)
 }
 
 /* Code that no limit of the sandbox ends is ended by the kernel. */
-static enum sense_status child_close(const struct sense_conf *conf, unsigned files, int out, _Atomic uint32_t *denied,
-                                     sense_error *err)
+static enum sense_status child_close(const struct sense_conf *conf, unsigned files, int out,
+                                     _Atomic uint32_t *denied, sense_error *err)
 {
 	rlim_t seconds = seconds_of(conf, files);
 	const struct rlimit limit = {seconds, seconds};
-	const struct sense_platform_lockdown what = {.out = out, .memory_bytes = MEMORY_BYTES, .denied = denied};
+	const struct sense_platform_lockdown what = {
+	    .out = out, .memory_bytes = MEMORY_BYTES, .denied = denied};
 	sort_once();
 	if (setrlimit(RLIMIT_CPU, &limit))
 		return sense_fail_errno(err, "policy", "cannot limit the CPU time of the check");
@@ -121,7 +124,8 @@ static void child_run(const struct sense_conf *conf, const struct sense_policy_s
 	struct sense_station station = {.conf = conf};
 	sense_report_init(&report);
 	sense_platform_end_with_parent();
-	/* An empty state, with no policy in it: the signal of its clock is set up while that is still possible. */
+	/* An empty state, with no policy in it: the signal of its clock is set up while that is still
+	 * possible. */
 	enum sense_status status = sense_station_state(&station, NULL, &err);
 	if (!status)
 		status = child_close(conf, sources->count, out, denied, &err);
@@ -233,14 +237,15 @@ static enum sense_status judge(const struct hearing *hearing, int state, sense_e
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "there are mistakes in the policies");
 	const char *file = hearing->sources->count ? hearing->sources->items[hearing->file].file : "policies";
 	if (WIFSIGNALED(state))
-		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it does not end, or broke: %s", file,
-		                  strsignal(WTERMSIG(state)));
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it does not end, or broke: %s",
+		                  file, strsignal(WTERMSIG(state)));
 	if (*hearing->denied) {
 		sense_platform_call_name(*hearing->denied - 1, call);
-		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it needs what a policy may not do: %s", file, call);
+		return sense_fail(err, SENSE_E_CONFIG, "policy",
+		                  "%s: loading it needs what a policy may not do: %s", file, call);
 	}
-	return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it ended the check (exit code %d)", file,
-	                  WIFEXITED(state) ? WEXITSTATUS(state) : -1);
+	return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it ended the check (exit code %d)",
+	                  file, WIFEXITED(state) ? WEXITSTATUS(state) : -1);
 }
 
 /* The settings of an agent that was given none. */
@@ -257,7 +262,8 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
 	struct hearing hearing = {.sources = sources, .report = report, .rules = rules};
 	*rules = 0;
 	enum sense_status status = conf_begin(&conf, err);
-	hearing.denied = mmap(NULL, sizeof *hearing.denied, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	hearing.denied =
+	    mmap(NULL, sizeof *hearing.denied, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!status && hearing.denied == MAP_FAILED)
 		status = sense_fail_errno(err, "policy", "no memory to share with the check");
 	if (!status && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
@@ -297,7 +303,8 @@ static int tests_run(const char *dir)
 	const struct rlimit limit = {TESTS_SECONDS, TESTS_SECONDS};
 	sense_error err;
 	sense_platform_end_with_parent();
-	if (setrlimit(RLIMIT_CPU, &limit) || conf_begin(&conf, &err) || sense_platform_lookout("sense-tests", keep, 1, &err))
+	if (setrlimit(RLIMIT_CPU, &limit) || conf_begin(&conf, &err) ||
+	    sense_platform_lookout("sense-tests", keep, 1, &err))
 		return sense_tool_fail(&err);
 	return sense_tool_test(&conf, &cli);
 }
