@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/finding_spans.h"
 #include "proto/wire.h"
 
 #define MEMBER(member, type)                                                       \
@@ -91,105 +92,94 @@ size_t sense_finding_encode(const struct sense_finding *finding, uint8_t *out, s
 	return writer.full ? 0 : writer.len;
 }
 
-static bool get_list(struct sense_wire_reader *reader, const char **list, unsigned max, unsigned *used)
-{
-	uint32_t count;
+/* ---- decoding: read where it lies, then texts are copied -------------------------------------------- */
 
-	if (!sense_wire_get_array(reader, &count))
+struct text {
+	size_t from, to; /* in struct sense_spans and in struct sense_finding */
+};
+
+#define TEXT(member)                                                                          \
+	{                                                                                     \
+		offsetof(struct sense_spans, member), offsetof(struct sense_finding, member) \
+	}
+static const struct text texts[] = {
+    TEXT(type),    TEXT(severity),     TEXT(rule),     TEXT(policy),  TEXT(source_ip), TEXT(dest_ip), TEXT(host),
+    TEXT(service), TEXT(service_name), TEXT(category), TEXT(process), TEXT(user),      TEXT(summary), TEXT(action),
+};
+
+struct storage {
+	char *at;
+	size_t room;
+};
+
+static bool keep(struct storage *storage, const struct sense_span *span, const char **out)
+{
+	if (span->len >= storage->room)
 		return false;
-	if (count > max)
-		return sense_wire_fail(reader, "has a list that is too long");
-	for (*used = 0; *used < count; ++*used)
-		if (!sense_wire_get_string(reader, &list[*used]))
+	memcpy(storage->at, span->data, span->len);
+	storage->at[span->len] = '\0';
+	*out = storage->at;
+	storage->at += span->len + 1u;
+	storage->room -= span->len + 1u;
+	return true;
+}
+
+static bool keep_list(struct storage *storage, const struct sense_span *spans, unsigned count, const char **list)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!keep(storage, &spans[i], &list[i]))
 			return false;
 	return true;
 }
 
-static bool get_detail(struct sense_wire_reader *reader, struct sense_detail *detail)
+static bool keep_details(struct storage *storage, const struct sense_spans *spans, struct sense_finding *finding)
 {
-	if (!sense_wire_get_string(reader, &detail->key))
-		return false;
-	switch (sense_wire_kind(reader)) {
-	case SENSE_WIRE_KIND_STRING:
-		detail->type = SENSE_DETAIL_STRING;
-		return sense_wire_get_string(reader, &detail->string);
-	case SENSE_WIRE_KIND_NUMBER:
-		detail->type = SENSE_DETAIL_NUMBER;
-		return sense_wire_get_number(reader, &detail->number);
-	case SENSE_WIRE_KIND_BOOL:
-		detail->type = SENSE_DETAIL_BOOL;
-		return sense_wire_get_bool(reader, &detail->boolean);
-	case SENSE_WIRE_KIND_END:
-		return sense_wire_fail(reader, "ends early");
-	default:
-		return sense_wire_fail(reader, "has a detail that is no text, number or boolean");
-	}
-}
-
-static bool get_details(struct sense_wire_reader *reader, struct sense_finding *finding)
-{
-	uint32_t count;
-
-	if (!sense_wire_get_map(reader, &count))
-		return false;
-	if (count > SENSE_FINDING_DETAILS_MAX)
-		return sense_wire_fail(reader, "has too many details");
-	for (finding->detail_count = 0; finding->detail_count < count; finding->detail_count++)
-		if (!get_detail(reader, &finding->details[finding->detail_count]))
+	for (unsigned i = 0; i < spans->detail_count; i++) {
+		const struct sense_span_detail *from = &spans->details[i];
+		struct sense_detail *to = &finding->details[i];
+		to->type = from->type;
+		if (!keep(storage, &from->key, &to->key) ||
+		    (from->type == SENSE_DETAIL_STRING && !keep(storage, &from->string, &to->string)))
 			return false;
+		to->number = from->type == SENSE_DETAIL_NUMBER ? from->number : 0;
+		to->boolean = from->type == SENSE_DETAIL_BOOL && from->boolean;
+	}
+	finding->detail_count = spans->detail_count;
 	return true;
 }
 
-static bool get_field(struct sense_wire_reader *reader, const struct sense_wire_key *key,
-		      struct sense_finding *finding, bool *has_id)
+static bool keep_all(struct storage *storage, const struct sense_spans *spans, struct sense_finding *finding)
 {
-	bool known;
-
-	if (sense_wire_is(key, "id")) {
-		*has_id = true;
-		return sense_wire_get_bytes(reader, finding->id, sizeof(finding->id));
-	}
-	if (sense_wire_is(key, "evidence"))
-		return get_list(reader, finding->evidence, SENSE_FINDING_EVIDENCE_MAX,
-				&finding->evidence_count);
-	if (sense_wire_is(key, "tags"))
-		return get_list(reader, finding->tags, SENSE_FINDING_TAGS_MAX, &finding->tag_count);
-	if (sense_wire_is(key, "details"))
-		return get_details(reader, finding);
-	if (!sense_wire_get_member(reader, key, members, COUNT, finding, &known))
-		return false;
-	return known || sense_wire_skip(reader);
-}
-
-static bool read_finding(struct sense_wire_reader *reader, struct sense_finding *finding)
-{
-	struct sense_wire_key key;
-	uint32_t count;
-	bool has_id = false;
-
-	if (!sense_wire_get_map(reader, &count))
-		return false;
-	while (count--)
-		if (!sense_wire_get_key(reader, &key) || !get_field(reader, &key, finding, &has_id))
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		const struct sense_span *span = (const void *)((const char *)spans + texts[i].from);
+		if (span->data && !keep(storage, span, (const char **)(void *)((char *)finding + texts[i].to)))
 			return false;
-	if (reader->at != reader->end)
-		return sense_wire_fail(reader, "has bytes behind its end");
-	if (!has_id || !finding->timestamp || !finding->rule || !finding->severity)
-		return sense_wire_fail(reader, "lacks its id, timestamp, rule or severity");
-	return finding->confidence <= 100 || sense_wire_fail(reader, "is more than sure");
+	}
+	memcpy(finding->id, spans->id, sizeof(finding->id));
+	finding->timestamp = spans->timestamp;
+	finding->source_port = spans->source_port;
+	finding->dest_port = spans->dest_port;
+	finding->confidence = spans->confidence;
+	finding->evidence_count = spans->evidence_count;
+	finding->tag_count = spans->tag_count;
+	return keep_list(storage, spans->evidence, spans->evidence_count, finding->evidence) &&
+	       keep_details(storage, spans, finding) &&
+	       keep_list(storage, spans->tags, spans->tag_count, finding->tags);
 }
 
 bool sense_finding_decode(const uint8_t *data, size_t len, char *storage, size_t cap,
 			  struct sense_finding *finding, const char **why)
 {
-	struct sense_wire_reader reader = {.at = data, .end = data + len, .storage = storage, .room = cap};
+	struct sense_spans spans;
+	struct storage into = {storage, cap};
 
 	memset(finding, 0, sizeof(*finding));
-	bool good = len <= SENSE_FINDING_BYTES_MAX
-		      ? read_finding(&reader, finding)
-		      : sense_wire_fail(&reader, "is larger than a finding may be");
-	*why = reader.why;
-	return good;
+	if (!sense_spans_read(data, len, &spans, why))
+		return false;
+	if (keep_all(&into, &spans, finding))
+		return true;
+	*why = "has more text than there is room for";
+	return false;
 }
 
 void sense_finding_id_format(const uint8_t id[16], char out[37])

@@ -173,11 +173,14 @@ static void failed(struct uplink *u, int error, const char *when)
 	const char *alert = code && ERR_GET_LIB(code) == ERR_LIB_SSL ? alert_text(ERR_GET_REASON(code)) : NULL;
 	long verify = u->ssl ? SSL_get_verify_result(u->ssl) : X509_V_OK;
 	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	bool ends = error == SSL_ERROR_ZERO_RETURN || !code || ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 	if (alert)
 		lost(u, true, "%s", alert);
 	else if (!SSL_is_init_finished(u->ssl) && verify != X509_V_OK)
 		lost(u, true, "%s", verify_text(verify));
-	else if (error == SSL_ERROR_ZERO_RETURN || !code)
+	else if (ends && u->phase == PHASE_REGISTER)
+		lost(u, false, "the server hung up on this agent: look whether it is revoked there");
+	else if (ends)
 		lost(u, false, "the connection ended%s", when);
 	else
 		lost(u, false, "TLS%s: %s", when, reason ? reason : "it failed");

@@ -54,8 +54,8 @@ static bool arguments_make(const struct known *command, const char *value, char 
 
 /* ---- give --------------------------------------------------------------------------------------------- */
 
-static const char results[] =
-    "SELECT coalesce(status, ''), coalesce(detail, ''), output FROM sense.commands WHERE org_id = $1 AND id = $2";
+static const char results[] = "SELECT coalesce(status, ''), coalesce(detail, ''), output FROM sense.commands "
+                              "WHERE org_id = $1 AND id = $2";
 
 /* Texts of agents: terminals must not obey them. */
 static void text_print(const char *text, FILE *out)
@@ -106,7 +106,8 @@ static int give(struct sense_admin *admin, const struct sense_server_cli *cli, c
 	const char *expires = sense_server_option(cli, "expires");
 	uint64_t us = 600 * UINT64_C(1000000);
 	const struct known *command = known_find(cli->operands[2]);
-	if (!command || !arguments_make(command, cli->operand_count > 3 ? cli->operands[3] : NULL, arguments, sizeof arguments))
+	if (!command || !arguments_make(command, cli->operand_count > 3 ? cli->operands[3] : NULL, arguments,
+	                                sizeof arguments))
 		return SENSE_SERVER_USAGE;
 	if (expires && (!sense_duration_parse(expires, &us) || us < 1000000 || us / 1000000 > EXPIRES_MAX_S))
 		return sense_admin_usage("command", "--expires takes a time of 1s to 7d, not '%s'", expires);
@@ -136,12 +137,17 @@ static int list(struct sense_admin *admin, const struct sense_server_cli *cli, c
 	if (name && !sense_scope_agent(admin, org, name, agent))
 		return SENSE_SERVER_FAILED;
 	if (!sense_admin_ask(admin,
-	                     "SELECT c.id, a.host, replace(c.name, '_', '-') AS command, (SELECT string_agg(value, ' ') FROM "
-	                     "jsonb_each_text(c.arguments)) AS with, coalesce(c.status, CASE WHEN c.expires_at <= now() THEN "
+	                     "SELECT c.id, a.host, replace(c.name, '_', '-') AS command, (SELECT "
+	                     "string_agg(value, ' ') FROM "
+	                     "jsonb_each_text(c.arguments)) AS with, coalesce(c.status, CASE WHEN "
+	                     "c.expires_at <= now() THEN "
 	                     "'expired' WHEN c.sent_at IS NULL THEN 'waits' ELSE 'sent' END) AS state, "
-	                     "to_char(c.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS given_utc, c.created_by AS by, "
-	                     "c.detail FROM sense.commands c JOIN sense.agents a ON a.org_id = c.org_id AND a.id = c.agent_id "
-	                     "WHERE c.org_id = $1 AND ($2::uuid IS NULL OR c.agent_id = $2) ORDER BY c.created DESC LIMIT 100",
+	                     "to_char(c.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS given_utc, "
+	                     "c.created_by AS by, "
+	                     "c.detail FROM sense.commands c JOIN sense.agents a ON a.org_id = c.org_id AND "
+	                     "a.id = c.agent_id "
+	                     "WHERE c.org_id = $1 AND ($2::uuid IS NULL OR c.agent_id = $2) ORDER BY "
+	                     "c.created DESC LIMIT 100",
 	                     values, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
@@ -153,7 +159,8 @@ static int show(struct sense_admin *admin, const struct sense_server_cli *cli, c
 	if (!sense_admin_ask(admin, results, values, 2))
 		return SENSE_SERVER_FAILED;
 	if (!sense_admin_rows(admin))
-		return sense_admin_fail("the organization has no command %s: see 'sense-server command list'", cli->operands[1]);
+		return sense_admin_fail("the organization has no command %s: see 'sense-server command list'",
+		                        cli->operands[1]);
 	if (!*sense_admin_value(admin, 0))
 		return sense_admin_fail("command %s has no result yet", cli->operands[1]);
 	return result_tell(admin);
@@ -190,7 +197,8 @@ const struct sense_server_command sense_command_command = {
 	    "  sense-server command give 0190a1b2-... log-level debug --expires 1h\n"
 	    "  sense-server command list --agent laptop-17\n"
 	    "\n"
-	    "AGENT is an id, or the name of a host with one agent. There are no other commands than these; each one\n"
+	    "AGENT is an id, or the name of a host with one agent. There are no other commands than these; "
+            "each one\n"
 	    "that is given is in the audit log.",
     .options = options,
     .run = run,

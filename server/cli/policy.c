@@ -34,7 +34,8 @@ static int add_check(const struct sense_server_cli *cli, const struct sense_conf
 	(void)conf;
 	sense_policy_sources_init(&added.sources);
 	sense_report_init(&report);
-	if (sense_pack_read(dir, &added.sources, &err) || sense_pack_make(&added.sources, &added.pack, &err) ||
+	if (sense_pack_read(dir, &added.sources, &err) ||
+	    sense_pack_make(&added.sources, &added.pack, &err) ||
 	    sense_vet_policies(&added.sources, &added.rules, &report, &err))
 		code = mistakes_tell(dir, &report, &err);
 	else if (sense_server_option(cli, "test") && !sense_vet_tests(dir, &err))
@@ -70,9 +71,11 @@ static int added_tell(const struct sense_server_cli *cli, const char *hex, bool 
 	struct sense_json json = {.out = &out};
 	if (!sense_server_option(cli, "json")) {
 		puts(hex);
-		fprintf(stderr, "%s: %u rule%s in %u file%s, %zu bytes; agents get them by 'sense-server policy roll-out'\n",
-		        is_new ? "added" : "was there already", added.rules, added.rules == 1 ? "" : "s", added.pack.files,
-		        added.pack.files == 1 ? "" : "s", added.pack.len);
+		fprintf(stderr,
+		        "%s: %u rule%s in %u file%s, %zu bytes; agents get them by 'sense-server policy "
+		        "roll-out'\n",
+		        is_new ? "added" : "was there already", added.rules, added.rules == 1 ? "" : "s",
+		        added.pack.files, added.pack.files == 1 ? "" : "s", added.pack.len);
 		return SENSE_SERVER_OK;
 	}
 	sense_buf_init(&out, 0);
@@ -94,15 +97,18 @@ static int add(struct sense_admin *admin, const struct sense_server_cli *cli, co
 	char *bundle = bytea_of(added.pack.bytes, added.pack.len);
 	sense_pack_hex(added.pack.hash, hex);
 	snprintf(rules, sizeof rules, "%u", added.rules);
-	const char *values[] = {org, hex, bundle, rules, sense_server_option(cli, "note"), sense_admin_actor()};
-	bool good = bundle && sense_admin_ask(admin,
-	                                      "WITH p AS (INSERT INTO sense.policies (org_id, hash, bundle, rules, note, "
-	                                      "created_by) VALUES ($1, decode($2, 'hex'), $3, $4, $5, $6) ON CONFLICT DO "
-	                                      "NOTHING RETURNING org_id, hash), l AS (INSERT INTO sense.audit_log (org_id, "
-	                                      "actor, action, target, details) SELECT org_id, $6, 'policy.add', $2, "
-	                                      "jsonb_strip_nulls(jsonb_build_object('rules', $4::integer, 'note', $5::text)) "
-	                                      "FROM p) SELECT count(*) FROM p",
-	                                      values, 6);
+	const char *values[] = {
+	    org, hex, bundle, rules, sense_server_option(cli, "note"), sense_admin_actor()};
+	bool good =
+	    bundle &&
+	    sense_admin_ask(admin,
+	                    "WITH p AS (INSERT INTO sense.policies (org_id, hash, bundle, rules, note, "
+	                    "created_by) VALUES ($1, decode($2, 'hex'), $3, $4, $5, $6) ON CONFLICT DO "
+	                    "NOTHING RETURNING org_id, hash), l AS (INSERT INTO sense.audit_log (org_id, "
+	                    "actor, action, target, details) SELECT org_id, $6, 'policy.add', $2, "
+	                    "jsonb_strip_nulls(jsonb_build_object('rules', $4::integer, 'note', $5::text)) "
+	                    "FROM p) SELECT count(*) FROM p",
+	                    values, 6);
 	free(bundle);
 	return good ? added_tell(cli, hex, !strcmp(sense_admin_value(admin, 0), "1")) : SENSE_SERVER_FAILED;
 }
@@ -111,14 +117,18 @@ static int add(struct sense_admin *admin, const struct sense_server_cli *cli, co
 
 static int list(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
-	if (!sense_admin_ask(admin,
-	                     "SELECT left(encode(p.hash, 'hex'), CASE WHEN $2 = '' THEN 64 ELSE 12 END) AS hash, p.rules, "
-	                     "length(p.bundle) AS bytes, to_char(p.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS "
-	                     "added_utc, p.created_by AS by, (SELECT string_agg(r.generation::text || ' ' || r.state, ', ' "
-	                     "ORDER BY r.generation DESC) FROM sense.policy_rollouts r WHERE r.org_id = p.org_id AND r.hash = "
-	                     "p.hash AND r.state <> 'replaced') AS rolled_out, p.note FROM sense.policies p WHERE p.org_id = "
-	                     "$1 ORDER BY p.created, p.hash",
-	                     (const char *[]){org, sense_server_option(cli, "json") ? "" : "12"}, 2))
+	if (!sense_admin_ask(
+		admin,
+		"SELECT left(encode(p.hash, 'hex'), CASE WHEN $2 = '' THEN 64 ELSE 12 END) AS hash, p.rules, "
+		"length(p.bundle) AS bytes, to_char(p.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS "
+		"added_utc, p.created_by AS by, (SELECT string_agg(r.generation::text || ' ' || r.state, ', "
+	        "' "
+		"ORDER BY r.generation DESC) FROM sense.policy_rollouts r WHERE r.org_id = p.org_id AND "
+	        "r.hash = "
+		"p.hash AND r.state <> 'replaced') AS rolled_out, p.note FROM sense.policies p WHERE "
+	        "p.org_id = "
+		"$1 ORDER BY p.created, p.hash",
+		(const char *[]){org, sense_server_option(cli, "json") ? "" : "12"}, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
 }
@@ -132,13 +142,15 @@ static bool generation_find(struct sense_admin *admin, const struct sense_server
 		bool good = *given && strlen(given) < 19 && !given[strspn(given, "0123456789")];
 		snprintf(out, 24, "%s", good ? given : "");
 		if (!good)
-			sense_admin_usage("policy", "'%s' is not a generation: see 'sense-server policy status'", given);
+			sense_admin_usage(
+			    "policy", "'%s' is not a generation: see 'sense-server policy status'", given);
 		return good;
 	}
-	if (!sense_admin_ask(admin,
-	                     "SELECT generation FROM sense.policy_rollouts WHERE org_id = $1 AND state = ANY ($2::text[]) "
-	                     "ORDER BY generation DESC LIMIT 1",
-	                     values, 2))
+	if (!sense_admin_ask(
+		admin,
+		"SELECT generation FROM sense.policy_rollouts WHERE org_id = $1 AND state = ANY ($2::text[]) "
+		"ORDER BY generation DESC LIMIT 1",
+		values, 2))
 		return false;
 	snprintf(out, 24, "%s", sense_admin_value(admin, 0));
 	if (!*out)
@@ -187,7 +199,8 @@ static const struct sense_scope_action actions[] = {
     {"status", 0, 0, "no operands", sense_policy_cli_status, NULL, NULL},
     {"halt", 0, 1, "at most a GENERATION", halt, NULL, NULL},
     {"resume", 0, 1, "at most a GENERATION", resume, NULL, NULL},
-    {"rollback", 0, 0, "no operands", sense_policy_cli_rollback, sense_policy_cli_unlock, sense_policy_cli_lock},
+    {"rollback", 0, 0, "no operands", sense_policy_cli_rollback, sense_policy_cli_unlock,
+     sense_policy_cli_lock},
     {NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
@@ -208,7 +221,7 @@ static const struct sense_server_option options[] = {
     {"steps", "LIST", "of roll-out: then to 25,50,100 percent, one after the other"},
     {"pause", "TIME", "of roll-out: between two steps (10m)"},
     {"halt-at", "SHARE", "of roll-out, resume: halt when so many agents fail (5%)"},
-    {"dry-run", NULL, "of roll-out: agents count what rules would report, and report nothing"},
+    {"dry-run", NULL, "of roll-out: a trial; what rules find has the action 'observe'"},
     {"passphrase-file", "FILE", "of roll-out, rollback: its first line decrypts the policy key"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
@@ -220,14 +233,16 @@ const struct sense_server_command sense_command_policy = {
     .operands_min = 1,
     .operands_max = 3,
     .doc = "keep bundles of policies, roll them out to agents, go back",
-    .more = "  sense-server policy add policies/ --test --note 'chat rules'      prints the bundle's HASH\n"
-	    "  sense-server policy roll-out 3fa1c2d4 --percent 5 --steps 25,50,100 --pause 30m\n"
-	    "  sense-server policy roll-out 3fa1c2d4 --group pilots --dry-run\n"
-	    "  sense-server policy status                                        who has what, and what fails\n"
-	    "  sense-server policy rollback                                      to what was before, at once\n"
-	    "  sense-server policy show 3fa1c2d4 --out /tmp/policies             the files, to change and add again\n"
-	    "\n"
-	    "A hash may be cut to its first eight digits. docs/policies.md tells how rollouts go on and halt.",
+    .more =
+	"  sense-server policy add policies/ --test --note 'chat rules'      prints the bundle's HASH\n"
+	"  sense-server policy roll-out 3fa1c2d4 --percent 5 --steps 25,50,100 --pause 30m\n"
+	"  sense-server policy roll-out 3fa1c2d4 --group pilots --dry-run\n"
+	"  sense-server policy status                                        who has what, and what fails\n"
+	"  sense-server policy rollback                                      to what was before, at once\n"
+	"  sense-server policy show 3fa1c2d4 --out /tmp/policies             the files, to change and add "
+        "again\n"
+	"\n"
+	"A hash may be cut to its first eight digits. docs/policies.md tells how rollouts go on and halt.",
     .options = options,
     .run = run,
 };

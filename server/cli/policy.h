@@ -1,6 +1,7 @@
 /*
- * `sense-server policy` and what its files share: bundles of policies and their rollouts. Works on the database and, to
- * sign, on the CA's directory; a server that runs hears of what changed and tells its agents.
+ * `sense-server policy` and what its files share: bundles of policies and their rollouts. Works on the
+ * database and, to sign, on the CA's directory; a server that runs hears of what changed and tells its
+ * agents.
  */
 #ifndef SENSE_SERVER_CLI_POLICY_H
 #define SENSE_SERVER_CLI_POLICY_H

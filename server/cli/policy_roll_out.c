@@ -17,10 +17,11 @@ static struct sense_ca unlocked; /* while a command that signs runs */
 int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
 	sense_error err;
-	if (!sense_ca_unlock(sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR), sense_server_option(cli, "passphrase-file"),
-	                     &unlocked, &err))
+	if (!sense_ca_unlock(sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR),
+	                     sense_server_option(cli, "passphrase-file"), &unlocked, &err))
 		return -1;
-	return sense_admin_fail("%s. Rollouts are signed with the policy key of the CA's directory (server.dir)", err.message);
+	return sense_admin_fail(
+	    "%s. Rollouts are signed with the policy key of the CA's directory (server.dir)", err.message);
 }
 
 void sense_policy_cli_lock(void)
@@ -32,7 +33,8 @@ void sense_policy_cli_lock(void)
 
 /* What a rollout is, as the database takes it: texts, NULL is NULL. */
 struct rollout {
-	char hash[SENSE_PACK_HEX], group[SENSE_SCOPE_UUID], percent[8], steps[8 * STEPS_MAX], pause[32], halt_at[32];
+	char hash[SENSE_PACK_HEX], group[SENSE_SCOPE_UUID], percent[8], steps[8 * STEPS_MAX], pause[32],
+	    halt_at[32];
 	char generation[24], back_from[24];
 	bool to_group, dry_run;
 	json_t *labels, *settings;
@@ -57,7 +59,8 @@ bool sense_policy_cli_share(const char *text, char *out, size_t cap)
 {
 	char *end;
 	double percent = strtod(text, &end);
-	bool good = *text >= '0' && *text <= '9' && (!*end || !strcmp(end, "%")) && percent >= 0 && percent <= 100;
+	bool good =
+	    *text >= '0' && *text <= '9' && (!*end || !strcmp(end, "%")) && percent >= 0 && percent <= 100;
 	if (good)
 		snprintf(out, cap, "%.6f", percent / 100);
 	else
@@ -77,7 +80,8 @@ static bool steps_take(const char *list, unsigned percent, struct rollout *rollo
 	for (char *rest = copy, *one; list && (one = strsep(&rest, ","));) {
 		if (count == STEPS_MAX || !percent_of(one, &step) || step <= last)
 			return false;
-		len += (size_t)snprintf(rollout->steps + len, sizeof rollout->steps - len, "%s%u", count ? "," : "", step);
+		len += (size_t)snprintf(rollout->steps + len, sizeof rollout->steps - len, "%s%u",
+		                        count ? "," : "", step);
 		count++;
 		last = step;
 	}
@@ -100,9 +104,11 @@ static bool pace_take(const struct sense_server_cli *cli, struct rollout *rollou
 		return false;
 	}
 	if (!steps_take(steps, first, rollout)) {
-		sense_admin_usage("policy", "--steps takes percentages as 25,50,100, each above the one before and the first "
-		                            "above --percent, not '%s'",
-		                  steps);
+		sense_admin_usage(
+		    "policy",
+		    "--steps takes percentages as 25,50,100, each above the one before and the first "
+		    "above --percent, not '%s'",
+		    steps);
 		return false;
 	}
 	if (pause && (!sense_duration_parse(pause, &us) || us / 1000000 > PAUSE_MAX_S)) {
@@ -153,7 +159,8 @@ static bool rollout_write(struct sense_admin *admin, const char *org, struct rol
                           const struct sense_seal *seal)
 {
 	char hash[SENSE_PACK_HEX + 2];
-	char *manifest = hex_of(seal->manifest, seal->len), *signature = hex_of(seal->signature, sizeof seal->signature);
+	char *manifest = hex_of(seal->manifest, seal->len),
+	     *signature = hex_of(seal->signature, sizeof seal->signature);
 	char *labels = json_dumps(rollout->labels, 0), *settings = json_dumps(rollout->settings, 0);
 	snprintf(hash, sizeof hash, "\\x%s", rollout->hash);
 	const char *values[] = {org,
@@ -173,7 +180,8 @@ static bool rollout_write(struct sense_admin *admin, const char *org, struct rol
 	                        sense_admin_actor()};
 	bool good = manifest && signature && labels && settings &&
 	            sense_admin_ask(admin,
-	                            "SELECT sense.rollout_begin($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+	                            "SELECT sense.rollout_begin($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+	                            "$11, $12, $13, $14, $15)",
 	                            values, 15);
 	if (good)
 		rollout->reached = (unsigned)strtoul(sense_admin_value(admin, 0), NULL, 10);
@@ -212,11 +220,13 @@ static int rollout_tell(const struct sense_server_cli *cli, const struct rollout
 	struct sense_buf out;
 	struct sense_json json = {.out = &out};
 	if (!sense_server_option(cli, "json")) {
-		printf("generation %s: bundle %.12s to %s percent%s%s, which reaches %u agents that were heard of lately\n",
-		       rollout->generation, rollout->hash, rollout->percent, *rollout->back_from ? ", back from generation " : "",
-		       rollout->back_from, rollout->reached);
+		printf("generation %s: bundle %.12s to %s percent%s%s, which reaches %u agents that were "
+		       "heard of lately\n",
+		       rollout->generation, rollout->hash, rollout->percent,
+		       *rollout->back_from ? ", back from generation " : "", rollout->back_from,
+		       rollout->reached);
 		if (rollout->dry_run)
-			puts("dry run: agents count what its rules would report, and report nothing");
+			puts("dry run: what its rules find has the action 'observe'");
 		return SENSE_SERVER_OK;
 	}
 	sense_buf_init(&out, 0);
@@ -225,7 +235,8 @@ static int rollout_tell(const struct sense_server_cli *cli, const struct rollout
 	sense_json_member(&json, "hash", rollout->hash);
 	sense_json_member_uint(&json, "percent", strtoull(rollout->percent, NULL, 10));
 	sense_json_member_bool(&json, "dry_run", rollout->dry_run);
-	sense_json_member_uint(&json, "back_from", strtoull(*rollout->back_from ? rollout->back_from : "0", NULL, 10));
+	sense_json_member_uint(&json, "back_from",
+	                       strtoull(*rollout->back_from ? rollout->back_from : "0", NULL, 10));
 	sense_json_member_uint(&json, "reached", rollout->reached);
 	sense_json_close(&json, '}');
 	puts(sense_buf_str(&out));
@@ -255,7 +266,8 @@ int sense_policy_cli_roll_out(struct sense_admin *admin, const struct sense_serv
 	    pairs_take(cli, "param", rollout.settings, false)) {
 		code = SENSE_SERVER_FAILED;
 		if ((!group || sense_scope_group(admin, org, group, rollout.group)) &&
-		    sense_scope_bundle(admin, org, cli->operands[1], rollout.hash) && sense_admin_ask(admin, "BEGIN", NULL, 0))
+		    sense_scope_bundle(admin, org, cli->operands[1], rollout.hash) &&
+		    sense_admin_ask(admin, "BEGIN", NULL, 0))
 			code = rollout_do(admin, cli, org, &rollout);
 	}
 	rollout_fini(&rollout);
@@ -269,13 +281,15 @@ int sense_policy_cli_rollback(struct sense_admin *admin, const struct sense_serv
 	/* The lock on the organization's row keeps others from rolling out meanwhile. */
 	if (!sense_admin_ask(admin, "BEGIN", NULL, 0) ||
 	    !sense_admin_ask(admin, "SELECT FROM sense.organizations WHERE id = $1 FOR UPDATE", &org, 1) ||
-	    !sense_admin_ask(admin,
-	                     "SELECT encode(hash, 'hex'), group_id, labels, parameters, dry_run, back_from FROM "
-	                     "sense.rollback_of($1)",
-	                     &org, 1))
+	    !sense_admin_ask(
+		admin,
+		"SELECT encode(hash, 'hex'), group_id, labels, parameters, dry_run, back_from FROM "
+		"sense.rollback_of($1)",
+		&org, 1))
 		return code;
 	if (!sense_admin_rows(admin))
-		return sense_admin_fail("there is no rollout to go back to; roll out another bundle, or halt this one");
+		return sense_admin_fail(
+		    "there is no rollout to go back to; roll out another bundle, or halt this one");
 	snprintf(rollout.hash, sizeof rollout.hash, "%s", sense_admin_value(admin, 0));
 	snprintf(rollout.group, sizeof rollout.group, "%s", sense_admin_value(admin, 1));
 	rollout.to_group = *rollout.group;

@@ -45,16 +45,18 @@ static void files_table(const struct sense_pack *pack, struct sense_buf *out)
 		sense_buf_printf(out, "%9zu  %.*s\n", file.len, (int)file.name.len, file.name.text);
 }
 
-static int about(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org, const char *hex,
-                 const struct sense_pack *pack)
+static int about(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org,
+                 const char *hex, const struct sense_pack *pack)
 {
 	struct sense_output output = {.subsystem = "cli"};
 	struct sense_json json = {.out = &output.buf};
 	char note[512];
-	if (!sense_admin_ask(admin,
-	                     "SELECT rules, to_char(created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC', created_by, "
-	                     "coalesce(note, '') FROM sense.policies WHERE org_id = $1 AND hash = decode($2, 'hex')",
-	                     (const char *[]){org, hex}, 2))
+	if (!sense_admin_ask(
+		admin,
+		"SELECT rules, to_char(created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC', "
+	        "created_by, "
+		"coalesce(note, '') FROM sense.policies WHERE org_id = $1 AND hash = decode($2, 'hex')",
+		(const char *[]){org, hex}, 2))
 		return SENSE_SERVER_FAILED;
 	sense_text_clean(sense_admin_value(admin, 3), note, sizeof note);
 	if (sense_server_option(cli, "json")) {
@@ -68,8 +70,9 @@ static int about(struct sense_admin *admin, const struct sense_server_cli *cli, 
 		sense_json_close(&json, '}');
 		sense_buf_addc(&output.buf, '\n');
 	} else {
-		sense_buf_printf(&output.buf, "%s\n%s rules in %u files, added %s by %s%s%s\n\n", hex, sense_admin_value(admin, 0),
-		                 pack->files, sense_admin_value(admin, 1), sense_admin_value(admin, 2), *note ? ": " : "", note);
+		sense_buf_printf(&output.buf, "%s\n%s rules in %u files, added %s by %s%s%s\n\n", hex,
+		                 sense_admin_value(admin, 0), pack->files, sense_admin_value(admin, 1),
+		                 sense_admin_value(admin, 2), *note ? ": " : "", note);
 		files_table(pack, &output.buf);
 	}
 	return flush(&output);
@@ -82,7 +85,8 @@ int sense_policy_cli_show(struct sense_admin *admin, const struct sense_server_c
 	struct sense_pack pack = {0};
 	const char *out = sense_server_option(cli, "out");
 	int code = SENSE_SERVER_FAILED;
-	if (!sense_scope_bundle(admin, org, cli->operands[1], hex) || !sense_scope_pack(admin, org, hex, &pack))
+	if (!sense_scope_bundle(admin, org, cli->operands[1], hex) ||
+	    !sense_scope_pack(admin, org, hex, &pack))
 		goto out;
 	if (!out) {
 		code = about(admin, cli, org, hex, &pack);

@@ -16,7 +16,8 @@ static bool one_row(struct sense_admin *admin, char *out, size_t cap)
 	return true;
 }
 
-bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli, char out[SENSE_SCOPE_UUID])
+bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli,
+                     char out[SENSE_SCOPE_UUID])
 {
 	const char *name = sense_server_option(cli, "org");
 	if (name)
@@ -26,16 +27,19 @@ bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *c
 	if (one_row(admin, out, SENSE_SCOPE_UUID))
 		return true;
 	if (sense_admin_rows(admin))
-		sense_admin_usage(cli->command->name, "there are several organizations: say which one (--org)");
+		sense_admin_usage(cli->command->name,
+		                  "there are several organizations: say which one (--org)");
 	else
 		sense_admin_fail("there is no organization yet: make one ('sense-server org create NAME')");
 	return false;
 }
 
-bool sense_scope_group(struct sense_admin *admin, const char *org, const char *name, char out[SENSE_SCOPE_UUID])
+bool sense_scope_group(struct sense_admin *admin, const char *org, const char *name,
+                       char out[SENSE_SCOPE_UUID])
 {
 	const char *values[] = {org, name};
-	if (!sense_admin_ask(admin, "SELECT id FROM sense.agent_groups WHERE org_id = $1 AND name = $2", values, 2))
+	if (!sense_admin_ask(admin, "SELECT id FROM sense.agent_groups WHERE org_id = $1 AND name = $2",
+	                     values, 2))
 		return false;
 	if (one_row(admin, out, SENSE_SCOPE_UUID))
 		return true;
@@ -43,29 +47,34 @@ bool sense_scope_group(struct sense_admin *admin, const char *org, const char *n
 	return false;
 }
 
-bool sense_scope_agent(struct sense_admin *admin, const char *org, const char *name, char out[SENSE_SCOPE_UUID])
+bool sense_scope_agent(struct sense_admin *admin, const char *org, const char *name,
+                       char out[SENSE_SCOPE_UUID])
 {
 	const char *values[] = {org, name};
 	const char *by_id = "SELECT id FROM sense.agents WHERE org_id = $1 AND id = $2";
-	const char *by_host = "SELECT id FROM sense.agents WHERE org_id = $1 AND host = $2 AND revoked_at IS NULL LIMIT 2";
+	const char *by_host =
+	    "SELECT id FROM sense.agents WHERE org_id = $1 AND host = $2 AND revoked_at IS NULL LIMIT 2";
 	if (!sense_admin_ask(admin, sense_message_is_uuid(name) ? by_id : by_host, values, 2))
 		return false;
 	if (one_row(admin, out, SENSE_SCOPE_UUID))
 		return true;
 	if (sense_admin_rows(admin))
-		sense_admin_fail("several agents are on a host '%s': take the id, as 'sense-server agent list' has it", name);
+		sense_admin_fail(
+		    "several agents are on a host '%s': take the id, as 'sense-server agent list' has it",
+		    name);
 	else
 		sense_admin_fail("the organization has no agent '%s': see 'sense-server agent list'", name);
 	return false;
 }
 
-bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *digits, char out[SENSE_PACK_HEX])
+bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *digits,
+                        char out[SENSE_PACK_HEX])
 {
 	const char *values[] = {org, digits};
 	size_t len = strspn(digits, "0123456789abcdef");
 	if (digits[len] || len < DIGITS_LEAST || len >= SENSE_PACK_HEX) {
-		sense_admin_fail("'%s' is not the hash of a bundle: at least %d of its first digits, 0-9 a-f", digits,
-		                 DIGITS_LEAST);
+		sense_admin_fail("'%s' is not the hash of a bundle: at least %d of its first digits, 0-9 a-f",
+		                 digits, DIGITS_LEAST);
 		return false;
 	}
 	if (!sense_admin_ask(admin,
@@ -97,8 +106,9 @@ bool sense_scope_pack(struct sense_admin *admin, const char *org, const char *he
 	uint8_t hash[SENSE_PACK_HASH];
 	size_t len = 0;
 	*out = (struct sense_pack){0};
-	if (!sense_admin_ask(admin, "SELECT bundle FROM sense.policies WHERE org_id = $1 AND hash = decode($2, 'hex')",
-	                     values, 2))
+	if (!sense_admin_ask(
+		admin, "SELECT bundle FROM sense.policies WHERE org_id = $1 AND hash = decode($2, 'hex')",
+		values, 2))
 		return false;
 	unsigned char *bytes = PQunescapeBytea((const unsigned char *)sense_admin_value(admin, 0), &len);
 	bool good = bytes && hash_of(hex, hash) && !sense_pack_take(bytes, len, hash, out, &err);
@@ -113,14 +123,14 @@ bool sense_scope_pack(struct sense_admin *admin, const char *org, const char *he
 static int unknown(const struct sense_server_cli *cli, const struct sense_scope_action *actions)
 {
 	const char *names[16] = {NULL};
-	for (unsigned i = 0; actions[i].name && i < sizeof names / sizeof *names - 1; i++)
+	for (unsigned i = 0; i < sizeof names / sizeof *names - 1 && actions[i].name; i++)
 		names[i] = actions[i].name;
 	const char *near = strlen(cli->operands[0]) <= 64 ? sense_nearest(cli->operands[0], names) : NULL;
 	if (near)
-		return sense_admin_usage(cli->command->name, "%s has no '%s'; did you mean '%s'?", cli->command->name,
-		                         cli->operands[0], near);
-	return sense_admin_usage(cli->command->name, "%s takes %s, not '%.64s'", cli->command->name, cli->command->operands,
-	                         cli->operands[0]);
+		return sense_admin_usage(cli->command->name, "%s has no '%s'; did you mean '%s'?",
+		                         cli->command->name, cli->operands[0], near);
+	return sense_admin_usage(cli->command->name, "%s takes %s, not '%.64s'", cli->command->name,
+	                         cli->command->operands, cli->operands[0]);
 }
 
 static int action_run(const struct sense_scope_action *action, const struct sense_server_cli *cli,
@@ -135,7 +145,8 @@ static int action_run(const struct sense_scope_action *action, const struct sens
 	return code;
 }
 
-int sense_scope_run(const struct sense_server_cli *cli, struct sense_conf *conf, const struct sense_scope_action *actions)
+int sense_scope_run(const struct sense_server_cli *cli, struct sense_conf *conf,
+                    const struct sense_scope_action *actions)
 {
 	const struct sense_scope_action *action = actions;
 	unsigned behind = cli->operand_count - 1;
@@ -144,8 +155,8 @@ int sense_scope_run(const struct sense_server_cli *cli, struct sense_conf *conf,
 	if (!action->name)
 		return unknown(cli, actions);
 	if (behind < action->operands_min || behind > action->operands_max)
-		return sense_admin_usage(cli->command->name, "%s %s takes %s", cli->command->name, action->name,
-		                         action->operands);
+		return sense_admin_usage(cli->command->name, "%s %s takes %s", cli->command->name,
+		                         action->name, action->operands);
 	int code = action->before ? action->before(cli, conf) : -1;
 	if (code < 0)
 		code = action_run(action, cli, conf);

@@ -1,6 +1,6 @@
 /*
- * What commands about a fleet are about: an organization, one of its groups, agents or bundles, by the names that
- * people have for them. All say on stderr what is wrong.
+ * What commands about a fleet are about: an organization, one of its groups, agents or bundles, by the names
+ * that people have for them. All say on stderr what is wrong.
  */
 #ifndef SENSE_SERVER_CLI_SCOPE_H
 #define SENSE_SERVER_CLI_SCOPE_H
@@ -11,12 +11,16 @@
 #define SENSE_SCOPE_UUID 37u
 
 /* That of --org; without it the only one that there is. */
-bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli, char out[SENSE_SCOPE_UUID]);
-bool sense_scope_group(struct sense_admin *admin, const char *org, const char *name, char out[SENSE_SCOPE_UUID]);
+bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli,
+                     char out[SENSE_SCOPE_UUID]);
+bool sense_scope_group(struct sense_admin *admin, const char *org, const char *name,
+                       char out[SENSE_SCOPE_UUID]);
 /* By its id, or by a host's name that no other agent has. */
-bool sense_scope_agent(struct sense_admin *admin, const char *org, const char *name, char out[SENSE_SCOPE_UUID]);
+bool sense_scope_agent(struct sense_admin *admin, const char *org, const char *name,
+                       char out[SENSE_SCOPE_UUID]);
 /* By at least eight of the first digits of its hash. */
-bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *digits, char out[SENSE_PACK_HEX]);
+bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *digits,
+                        char out[SENSE_PACK_HEX]);
 /* A bundle itself, looked over. */
 bool sense_scope_pack(struct sense_admin *admin, const char *org, const char *hex, struct sense_pack *out);
 
@@ -33,6 +37,7 @@ struct sense_scope_action {
 };
 
 /* Runs the action that the first operand names; actions ends with name NULL. The exit code. */
-int sense_scope_run(const struct sense_server_cli *cli, struct sense_conf *conf, const struct sense_scope_action *actions);
+int sense_scope_run(const struct sense_server_cli *cli, struct sense_conf *conf,
+                    const struct sense_scope_action *actions);
 
 #endif

@@ -172,7 +172,7 @@ static void connect_redis(sense_ingest_outbox *outbox)
 		outbox->context = redisAsyncConnectUnix(outbox->redis);
 	} else {
 		snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - outbox->redis) : 100, outbox->redis);
-		outbox->context = redisAsyncConnect(host, colon ? atoi(colon + 1) : 6379);
+		outbox->context = redisAsyncConnect(host, colon ? (int)strtol(colon + 1, NULL, 10) : 6379);
 	}
 	if (!outbox->context || outbox->context->err) {
 		char why[128];

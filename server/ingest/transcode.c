@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "proto/wire.h"
-#include "server/ingest/spans.h"
+#include "proto/finding_spans.h"
 
 #define COLUMNS 26
 #define EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's times begin */
@@ -281,44 +281,44 @@ static const char *prepare(const struct sense_row_origin *origin, const uint8_t 
 }
 
 const char *sense_row_add(struct sense_rows *rows, const struct sense_row_origin *origin, uint64_t sequence,
-			  const uint8_t *data, size_t len, struct sense_finding_row *out)
+			  const uint8_t *finding, size_t len, struct sense_finding_row *out)
 {
 	struct prepared prepared;
-	const struct sense_spans *finding = &prepared.finding;
+	const struct sense_spans *spans = &prepared.finding;
 
-	const char *why = prepare(origin, data, len, &prepared, out);
+	const char *why = prepare(origin, finding, len, &prepared, out);
 	if (why)
 		return why;
 	uint8_t *row = reserve(rows, ROOM(len));
 	if (!row)
 		return "could not be taken for want of memory";
 	uint8_t *at = put16(row, COLUMNS);
-	at = put_bytes(at, finding->id, 16);
+	at = put_bytes(at, spans->id, 16);
 	at = put_bytes(at, origin->org, 16);
 	at = put_bytes(at, origin->agent, 16);
 	at = put_time(at, out->time_us);
 	at = put_time(at, origin->received_us);
 	at = put_big(at, sequence);
-	at = put_key(at, row, &finding->type, &out->type);
+	at = put_key(at, row, &spans->type, &out->type);
 	at = put_small(at, out->severity);
-	at = put_text(at, &finding->rule);
-	at = put_text(at, &finding->policy);
+	at = put_text(at, &spans->rule);
+	at = put_text(at, &spans->policy);
 	at = put_address(at, &prepared.source);
-	at = put_port(at, finding->source_port);
+	at = put_port(at, spans->source_port);
 	at = put_address(at, &prepared.dest);
-	at = put_port(at, finding->dest_port);
-	at = put_text(at, &finding->host);
-	at = put_key(at, row, &finding->service, &out->service);
-	at = put_text(at, &finding->service_name);
-	at = put_key(at, row, &finding->category, &out->category);
-	at = put_small(at, finding->confidence);
-	at = put_list(at, finding->evidence, finding->evidence_count);
-	at = put_text(at, &finding->process);
-	at = put_text(at, &finding->user);
-	at = put_text(at, &finding->summary);
-	at = put_details(at, finding, prepared.claimed_us);
-	at = put_list(at, finding->tags, finding->tag_count);
-	at = put_text(at, &finding->action);
+	at = put_port(at, spans->dest_port);
+	at = put_text(at, &spans->host);
+	at = put_key(at, row, &spans->service, &out->service);
+	at = put_text(at, &spans->service_name);
+	at = put_key(at, row, &spans->category, &out->category);
+	at = put_small(at, spans->confidence);
+	at = put_list(at, spans->evidence, spans->evidence_count);
+	at = put_text(at, &spans->process);
+	at = put_text(at, &spans->user);
+	at = put_text(at, &spans->summary);
+	at = put_details(at, spans, prepared.claimed_us);
+	at = put_list(at, spans->tags, spans->tag_count);
+	at = put_text(at, &spans->action);
 	out->len = (uint32_t)(at - row);
 	rows->len += out->len;
 	return NULL;

@@ -278,14 +278,11 @@ static void on_changed(void *owner)
 static bool agent_begin(struct link *link, enum sense_gone *why)
 {
 	sense_net *net = link->net;
-	const char *wrong;
-	char address[sizeof link->peer.address];
-	memcpy(address, link->peer.address, sizeof address);
-	bool known = sense_server_tls_peer(link->ssl, &link->peer, &wrong);
-	memcpy(link->peer.address, address, sizeof address);
+	const char *address = link->peer.address;
+	sense_error err;
 	*why = SENSE_GONE_CERTIFICATE;
-	if (!known) {
-		sense_log(SENSE_LOG_WARN, "net", "%s: refused as an agent: %s", address, wrong);
+	if (sense_server_tls_peer(net->config.tls, link->ssl, &link->peer, &err)) {
+		sense_log(SENSE_LOG_WARN, "net", "%s: refused as an agent: %s", address, err.message);
 		return false;
 	}
 	*why = SENSE_GONE_REVOKED;

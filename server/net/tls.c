@@ -1,17 +1,20 @@
 #include "server/net/tls.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/rpc.h"
+#include "server/pki/peer.h"
 
 #define PLAIN_ALPN "http/1.1"
 #define VERIFY_DEPTH 3
 
 struct sense_server_tls {
 	SSL_CTX *agents, *plain;
+	X509 *ca;
 };
 
 static enum sense_status openssl_fail(sense_error *err, const char *file, const char *what)
@@ -112,10 +115,13 @@ static SSL_CTX *context_new(const struct sense_server_tls_files *files, const ch
 	return NULL;
 }
 
-static bool ca_load(SSL_CTX *context, const char *file, sense_error *err)
+static bool ca_load(sense_server_tls *tls, SSL_CTX *context, const char *file, sense_error *err)
 {
 	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
-	if (!names || SSL_CTX_load_verify_locations(context, file, NULL) != 1) {
+	BIO *in = BIO_new_file(file, "r");
+	tls->ca = in ? PEM_read_bio_X509(in, NULL, passphrase_none, NULL) : NULL;
+	BIO_free(in);
+	if (!names || !tls->ca || SSL_CTX_load_verify_locations(context, file, NULL) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		openssl_fail(err, file, "no certificate of the CA (`sense-server ca` makes one)");
 		return false;
@@ -134,7 +140,7 @@ sense_server_tls *sense_server_tls_new(const struct sense_server_tls_files *file
 	ERR_clear_error();
 	tls->agents = context_new(files, SENSE_RPC_ALPN, err);
 	tls->plain = tls->agents ? context_new(files, PLAIN_ALPN, err) : NULL;
-	if (!tls->plain || !ca_load(tls->agents, files->ca, err)) {
+	if (!tls->plain || !ca_load(tls, tls->agents, files->ca, err)) {
 		sense_server_tls_free(tls);
 		return NULL;
 	}
@@ -151,6 +157,7 @@ void sense_server_tls_free(sense_server_tls *tls)
 		return;
 	SSL_CTX_free(tls->agents);
 	SSL_CTX_free(tls->plain);
+	X509_free(tls->ca);
 	free(tls);
 }
 
@@ -176,62 +183,12 @@ bool sense_server_tls_is_agent(const SSL *ssl)
 	return len == strlen(SENSE_RPC_ALPN) && !memcmp(name, SENSE_RPC_ALPN, len);
 }
 
-/* Lower-case hexadecimal in groups of 8-4-4-4-12 (RFC 9562, 4). */
-static bool is_uuid(const unsigned char *text, int len)
+enum sense_status sense_server_tls_peer(const sense_server_tls *tls, const SSL *ssl, struct sense_peer *peer,
+                                        sense_error *err)
 {
-	if (len != 36)
-		return false;
-	for (int i = 0; i < len; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		bool digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-		if (dash ? text[i] != '-' : !digit)
-			return false;
-	}
-	return true;
-}
-
-/* The one value of this part of a name, which must be a UUID. */
-static bool part_take(const X509_NAME *name, int nid, char out[37])
-{
-	int at = X509_NAME_get_index_by_NID(name, nid, -1);
-	if (at < 0 || X509_NAME_get_index_by_NID(name, nid, at) >= 0)
-		return false;
-	const ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
-	if (!is_uuid(ASN1_STRING_get0_data(value), ASN1_STRING_length(value)))
-		return false;
-	memcpy(out, ASN1_STRING_get0_data(value), 36);
-	out[36] = '\0';
-	return true;
-}
-
-static bool serial_take(const X509 *certificate, struct sense_peer *peer)
-{
-	const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate);
-	const uint8_t *bytes = ASN1_STRING_get0_data(serial);
-	size_t len = (size_t)ASN1_STRING_length(serial);
-	for (; len && !*bytes; bytes++)
-		len--;
-	if (!len || len > sizeof peer->serial || ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER)
-		return false;
-	memcpy(peer->serial, bytes, len);
-	peer->serial_len = len;
-	return true;
-}
-
-bool sense_server_tls_peer(const SSL *ssl, struct sense_peer *peer, const char **why)
-{
-	memset(peer, 0, sizeof *peer);
-	const X509 *certificate = SSL_get0_peer_certificate(ssl);
-	*why = NULL;
 	if (SSL_version(ssl) < TLS1_3_VERSION || SSL_session_reused(ssl))
-		*why = "not a full handshake of TLS 1.3";
-	else if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK)
-		*why = "no certificate of this server's CA";
-	else if (X509_NAME_entry_count(X509_get_subject_name(certificate)) != 2 ||
-	         !part_take(X509_get_subject_name(certificate), NID_organizationName, peer->org) ||
-	         !part_take(X509_get_subject_name(certificate), NID_commonName, peer->agent))
-		*why = "the certificate's subject is not O=<organization>, CN=<agent>";
-	else if (!serial_take(certificate, peer))
-		*why = "the certificate's serial number is not one that this server gives";
-	return !*why;
+		return sense_fail(err, SENSE_E_FORMAT, "tls", "not a full handshake of TLS 1.3");
+	if (SSL_get_verify_result(ssl) != X509_V_OK)
+		return sense_fail(err, SENSE_E_FORMAT, "tls", "no certificate of this server's CA");
+	return sense_pki_peer(tls->ca, SSL_get0_peer_certificate(ssl), time(NULL), peer, err);
 }

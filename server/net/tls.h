@@ -33,7 +33,8 @@ void sense_server_tls_free(sense_server_tls *tls);
 SSL *sense_server_tls_accept(sense_server_tls *tls, int fd);
 /* After the handshake: whether an agent is at the other end. */
 bool sense_server_tls_is_agent(const SSL *ssl);
-/* Who the agent is, by its certificate. False: *why says what is wrong with it. Does not fill the address. */
-bool sense_server_tls_peer(const SSL *ssl, struct sense_peer *peer, const char **why);
+/* Who the agent is, by its certificate (server/pki/peer.h). Fails when it is none; leaves the address as it is. */
+enum sense_status sense_server_tls_peer(const sense_server_tls *tls, const SSL *ssl, struct sense_peer *peer,
+                                        sense_error *err);
 
 #endif

@@ -47,7 +47,8 @@ static void tell(struct sense_buf *out, char sign, const struct line *line)
 
 /* ---- two texts ---------------------------------------------------------------------------------------- */
 
-/* Lengths of the longest common subsequence of what is left from each pair of lines on. NULL: too many, or no memory. */
+/* Lengths of the longest common subsequence of what is left from each pair of lines on. NULL: too many, or no
+ * memory. */
 static uint32_t *table_of(const struct lines *a, const struct lines *b)
 {
 	size_t width = b->count + 1;
@@ -57,15 +58,17 @@ static uint32_t *table_of(const struct lines *a, const struct lines *b)
 	for (size_t i = a->count; table && i-- > 0;)
 		for (size_t k = b->count; k-- > 0;) {
 			uint32_t down = table[(i + 1) * width + k], right = table[i * width + k + 1];
-			table[i * width + k] = same(&a->items[i], &b->items[k]) ? table[(i + 1) * width + k + 1] + 1
-			                     : down > right                      ? down
-			                                                         : right;
+			table[i * width + k] = same(&a->items[i], &b->items[k])
+			                         ? table[(i + 1) * width + k + 1] + 1
+			                     : down > right ? down
+			                                    : right;
 		}
 	return table;
 }
 
 /* first: the number of the first of these lines in the older text. */
-static void differences_tell(const struct lines *a, const struct lines *b, size_t first, struct sense_buf *out)
+static void differences_tell(const struct lines *a, const struct lines *b, size_t first,
+                             struct sense_buf *out)
 {
 	uint32_t *table = table_of(a, b);
 	size_t i = 0, k = 0, width = b->count + 1;
@@ -80,7 +83,8 @@ static void differences_tell(const struct lines *a, const struct lines *b, size_
 		if (!within)
 			sense_buf_printf(out, "@@ line %zu\n", first + i);
 		within = true;
-		bool drop = i < a->count && (k == b->count || !table || table[(i + 1) * width + k] >= table[i * width + k + 1]);
+		bool drop = i < a->count && (k == b->count || !table ||
+		                             table[(i + 1) * width + k] >= table[i * width + k + 1]);
 		if (drop)
 			tell(out, '-', &a->items[i++]);
 		else

@@ -40,10 +40,11 @@ enum sense_status sense_pack_read(const char *dir, struct sense_policy_sources *
 	for (unsigned i = 0; i < out->count; i++) {
 		name_of(&out->items[i], name);
 		if (!sense_wire_bundle_is_name(name, strlen(name)))
-			return sense_fail(err, SENSE_E_CONFIG, "policy",
-			                  "%s: agents take files of at most %u bytes of A-Z a-z 0-9 _ . - and / in their "
-			                  "path: name it otherwise",
-			                  out->items[i].file, SENSE_WIRE_BUNDLE_NAME_MAX);
+			return sense_fail(
+			    err, SENSE_E_CONFIG, "policy",
+			    "%s: agents take files of at most %u bytes of A-Z a-z 0-9 _ . - and / in their "
+			    "path: name it otherwise",
+			    out->items[i].file, SENSE_WIRE_BUNDLE_NAME_MAX);
 	}
 	return SENSE_OK;
 }
@@ -61,7 +62,8 @@ static enum sense_status no_memory(sense_error *err)
 	return sense_fail(err, SENSE_E_MEMORY, "policy", "no memory for the bundle");
 }
 
-enum sense_status sense_pack_make(const struct sense_policy_sources *sources, struct sense_pack *out, sense_error *err)
+enum sense_status sense_pack_make(const struct sense_policy_sources *sources, struct sense_pack *out,
+                                  sense_error *err)
 {
 	char name[PATH_MAX];
 	size_t cap = 64;
@@ -127,8 +129,9 @@ static enum sense_status dir_take(const char *dir, sense_error *err)
 	for (const struct dirent *entry; (entry = readdir(open));)
 		entries += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
 	closedir(open);
-	return entries ? sense_fail(err, SENSE_E_CONFIG, "policy", "%s is not empty: nothing is written over", dir)
-	               : SENSE_OK;
+	return entries
+	         ? sense_fail(err, SENSE_E_CONFIG, "policy", "%s is not empty: nothing is written over", dir)
+	         : SENSE_OK;
 }
 
 /* The folders of a file, below dir. */
@@ -158,14 +161,16 @@ static bool whole_write(int fd, const uint8_t *data, size_t len)
 	return true;
 }
 
-static enum sense_status file_write(const char *dir, const struct sense_wire_bundle_file *file, sense_error *err)
+static enum sense_status file_write(const char *dir, const struct sense_wire_bundle_file *file,
+                                    sense_error *err)
 {
 	char path[PATH_MAX];
 	int len = snprintf(path, sizeof path, "%s/%.*s", dir, (int)file->name.len, file->name.text);
 	if (len < 0 || (size_t)len >= sizeof path)
 		return sense_fail(err, SENSE_E_LIMIT, "policy", "%s: the path is too long", dir);
-	int fd = parents_make(path, strlen(dir)) ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)
-	                                         : -1;
+	int fd = parents_make(path, strlen(dir))
+	           ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)
+	           : -1;
 	bool good = fd >= 0 && whole_write(fd, file->text, file->len);
 	enum sense_status status = good ? SENSE_OK : sense_fail_errno(err, "policy", "cannot write %s", path);
 	if (fd >= 0 && close(fd) && !status)
@@ -183,8 +188,8 @@ static enum sense_status same_again(const struct sense_pack *pack, const char *d
 	if (!status)
 		status = sense_pack_make(&sources, &again, err);
 	if (!status && memcmp(pack->hash, again.hash, sizeof pack->hash))
-		status = sense_fail(err, SENSE_E_INTERNAL, "policy", "%s: what stands there does not give the bundle again",
-		                    dir);
+		status = sense_fail(err, SENSE_E_INTERNAL, "policy",
+		                    "%s: what stands there does not give the bundle again", dir);
 	sense_pack_fini(&again);
 	sense_policy_sources_fini(&sources);
 	return status;

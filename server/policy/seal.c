@@ -10,17 +10,16 @@
 
 static bool is_plain(const json_t *value)
 {
-	return json_is_string(value) || json_is_boolean(value) || (json_is_number(value) && isfinite(json_number_value(value)));
+	return json_is_string(value) || json_is_boolean(value) ||
+	       (json_is_number(value) && isfinite(json_number_value(value)));
 }
 
 static bool is_setting(const json_t *value)
 {
-	size_t i;
-	json_t *item;
 	if (!json_is_array(value))
 		return is_plain(value);
-	json_array_foreach(value, i, item)
-		if (!is_plain(item))
+	for (size_t i = 0; i < json_array_size(value); i++)
+		if (!is_plain(json_array_get(value, i)))
 			return false;
 	return true;
 }
@@ -36,7 +35,8 @@ enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_e
 	if (json_object_get(settings, key))
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%s' is given twice", key);
 	if (json_object_size(settings) == SENSE_SEAL_SETTINGS_MAX)
-		return sense_fail(err, SENSE_E_LIMIT, "policy", "more than %u settings", SENSE_SEAL_SETTINGS_MAX);
+		return sense_fail(err, SENSE_E_LIMIT, "policy", "more than %u settings",
+		                  SENSE_SEAL_SETTINGS_MAX);
 	json_t *value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
 	if (!value)
 		value = json_string(equals + 1);
@@ -46,7 +46,8 @@ enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_e
 	if (!good)
 		json_decref(value);
 	return sense_fail(err, SENSE_E_CONFIG, "policy",
-	                  "'%s': a setting is a text in UTF-8, a number, true, false, or a list of those", text);
+	                  "'%s': a setting is a text in UTF-8, a number, true, false, or a list of those",
+	                  text);
 }
 
 static void value_put(struct sense_wire_writer *writer, const json_t *value)
@@ -63,16 +64,14 @@ static void value_put(struct sense_wire_writer *writer, const json_t *value)
 
 static void setting_put(struct sense_wire_writer *writer, const char *key, const json_t *value)
 {
-	size_t i;
-	json_t *item;
 	sense_wire_put_string(writer, key);
 	if (!json_is_array(value)) {
 		value_put(writer, value);
 		return;
 	}
 	sense_wire_put_array(writer, json_array_size(value));
-	json_array_foreach(value, i, item)
-		value_put(writer, item);
+	for (size_t i = 0; i < json_array_size(value); i++)
+		value_put(writer, json_array_get(value, i));
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -82,15 +81,15 @@ static int by_bytes(const void *a, const void *b)
 
 static void settings_put(struct sense_wire_writer *writer, const json_t *settings)
 {
-	const char *keys[SENSE_SEAL_SETTINGS_MAX], *key;
+	const char *keys[SENSE_SEAL_SETTINGS_MAX];
 	size_t count = 0;
-	json_t *value;
 	if (json_object_size(settings) > SENSE_SEAL_SETTINGS_MAX) {
 		writer->full = true;
 		return;
 	}
-	json_object_foreach((json_t *)settings, key, value)
-		keys[count++] = key;
+	for (void *at = json_object_iter((json_t *)settings); at;
+	     at = json_object_iter_next((json_t *)settings, at))
+		keys[count++] = json_object_iter_key(at);
 	qsort(keys, count, sizeof *keys, by_bytes);
 	sense_wire_put_map(writer, count);
 	for (size_t i = 0; i < count; i++)
@@ -108,7 +107,8 @@ enum sense_status sense_seal_make(const struct sense_seal_what *what, const stru
 	struct sense_manifest manifest = {.generation = what->generation,
 	                                  .size = what->size,
 	                                  .created = sense_clock_us(),
-	                                  .mode = what->observe ? SENSE_MANIFEST_OBSERVE : SENSE_MANIFEST_ENFORCE};
+	                                  .mode = what->observe ? SENSE_MANIFEST_OBSERVE
+	                                                        : SENSE_MANIFEST_ENFORCE};
 	snprintf(manifest.organization, sizeof manifest.organization, "%s", what->organization);
 	memcpy(manifest.hash, what->hash, sizeof manifest.hash);
 	if (json_object_size(what->settings)) {
@@ -117,7 +117,8 @@ enum sense_status sense_seal_make(const struct sense_seal_what *what, const stru
 	}
 	out->len = writer.full ? 0 : sense_manifest_encode(&manifest, out->manifest, sizeof out->manifest);
 	if (!out->len)
-		return sense_fail(err, SENSE_E_LIMIT, "policy", "these settings do not go into a manifest of %zu KiB",
+		return sense_fail(err, SENSE_E_LIMIT, "policy",
+		                  "these settings do not go into a manifest of %zu KiB",
 		                  SENSE_MANIFEST_MAX >> 10);
 	size_t len = sense_manifest_signed(out->manifest, out->len, signed_bytes, sizeof signed_bytes);
 	if (!len || key->sign(key->self, signed_bytes, len, signature) != sizeof out->signature)

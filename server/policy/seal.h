@@ -1,8 +1,9 @@
 /*
- * What is signed for a rollout: the manifest (proto/manifest.h) with the settings of rules, and its signature.
+ * What is signed for a rollout: the manifest (proto/manifest.h) with the settings of rules, and its
+ * signature.
  *
- * Settings are kept as a JSON object of texts, finite numbers, booleans and lists of those; in a manifest they are a
- * map whose keys are in order. Equal settings give equal bytes.
+ * Settings are kept as a JSON object of texts, finite numbers, booleans and lists of those; in a manifest
+ * they are a map whose keys are in order. Equal settings give equal bytes.
  */
 #ifndef SENSE_SERVER_POLICY_SEAL_H
 #define SENSE_SERVER_POLICY_SEAL_H

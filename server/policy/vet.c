@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/cli/cli.h"
+#include "core/cli/text.h"
 #include "core/platform/platform.h"
 #include "lua/station.h"
 #include "lua/tools/tools.h"
@@ -22,15 +23,6 @@
 #define SECONDS_LEAST 10u /* of CPU time, and on top of what files may take */
 #define PATIENCE 10u      /* times that, by the clock on the wall: other programs run, too */
 #define TESTS_SECONDS 3600u
-
-/*
- * A message of the child, one packet:
- *   file     it begins with this one: its number, u32
- *   problem  line u32, then file, rule, key and message, each with a NUL; an empty one is none
- *   rules    it is done: how many there are, u32
- *   failed   a sentence
- */
-enum { SAY_FILE = 'f', SAY_PROBLEM = 'p', SAY_RULES = 'r', SAY_FAILED = '!' };
 
 #define SAY_MAX (SENSE_ERROR_MESSAGE_MAX * 4)
 
@@ -49,7 +41,7 @@ static void say(int out, char kind, uint32_t number, const char *texts, size_t l
 
 static void failure_say(int out, const sense_error *err)
 {
-	say(out, SAY_FAILED, 0, err->message, strlen(err->message));
+	say(out, SENSE_VET_FAILED, 0, err->message, strlen(err->message));
 }
 
 static void problem_say(int out, const struct sense_problem *problem)
@@ -64,11 +56,12 @@ static void problem_say(int out, const struct sense_problem *problem)
 		len += text_len;
 		all[len++] = '\0';
 	}
-	say(out, SAY_PROBLEM, problem->line > 0 ? (uint32_t)problem->line : 0, all, len);
+	say(out, SENSE_VET_PROBLEM, problem->line > 0 ? (uint32_t)problem->line : 0, all, len);
 }
 
 /* Policies as a worker loads them: file after file, then what holds for all of them. */
-static enum sense_status policies_load(struct sense_station *station, const struct sense_policy_sources *sources,
+static enum sense_status policies_load(struct sense_station *station,
+                                       const struct sense_policy_sources *sources,
                                        struct sense_report *report, int out, sense_error *err)
 {
 	struct sense_policy_steps steps = {
@@ -76,7 +69,7 @@ static enum sense_status policies_load(struct sense_station *station, const stru
 	bool more = sources->count > 0;
 	sense_policy_begin(&steps);
 	while (more) {
-		say(out, SAY_FILE, steps.next, NULL, 0);
+		say(out, SENSE_VET_FILE, steps.next, NULL, 0);
 		more = sense_policy_step(&steps);
 	}
 	enum sense_status status = sense_policy_finish(&steps, err);
@@ -85,7 +78,8 @@ static enum sense_status policies_load(struct sense_station *station, const stru
 
 static unsigned seconds_of(const struct sense_conf *conf, unsigned files)
 {
-	return SECONDS_LEAST + (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT) * (files + 1) / 1000000);
+	return SECONDS_LEAST +
+	       (unsigned)(sense_conf_number(conf, SENSE_CONF_RULES_LOAD_LIMIT) * (files + 1) / 1000000);
 }
 
 static int by_byte(const void *a, const void *b)
@@ -101,12 +95,13 @@ static void sort_once(void)
 }
 
 /* Code that no limit of the sandbox ends is ended by the kernel. */
-static enum sense_status child_close(const struct sense_conf *conf, unsigned files, int out, _Atomic uint32_t *denied,
-                                     sense_error *err)
+static enum sense_status child_close(const struct sense_conf *conf, unsigned files, int out,
+                                     _Atomic uint32_t *denied, sense_error *err)
 {
 	rlim_t seconds = seconds_of(conf, files);
 	const struct rlimit limit = {seconds, seconds};
-	const struct sense_platform_lockdown what = {.out = out, .memory_bytes = MEMORY_BYTES, .denied = denied};
+	const struct sense_platform_lockdown what = {
+	    .out = out, .memory_bytes = MEMORY_BYTES, .denied = denied};
 	sort_once();
 	if (setrlimit(RLIMIT_CPU, &limit))
 		return sense_fail_errno(err, "policy", "cannot limit the CPU time of the check");
@@ -121,7 +116,8 @@ static void child_run(const struct sense_conf *conf, const struct sense_policy_s
 	struct sense_station station = {.conf = conf};
 	sense_report_init(&report);
 	sense_platform_end_with_parent();
-	/* An empty state, with no policy in it: the signal of its clock is set up while that is still possible. */
+	/* An empty state, with no policy in it: the signal of its clock is set up while that is still
+	 * possible. */
 	enum sense_status status = sense_station_state(&station, NULL, &err);
 	if (!status)
 		status = child_close(conf, sources->count, out, denied, &err);
@@ -132,63 +128,56 @@ static void child_run(const struct sense_conf *conf, const struct sense_policy_s
 	if (status)
 		failure_say(out, &err);
 	else
-		say(out, SAY_RULES, sense_ruleset_count(station.rules), NULL, 0);
+		say(out, SENSE_VET_RULES, sense_ruleset_count(station.rules), NULL, 0);
 	_exit(0);
 }
 
 /* ---- who listens to it -------------------------------------------------------------------------------- */
 
-struct hearing {
-	const struct sense_policy_sources *sources;
-	struct sense_report *report;
-	unsigned *rules;
-	_Atomic uint32_t *denied; /* a system call that was refused + 1 */
-	uint32_t file;
-	bool done, failed;
-	char why[SENSE_ERROR_MESSAGE_MAX];
-};
-
-static void problem_take(struct hearing *hearing, uint32_t line, const char *texts, size_t len)
+/* Texts of the child end up on a terminal. */
+static void problem_take(struct sense_vet_hearing *hearing, uint32_t line, const char *texts, size_t len)
 {
-	const char *parts[4];
+	char parts[4][SAY_MAX / 4];
 	size_t at = 0;
 	for (unsigned i = 0; i < 4; i++) {
 		const char *end = at < len ? memchr(texts + at, '\0', len - at) : NULL;
 		if (!end)
 			return;
-		parts[i] = *(texts + at) ? texts + at : NULL;
+		sense_text_clean(texts + at, parts[i], sizeof parts[i]);
 		at = (size_t)(end - texts) + 1;
 	}
-	const struct sense_problem problem = {.file = parts[0],
+	const struct sense_problem problem = {.file = *parts[0] ? parts[0] : NULL,
 	                                      .line = line < INT32_MAX ? (int)line : 0,
-	                                      .rule = parts[1],
-	                                      .key = parts[2],
-	                                      .message = parts[3] ? parts[3] : "is wrong"};
+	                                      .rule = *parts[1] ? parts[1] : NULL,
+	                                      .key = *parts[2] ? parts[2] : NULL,
+	                                      .message = *parts[3] ? parts[3] : "is wrong"};
 	sense_report_add(hearing->report, &problem);
 }
 
-static void packet_take(struct hearing *hearing, const char *packet, size_t len)
+void sense_vet_packet(struct sense_vet_hearing *hearing, const char *packet, size_t len)
 {
 	uint32_t number;
+	char why[SENSE_ERROR_MESSAGE_MAX];
 	const char *texts = packet + 1 + sizeof number;
 	if (len < 1 + sizeof number)
 		return;
 	memcpy(&number, packet + 1, sizeof number);
 	len -= 1 + sizeof number;
 	switch (packet[0]) {
-	case SAY_FILE:
+	case SENSE_VET_FILE:
 		hearing->file = number < hearing->sources->count ? number : 0;
 		break;
-	case SAY_PROBLEM:
+	case SENSE_VET_PROBLEM:
 		problem_take(hearing, number, texts, len);
 		break;
-	case SAY_RULES:
+	case SENSE_VET_RULES:
 		hearing->done = true;
 		*hearing->rules = number <= SENSE_RULES_MAX ? number : SENSE_RULES_MAX;
 		break;
-	case SAY_FAILED:
+	case SENSE_VET_FAILED:
 		hearing->failed = true;
-		snprintf(hearing->why, sizeof hearing->why, "%.*s", (int)len, texts);
+		snprintf(why, sizeof why, "%.*s", (int)(len < sizeof why ? len : sizeof why - 1), texts);
+		sense_text_clean(why, hearing->why, sizeof hearing->why);
 		break;
 	default:
 		break;
@@ -203,7 +192,7 @@ static uint64_t now_ms(void)
 }
 
 /* Until the child has ended, or has said more or for longer than there can be to say. */
-static void listen_to(struct hearing *hearing, int in, unsigned seconds)
+static void listen_to(struct sense_vet_hearing *hearing, int in, unsigned seconds)
 {
 	char packet[1 + sizeof(uint32_t) + SAY_MAX];
 	uint64_t until = now_ms() + seconds * UINT64_C(1000);
@@ -217,12 +206,12 @@ static void listen_to(struct hearing *hearing, int in, unsigned seconds)
 			continue;
 		if (got <= 0)
 			return;
-		packet_take(hearing, packet, (size_t)got);
+		sense_vet_packet(hearing, packet, (size_t)got);
 		i++;
 	}
 }
 
-static enum sense_status judge(const struct hearing *hearing, int state, sense_error *err)
+static enum sense_status judge(const struct sense_vet_hearing *hearing, int state, sense_error *err)
 {
 	char call[32];
 	if (WIFEXITED(state) && hearing->done && !hearing->failed && !hearing->report->count)
@@ -233,14 +222,15 @@ static enum sense_status judge(const struct hearing *hearing, int state, sense_e
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "there are mistakes in the policies");
 	const char *file = hearing->sources->count ? hearing->sources->items[hearing->file].file : "policies";
 	if (WIFSIGNALED(state))
-		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it does not end, or broke: %s", file,
-		                  strsignal(WTERMSIG(state)));
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it does not end, or broke: %s",
+		                  file, strsignal(WTERMSIG(state)));
 	if (*hearing->denied) {
 		sense_platform_call_name(*hearing->denied - 1, call);
-		return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it needs what a policy may not do: %s", file, call);
+		return sense_fail(err, SENSE_E_CONFIG, "policy",
+		                  "%s: loading it needs what a policy may not do: %s", file, call);
 	}
-	return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it ended the check (exit code %d)", file,
-	                  WIFEXITED(state) ? WEXITSTATUS(state) : -1);
+	return sense_fail(err, SENSE_E_CONFIG, "policy", "%s: loading it ended the check (exit code %d)",
+	                  file, WIFEXITED(state) ? WEXITSTATUS(state) : -1);
 }
 
 /* The settings of an agent that was given none. */
@@ -254,10 +244,11 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
 {
 	static struct sense_conf conf;
 	int ends[2] = {-1, -1}, state = 0;
-	struct hearing hearing = {.sources = sources, .report = report, .rules = rules};
+	struct sense_vet_hearing hearing = {.sources = sources, .report = report, .rules = rules};
 	*rules = 0;
 	enum sense_status status = conf_begin(&conf, err);
-	hearing.denied = mmap(NULL, sizeof *hearing.denied, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	hearing.denied =
+	    mmap(NULL, sizeof *hearing.denied, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!status && hearing.denied == MAP_FAILED)
 		status = sense_fail_errno(err, "policy", "no memory to share with the check");
 	if (!status && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
@@ -297,7 +288,8 @@ static int tests_run(const char *dir)
 	const struct rlimit limit = {TESTS_SECONDS, TESTS_SECONDS};
 	sense_error err;
 	sense_platform_end_with_parent();
-	if (setrlimit(RLIMIT_CPU, &limit) || conf_begin(&conf, &err) || sense_platform_lookout("sense-tests", keep, 1, &err))
+	if (setrlimit(RLIMIT_CPU, &limit) || conf_begin(&conf, &err) ||
+	    sense_platform_lookout("sense-tests", keep, 1, &err))
 		return sense_tool_fail(&err);
 	return sense_tool_test(&conf, &cli);
 }

@@ -114,6 +114,22 @@ static void refused(const struct authority *clients, const struct authority *by,
 	peer_stop(&peer);
 }
 
+/* As a server does with agents that it revoked. */
+static void hung_up(void)
+{
+	struct agent agent;
+	begin();
+	struct peer peer = peer_start(&ca, &ca, "IP:127.0.0.1", 0, NULL);
+	shared->hang_up = 1;
+	agent_new(&agent, &ca, peer.port);
+	agent_link(&agent);
+	until(&agent, strstr(agent_status(&agent).problem, "revoked"));
+	ok(strstr(agent_status(&agent).problem, "look whether it is revoked"), "one that hangs up: %s",
+	   agent_status(&agent).problem);
+	agent_free(&agent);
+	peer_stop(&peer);
+}
+
 static void identity(void)
 {
 	struct agent agent;
@@ -178,6 +194,7 @@ int main(void)
 	refused(&ca, &other, "IP:127.0.0.1", "not of this fleet's CA");
 	refused(&ca, &ca, "IP:127.0.0.2", "for another name");
 	refused(&other, &ca, "IP:127.0.0.1", "does not accept this agent's certificate");
+	hung_up();
 	identity();
 	proxy();
 	authority_free(&other);

@@ -157,7 +157,7 @@ struct shared {
 	_Atomic int hold;           /* findings are not answered */
 	_Atomic int bad;            /* enum bad */
 	_Atomic uint32_t rows_max, bytes_max, heartbeat;
-	_Atomic int notify; /* so many notifications with each batch */
+	_Atomic int notify, hang_up; /* so many notifications with each batch; on who registers */
 	char version[64], host[256], os[128]; /* as the latest agent registered */
 	/* policies */
 	_Atomic uint64_t generation; /* 0: none */
@@ -463,7 +463,7 @@ static void call_answer(const struct peer *peer, const struct sense_rpc_message 
 		if (!shared->hold)
 			findings_answer(call);
 	} else if (sense_wire_is(&call->method, SENSE_METHOD_REGISTER)) {
-		registered_answer(call);
+		shared->hang_up ? _exit(0) : registered_answer(call);
 	} else if (sense_wire_is(&call->method, SENSE_METHOD_RENEW)) {
 		renew_answer(peer, call);
 	} else if (sense_wire_is(&call->method, SENSE_METHOD_HEARTBEAT)) {

@@ -5,7 +5,7 @@
 #include "t/40-server/enrol_world.h"
 
 static struct {
-	unsigned count, good;
+	unsigned count, good, spent;
 	unsigned status, retry;
 	char type[64], body[8192];
 } got;
@@ -17,6 +17,7 @@ static void on_answer(void *self, const struct sense_enrol_answer *answer)
 	(void)self;
 	got.count++;
 	got.good += answer->status == 200;
+	got.spent += answer->status == 403;
 	got.status = answer->status;
 	got.retry = answer->retry;
 	snprintf(got.type, sizeof got.type, "%s", answer->type);
@@ -205,6 +206,7 @@ static void crowd(void)
 		ask(token, "crowd");
 	wait_for(50);
 	is_num(got.good, 10, "of fifty at once ten are let in");
+	is_num(got.spent, 40, "the others are told that the token is spent");
 	is_str(sql("SELECT count(*) FROM sense.agents WHERE host = 'crowd'"), "10", "ten agents");
 	is_str(sql("SELECT count(*) FROM sense.agent_certificates c JOIN sense.agents a ON a.id = c.agent_id "
 	           "WHERE a.host = "

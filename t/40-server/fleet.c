@@ -1,6 +1,6 @@
 /*
- * What the fleet's statements do (server/migrations/003_calls.sql), against a real PostgreSQL: who gets which policies,
- * rollouts, halting, going back, commands; and that an organization sees nothing of another one.
+ * What the fleet's statements do (server/migrations/003_calls.sql), against a real PostgreSQL: who gets which
+ * policies, rollouts, halting, going back, commands; and that an organization sees nothing of another one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -39,11 +39,13 @@ static bool world(void)
 	snprintf(b, sizeof b, "%s", sql("INSERT INTO sense.organizations (name) VALUES ('b') RETURNING id"));
 	for (unsigned i = 0; i < AGENTS + IN_B; i++)
 		snprintf(agents[i], sizeof agents[i], "%s",
-		         sql("INSERT INTO sense.agents (org_id, host, last_seen) VALUES ('%s', 'h%u', now()) RETURNING id",
+		         sql("INSERT INTO sense.agents (org_id, host, last_seen) VALUES ('%s', 'h%u', now()) "
+		             "RETURNING id",
 		             i < AGENTS ? a : b, i));
 	for (unsigned i = 1; i <= 4; i++)
-		sql("INSERT INTO sense.policies (org_id, hash, bundle) SELECT id, sha256('%u'), '%u' FROM sense.organizations", i,
-		    i);
+		sql("INSERT INTO sense.policies (org_id, hash, bundle) SELECT id, sha256('%u'), '%u' FROM "
+		    "sense.organizations",
+		    i, i);
 	return strlen(agents[AGENTS + IN_B - 1]) == 36;
 }
 
@@ -77,10 +79,12 @@ static long long roll_out(const char *org, struct how how)
 		snprintf(group, sizeof group, "'%s'", how.group);
 	if (how.back_from)
 		snprintf(from, sizeof from, "%lld", how.back_from);
-	sql("SELECT sense.rollout_begin('%s', %lld, sha256('%u'), 'm', 's', %s, '%s', '{}', false, %u, '{%s}', '%s', %f, %s, "
+	sql("SELECT sense.rollout_begin('%s', %lld, sha256('%u'), 'm', 's', %s, '%s', '{}', false, %u, "
+	    "'{%s}', '%s', %f, %s, "
 	    "'test')",
-	    org, generation, how.bundle, group, how.labels ? how.labels : "{}", how.percent ? how.percent : 100,
-	    how.steps ? how.steps : "", how.pause ? how.pause : "1 hour", how.halt_at != 0.0 ? how.halt_at : 0.05, from);
+	    org, generation, how.bundle, group, how.labels ? how.labels : "{}",
+	    how.percent ? how.percent : 100, how.steps ? how.steps : "", how.pause ? how.pause : "1 hour",
+	    how.halt_at != 0.0 ? how.halt_at : 0.05, from);
 	return generation;
 }
 
@@ -91,22 +95,26 @@ static long long wanted(unsigned agent)
 	return num(sql("SELECT generation FROM sense.wanted_policy('%s', '{%s}')", org, agents[agent]));
 }
 
-static bool acknowledge(unsigned agent, long long generation, unsigned bundle, bool loaded, const char *broken)
+static bool acknowledge(unsigned agent, long long generation, unsigned bundle, bool loaded,
+                        const char *broken)
 {
 	return !strcmp(sql("SELECT sense.policy_acknowledge('%s', '%s', %lld, sha256('%u'), %s, %s, '%s')",
-	                   agent < AGENTS ? a : b, agents[agent], generation, bundle, loaded ? "true" : "false",
-	                   loaded ? "NULL" : "'it does not load'", broken ? broken : "[]"),
+	                   agent < AGENTS ? a : b, agents[agent], generation, bundle,
+	                   loaded ? "true" : "false", loaded ? "NULL" : "'it does not load'",
+	                   broken ? broken : "[]"),
 	               "t");
 }
 
 static const char *state_of(long long generation)
 {
-	return sql("SELECT state FROM sense.policy_rollouts WHERE org_id = '%s' AND generation = %lld", a, generation);
+	return sql("SELECT state FROM sense.policy_rollouts WHERE org_id = '%s' AND generation = %lld", a,
+	           generation);
 }
 
 static long long audited(const char *action)
 {
-	return num(sql("SELECT count(*) FROM sense.audit_log WHERE org_id = '%s' AND action = '%s'", a, action));
+	return num(
+	    sql("SELECT count(*) FROM sense.audit_log WHERE org_id = '%s' AND action = '%s'", a, action));
 }
 
 /* ---- who gets what ------------------------------------------------------------------------------------ */
@@ -129,7 +137,8 @@ static void reaching(void)
 	is_num(wanted(0), all, "and no others");
 	is_str(state_of(all), "done", "that to all goes on beside it");
 
-	sql("UPDATE sense.agents SET labels = '{\"os\": \"linux\", \"site\": \"x\"}' WHERE id = '%s'", agents[2]);
+	sql("UPDATE sense.agents SET labels = '{\"os\": \"linux\", \"site\": \"x\"}' WHERE id = '%s'",
+	    agents[2]);
 	sql("UPDATE sense.agents SET labels = '{\"os\": \"linux\"}' WHERE id = '%s'", agents[3]);
 	long long labelled =
 	    roll_out(a, (struct how){.bundle = 3, .labels = "{\"os\": \"linux\", \"site\": \"x\"}"});
@@ -150,29 +159,37 @@ static void percentages(void)
 {
 	again();
 	sql("INSERT INTO sense.agents (org_id, host) SELECT '%s', 'many' FROM generate_series(1, 10000)", a);
-	const char *among = "SELECT count(*) FROM sense.agents WHERE host = 'many' AND sense.is_among(id, %d, %d)";
+	const char *among =
+	    "SELECT count(*) FROM sense.agents WHERE host = 'many' AND sense.is_among(id, %d, %d)";
 	long long five = num(sql(among, 7, 5)), half = num(sql(among, 7, 50));
 	ok(five > 400 && five < 600, "5 percent of 10,000 agents are %lld", five);
 	ok(half > 4800 && half < 5200, "50 percent are %lld", half);
 	is_num(num(sql(among, 7, 0)), 0, "none at 0");
 	is_num(num(sql(among, 7, 100)), 10000, "all at 100");
-	is_num(num(sql("SELECT count(*) FROM sense.agents WHERE host = 'many' AND sense.is_among(id, 7, 5) AND NOT "
-	               "sense.is_among(id, 7, 25)")),
-	       0, "who is among 5 percent is among 25, too");
-	long long both = num(sql("SELECT count(*) FROM sense.agents WHERE host = 'many' AND sense.is_among(id, 7, 5) AND "
-	                         "sense.is_among(id, 8, 5)"));
+	is_num(
+	    num(sql(
+		"SELECT count(*) FROM sense.agents WHERE host = 'many' AND sense.is_among(id, 7, 5) AND NOT "
+		"sense.is_among(id, 7, 25)")),
+	    0, "who is among 5 percent is among 25, too");
+	long long both =
+	    num(sql("SELECT count(*) FROM sense.agents WHERE host = 'many' AND sense.is_among(id, 7, 5) AND "
+	            "sense.is_among(id, 8, 5)"));
 	ok(both < five / 2, "another rollout begins with others: %lld of %lld in both", both, five);
 
 	long long generation = roll_out(a, (struct how){.bundle = 1, .percent = 20, .steps = "100"});
-	const char *reach = "SELECT string_agg(agent::text, ',' ORDER BY agent)::text FROM (SELECT w.agent FROM "
-	                    "sense.wanted_policy('%s', ARRAY(SELECT id FROM sense.agents WHERE org_id = '%s')) w "
-	                    "ORDER BY 1 LIMIT 100) s";
+	const char *reach =
+	    "SELECT string_agg(agent::text, ',' ORDER BY agent)::text FROM (SELECT w.agent FROM "
+	    "sense.wanted_policy('%s', ARRAY(SELECT id FROM sense.agents WHERE org_id = '%s')) w "
+	    "ORDER BY 1 LIMIT 100) s";
 	char first[8192];
 	snprintf(first, sizeof first, "%s", sql(reach, a, a));
 	is_str(sql(reach, a, a), first, "asked again, it is the same agents");
-	long long reached = num(sql("SELECT count(*) FROM sense.wanted_policy('%s', ARRAY(SELECT id FROM sense.agents WHERE "
-	                            "org_id = '%s'))", a, a));
-	ok(reached > 1850 && reached < 2150, "20 percent of all are %lld (generation %lld)", reached, generation);
+	long long reached =
+	    num(sql("SELECT count(*) FROM sense.wanted_policy('%s', ARRAY(SELECT id FROM sense.agents WHERE "
+	            "org_id = '%s'))",
+	            a, a));
+	ok(reached > 1850 && reached < 2150, "20 percent of all are %lld (generation %lld)", reached,
+	   generation);
 	sql("DELETE FROM sense.agents WHERE host = 'many'");
 }
 
@@ -181,7 +198,8 @@ static void percentages(void)
 static void steps(void)
 {
 	again();
-	long long one = roll_out(a, (struct how){.bundle = 1, .percent = 10, .steps = "50,100", .pause = "1 hour"});
+	long long one =
+	    roll_out(a, (struct how){.bundle = 1, .percent = 10, .steps = "50,100", .pause = "1 hour"});
 	is_str(state_of(one), "running", "one with steps runs");
 	is_num(num(sql("SELECT sense.rollouts_step()")), 0, "it waits for its pause");
 	sql("UPDATE sense.policy_rollouts SET step_after = '0', reached = 4");
@@ -190,7 +208,8 @@ static void steps(void)
 	is_num(num(sql("SELECT sense.rollouts_step()")), 0, "one of four is not enough");
 	acknowledge(1, one, 1, true, NULL);
 	is_num(num(sql("SELECT sense.rollouts_step()")), 1, "after half of them it goes on");
-	is_str(sql("SELECT percent || '/' || array_to_string(steps, ',') || '/' || state FROM sense.policy_rollouts"),
+	is_str(sql("SELECT percent || '/' || array_to_string(steps, ',') || '/' || state FROM "
+	           "sense.policy_rollouts"),
 	       "50/100/running", "to the next step");
 	sql("UPDATE sense.policy_rollouts SET reached = 0");
 	is_num(num(sql("SELECT sense.rollouts_step()")), 1, "and to the last");
@@ -209,25 +228,29 @@ static void halting(void)
 	/* 20 agents are online: 10 percent are 2. */
 	long long one = roll_out(a, (struct how){.bundle = 1, .halt_at = 0.1});
 	is_num(num(sql("SELECT reached FROM sense.policy_rollouts")), AGENTS, "it knows how many it reaches");
-	ok(!acknowledge(0, one, 1, true, NULL) && !acknowledge(1, one, 1, false, NULL), "one failure of 20 halts nothing");
+	ok(!acknowledge(0, one, 1, true, NULL) && !acknowledge(1, one, 1, false, NULL),
+	   "one failure of 20 halts nothing");
 	ok(!acknowledge(1, one, 1, false, NULL), "nor does the same said twice");
 	is_str(state_of(one), "done", "it goes on");
 	ok(!acknowledge(AGENTS, one, 1, false, NULL), "nor one of an agent of another organization");
 	ok(acknowledge(2, one, 1, true, "[{\"id\": \"r.one\", \"state\": \"failed\", \"message\": \"why\"}]"),
 	   "a second that could not load a rule does");
 	is_str(state_of(one), "halted", "it is halted");
-	is_str(sql("SELECT state_why FROM sense.policy_rollouts"), "2 of 20 agents could not load it as it is", "and says why");
-	is_str(sql("SELECT actor || ' ' || target || ' ' || (details->>'rules') FROM sense.audit_log WHERE action = "
+	is_str(sql("SELECT state_why FROM sense.policy_rollouts"),
+	       "2 of 20 agents could not load it as it is", "and says why");
+	is_str(sql("SELECT actor || ' ' || target || ' ' || (details->>'rules') FROM sense.audit_log WHERE "
+	           "action = "
 	           "'policy.halt'"),
 	       "server 1 [\"r.one\"]", "the audit log knows, too");
 	is_num(wanted(0), one, "who has it keeps it");
 	is_num(wanted(5), 0, "nobody else gets it");
 	ok(!acknowledge(3, one, 1, false, NULL), "what fails after that halts nothing more");
 	is_num(audited("policy.halt"), 1, "and is not told again");
-	is_str(sql("SELECT rule || '/' || state || '/' || message FROM sense.policy_rule_errors"), "r.one/failed/why",
-	       "the rule is known");
+	is_str(sql("SELECT rule || '/' || state || '/' || message FROM sense.policy_rule_errors"),
+	       "r.one/failed/why", "the rule is known");
 	acknowledge(2, one, 1, true, NULL);
-	is_num(num(sql("SELECT count(*) FROM sense.policy_rule_errors")), 0, "until the agent says that it is well");
+	is_num(num(sql("SELECT count(*) FROM sense.policy_rule_errors")), 0,
+	       "until the agent says that it is well");
 
 	again();
 	one = roll_out(a, (struct how){.bundle = 1, .percent = 100, .halt_at = 0.01});
@@ -254,11 +277,13 @@ static void by_hand(void)
 {
 	again();
 	long long one = roll_out(a, (struct how){.bundle = 1, .percent = 30, .steps = "100"});
-	is_str(sql("SELECT sense.rollout_halt('%s', %lld, 'enough', 'test')", a, one), "t", "a rollout is halted by hand");
+	is_str(sql("SELECT sense.rollout_halt('%s', %lld, 'enough', 'test')", a, one), "t",
+	       "a rollout is halted by hand");
 	is_str(sql("SELECT sense.rollout_halt('%s', %lld, 'enough', 'test')", a, one), "f", "once");
 	sql("UPDATE sense.policy_rollouts SET step_after = '0', reached = 0");
 	is_num(num(sql("SELECT sense.rollouts_step()")), 0, "then it takes no step");
-	is_str(sql("SELECT sense.rollout_resume('%s', %lld, NULL, 'test')", b, one), "f", "another organization cannot resume it");
+	is_str(sql("SELECT sense.rollout_resume('%s', %lld, NULL, 'test')", b, one), "f",
+	       "another organization cannot resume it");
 	is_str(sql("SELECT sense.rollout_resume('%s', %lld, 0.5, 'test')", a, one), "t", "its own does");
 	is_str(sql("SELECT state || percent || halt_at_failed FROM sense.policy_rollouts"), "running300.5",
 	       "it goes on from where it was");
@@ -294,6 +319,16 @@ static void going_back(void)
 	is_str(back(), "4>3", "from one that was halted, too");
 	is_num(one, 1, "generations count from 1");
 
+	/* One that was passed over by another is looked at again when that is halted. */
+	again();
+	one = roll_out(a, (struct how){.bundle = 1});
+	long long two = roll_out(a, (struct how){.bundle = 2});
+	is_num(wanted(0), two, "the latest counts");
+	sql("SELECT sense.rollout_halt('%s', %lld, '', 'test')", a, two);
+	is_num(wanted(0), one, "when it is halted, that before it");
+	sql("SELECT sense.rollout_resume('%s', %lld, NULL, 'test')", a, two);
+	is_num(wanted(0), two, "when it goes on, it counts again");
+
 	/* What only some agents have gives way to what all have. */
 	again();
 	roll_out(a, (struct how){.bundle = 1});
@@ -307,8 +342,10 @@ static void going_back(void)
 /* A heartbeat of an agent of a that has no policies: what is selected of the answer. */
 static const char *beat(unsigned agent, const char *what)
 {
-	return sql("SELECT %s FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 0, \"offset\": -5.0, \"uptime\": 9, "
-	           "\"counters\": {\"flows\": 7}, \"gaps\": [\"ech\"], \"rules\": 3, \"failing\": 1, \"quarantined\": 0}')",
+	return sql("SELECT %s FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 0, \"offset\": -5.0, "
+	           "\"uptime\": 9, "
+	           "\"counters\": {\"flows\": 7}, \"gaps\": [\"ech\"], \"rules\": 3, \"failing\": 1, "
+	           "\"quarantined\": 0}')",
 	           what, a, agents[agent]);
 }
 
@@ -316,26 +353,38 @@ static void beats(void)
 {
 	again();
 	long long one = roll_out(a, (struct how){.bundle = 1});
-	is_num(num(sql("SELECT generation FROM sense.agent_register('%s', '%s', '{\"version\": \"1\", \"host\": \"h\", "
-	               "\"generation\": 0}', '127.0.0.1')", a, agents[0])),
+	is_num(num(sql("SELECT generation FROM sense.agent_register('%s', '%s', '{\"version\": \"1\", "
+	               "\"host\": \"h\", "
+	               "\"generation\": 0}', '127.0.0.1')",
+	               a, agents[0])),
 	       one, "an agent that registers is told what it is to have");
-	is_str(sql("SELECT host || ' ' || address FROM sense.agents WHERE id = '%s'", agents[0]), "h 127.0.0.1/32",
-	       "and known");
+	is_str(sql("SELECT host || ' ' || address FROM sense.agents WHERE id = '%s'", agents[0]),
+	       "h 127.0.0.1/32", "and known");
 	sql("UPDATE sense.agents SET revoked_at = now() WHERE id = '%s'", agents[1]);
-	is_str(sql("SELECT count(*) FROM sense.agent_register('%s', '%s', '{\"version\": \"1\", \"host\": \"h\", "
-	           "\"generation\": 0}', '')", a, agents[1]),
+	is_str(sql("SELECT count(*) FROM sense.agent_register('%s', '%s', '{\"version\": \"1\", \"host\": "
+	           "\"h\", "
+	           "\"generation\": 0}', '')",
+	           a, agents[1]),
 	       "0", "a revoked one gets no answer");
 	is_str(beat(1, "count(*)"), "0", "nor does its heartbeat");
 	is_num(num(beat(0, "generation")), one, "one that is not is told at each heartbeat");
-	is_str(sql("SELECT (counters->>'flows') || gaps[1] || rules || rules_failing || uptime_s FROM sense.agents WHERE id = "
-	           "'%s'", agents[0]), "7ech319", "and what it says is known");
+	is_str(sql("SELECT (counters->>'flows') || gaps[1] || rules || rules_failing || uptime_s FROM "
+	           "sense.agents WHERE id = "
+	           "'%s'",
+	           agents[0]),
+	       "7ech319", "and what it says is known");
 	sql("UPDATE sense.agents SET revoked_at = NULL");
-	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 18446744073709551615, "
-	           "\"offset\": 1.8e19, \"uptime\": 18446744073709551615, \"counters\": {}, \"gaps\": [], \"rules\": "
-	           "4294967295, \"failing\": 0, \"quarantined\": 0}')", a, agents[5]),
+	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": "
+	           "18446744073709551615, "
+	           "\"offset\": 1.8e19, \"uptime\": 18446744073709551615, \"counters\": {}, \"gaps\": [], "
+	           "\"rules\": "
+	           "4294967295, \"failing\": 0, \"quarantined\": 0}')",
+	           a, agents[5]),
 	       "1", "numbers beyond all bounds are taken for the largest");
-	is_str(sql("SELECT sense.agent_state(now(), NULL, 30) || sense.agent_state(now() - interval '2 min', NULL, 30) || "
-	           "sense.agent_state(now() - interval '8 days', NULL, 30) || sense.agent_state(now(), now(), 30)"),
+	is_str(sql("SELECT sense.agent_state(now(), NULL, 30) || sense.agent_state(now() - interval '2 min', "
+	           "NULL, 30) || "
+	           "sense.agent_state(now() - interval '8 days', NULL, 30) || sense.agent_state(now(), "
+	           "now(), 30)"),
 	       "onlineofflinestalerevoked", "states");
 }
 
@@ -343,7 +392,8 @@ static void commands(void)
 {
 	char first[37], second[37], late[37];
 	again();
-	const char *give = "SELECT sense.command_give('%s', '%s', '%s', '{\"level\": \"debug\"}', '%s', 'test')";
+	const char *give =
+	    "SELECT sense.command_give('%s', '%s', '%s', '{\"level\": \"debug\"}', '%s', 'test')";
 	const char *take = "SELECT string_agg(command::text, ',') FROM sense.commands_take('%s', '%s', 16)";
 	const char *end = "SELECT sense.command_end('%s', '%s', '%s', 'done', 'fine', 'out')";
 	snprintf(first, sizeof first, "%s", sql(give, a, agents[0], "scan", "1 hour"));
@@ -351,8 +401,7 @@ static void commands(void)
 	snprintf(late, sizeof late, "%s", sql(give, a, agents[0], "reload", "-1 second"));
 	is_num(strlen(first) + strlen(second) + strlen(late), 108, "commands are given");
 	is_str(sql(give, a, agents[AGENTS], "scan", "1 hour"), "", "not to an agent of another organization");
-	is_num(num(beat(0, "commands")), 2,
-	       "a heartbeat tells how many wait, without what has expired");
+	is_num(num(beat(0, "commands")), 2, "a heartbeat tells how many wait, without what has expired");
 	char both[80];
 	snprintf(both, sizeof both, "%s,%s", first, second);
 	is_str(sql(take, a, agents[0]), both, "they are taken in their order, without what has expired");
@@ -362,11 +411,14 @@ static void commands(void)
 	is_str(sql(end, a, agents[0], first), "t", "that of its own is kept");
 	is_str(sql(end, a, agents[0], first), "f", "the first one, that is");
 	is_str(sql(take, a, agents[0]), second, "what has its result is not taken again");
-	is_str(sql("SELECT status || detail || convert_from(output, 'UTF8') FROM sense.commands WHERE id = '%s'", first),
-	       "donefineout", "status, detail and output");
+	is_str(
+	    sql("SELECT status || detail || convert_from(output, 'UTF8') FROM sense.commands WHERE id = '%s'",
+	        first),
+	    "donefineout", "status, detail and output");
 	is_num(num(sql("SELECT sense.commands_expire()")), 1, "what is over is marked");
 	is_str(sql("SELECT status FROM sense.commands WHERE id = '%s'", late), "expired", "as expired");
-	is_num(audited("command.scan") + audited("command.log_level") + audited("command.reload"), 3, "all are audited");
+	is_num(audited("command.scan") + audited("command.log_level") + audited("command.reload"), 3,
+	       "all are audited");
 	fprintf(stderr, "# one is refused, for there is no such command:\n");
 	is_str(sql(give, a, agents[0], "shell", "1 hour"), "", "what is not in the list cannot be given");
 	sql("UPDATE sense.agents SET revoked_at = now() WHERE id = '%s'", agents[2]);
@@ -385,38 +437,53 @@ static void apart(void)
 	snprintf(command, sizeof command, "%s",
 	         sql("SELECT sense.command_give('%s', '%s', 'scan', '{}', '1 hour', 'test')", a, agents[0]));
 	as(b);
-	static const char *const tables[] = {"organizations", "agents", "agent_groups", "agent_group_members",
-	                                     "agent_certificates", "enrolment_tokens", "policies", "policy_rollouts",
-	                                     "policy_state", "policy_rule_errors", "commands", "audit_log", "agent_progress"};
+	static const char *const tables[] = {
+	    "organizations",    "agents",    "agent_groups",    "agent_group_members", "agent_certificates",
+	    "enrolment_tokens", "policies",  "policy_rollouts", "policy_state",        "policy_rule_errors",
+	    "commands",         "audit_log", "agent_progress"};
 	for (unsigned i = 0; i < sizeof tables / sizeof *tables; i++)
 		is_num(num(sql("SELECT count(*) FROM sense.%s t WHERE %s = '%s'", tables[i],
-		               i ? "org_id" : "id", a)), 0, "b sees nothing of a in %s", tables[i]);
-	is_str(sql("SELECT count(*) FROM sense.wanted_policy('%s', '{%s}')", a, agents[0]), "0", "wanted_policy");
-	is_str(sql("SELECT count(*) FROM sense.agent_register('%s', '%s', '{\"version\": \"x\", \"host\": \"stolen\", "
-	           "\"generation\": 9}', '')", a, agents[0]), "0", "agent_register");
-	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 9}')", a, agents[0]), "0",
-	       "agent_heartbeat");
+		               i ? "org_id" : "id", a)),
+		       0, "b sees nothing of a in %s", tables[i]);
+	is_str(sql("SELECT count(*) FROM sense.wanted_policy('%s', '{%s}')", a, agents[0]), "0",
+	       "wanted_policy");
+	is_str(sql("SELECT count(*) FROM sense.agent_register('%s', '%s', '{\"version\": \"x\", \"host\": "
+	           "\"stolen\", "
+	           "\"generation\": 9}', '')",
+	           a, agents[0]),
+	       "0", "agent_register");
+	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 9}')", a,
+	           agents[0]),
+	       "0", "agent_heartbeat");
 	is_str(sql("SELECT sense.next_generation('%s')", a), "", "next_generation");
 	is_str(sql("SELECT count(*) FROM sense.rollback_of('%s')", a), "0", "rollback_of");
 	is_str(sql("SELECT sense.rollout_halt('%s', %lld, '', 'b')", a, one), "f", "rollout_halt");
 	is_str(sql("SELECT sense.rollout_resume('%s', %lld, NULL, 'b')", a, one), "f", "rollout_resume");
 	is_str(sql("SELECT sense.rollout_reaches('%s', NULL, '{}', 1, 100)", a), "0", "rollout_reaches");
-	is_str(sql("SELECT count(*) FROM sense.commands_take('%s', '%s', 16)", a, agents[0]), "0", "commands_take");
-	is_str(sql("SELECT sense.command_end('%s', '%s', '%s', 'done', '', '')", a, agents[0], command), "f", "command_end");
-	is_str(sql("SELECT sense.command_give('%s', '%s', 'scan', '{}', '1 hour', 'b')", a, agents[0]), "", "command_give");
+	is_str(sql("SELECT count(*) FROM sense.commands_take('%s', '%s', 16)", a, agents[0]), "0",
+	       "commands_take");
+	is_str(sql("SELECT sense.command_end('%s', '%s', '%s', 'done', '', '')", a, agents[0], command), "f",
+	       "command_end");
+	is_str(sql("SELECT sense.command_give('%s', '%s', 'scan', '{}', '1 hour', 'b')", a, agents[0]), "",
+	       "command_give");
 	fprintf(stderr, "# two are refused by row-level security:\n");
 	ok(!acknowledge(0, one, 1, false, NULL), "policy_acknowledge");
-	is_str(sql("SELECT sense.rollout_begin('%s', 99, sha256('1'), 'm', 's', NULL, '{}', '{}', false, 100, '{}', '1 h', "
-	           "0.05, NULL, 'b')", a), "", "rollout_begin");
+	is_str(sql("SELECT sense.rollout_begin('%s', 99, sha256('1'), 'm', 's', NULL, '{}', '{}', false, "
+	           "100, '{}', '1 h', "
+	           "0.05, NULL, 'b')",
+	           a),
+	       "", "rollout_begin");
 	as(NULL);
-	is_str(sql("SELECT string_agg(host, '') FROM sense.agents WHERE host = 'stolen'"), "", "nothing of a has changed");
+	is_str(sql("SELECT string_agg(host, '') FROM sense.agents WHERE host = 'stolen'"), "",
+	       "nothing of a has changed");
 	is_str(state_of(one), "done", "its rollout goes on");
 	is_num(num(sql("SELECT count(*) FROM sense.policy_state")), 0, "nobody has acknowledged it");
 	is_num(num(sql("SELECT max(generation) FROM sense.policy_rollouts")), one, "there is no other one");
 	as(a);
 	is_num(wanted(0), one, "while a itself is served");
 	is_num(acknowledge(0, one, 1, false, NULL), 1, "and heard");
-	is_str(sql("SELECT count(*) FROM sense.commands_take('%s', '%s', 16)", a, agents[0]), "1", "and gets its command");
+	is_str(sql("SELECT count(*) FROM sense.commands_take('%s', '%s', 16)", a, agents[0]), "1",
+	       "and gets its command");
 	as(NULL);
 }
 

@@ -287,6 +287,49 @@ static void bounds(void)
 	is_answer(&open, SENSE_INGEST_AWAY, 0, "what is open at the end is answered");
 }
 
+/* ---- a database that stands still ------------------------------------------------------------------------------- */
+
+static void signal_writers(int number, pid_t pids[2])
+{
+	if (number == SIGSTOP)
+		for (unsigned i = 0; i < 2; i++)
+			pids[i] = (pid_t)atoi(sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'sense-server "
+						  "ingest' ORDER BY pid OFFSET %u LIMIT 1",
+						  i));
+	for (unsigned i = 0; i < 2; i++)
+		if (pids[i] > 0)
+			kill(pids[i], number);
+}
+
+static void frozen(void)
+{
+	sense_ingest *ingest = open_ingest((struct sense_ingest_config){.timeout_us = 400000});
+	struct answer got = send_and_wait(ingest, 1, 0, 20);
+	pid_t pids[2];
+
+	start_over(1);
+	got = send_and_wait(ingest, 1, 0, 20);
+	is_answer(&got, SENSE_INGEST_STORED, 20, "all is well");
+	/* Another session has the agent's row for longer than anybody waits. */
+	sql("BEGIN; SELECT FROM sense.agent_progress FOR UPDATE");
+	got = send_and_wait(ingest, 1, 20, 40);
+	is_answer(&got, SENSE_INGEST_AWAY, 0, "a lock that is held for long: away, not stuck");
+	sql("COMMIT");
+	got = send_and_wait(ingest, 1, 20, 40);
+	is_answer(&got, SENSE_INGEST_STORED, 40, "and stored when it is given up");
+	signal_writers(SIGSTOP, pids);
+	got = send_and_wait(ingest, 1, 40, 60);
+	is_answer(&got, SENSE_INGEST_AWAY, 0, "sessions that do not answer any more: away");
+	for (unsigned i = 0; i < 50 && got.outcome != SENSE_INGEST_STORED; i++)
+		got = send_and_wait(ingest, 1, 40, 60);
+	is_answer(&got, SENSE_INGEST_STORED, 60, "and new ones take their place");
+	signal_writers(SIGCONT, pids);
+	got = send_and_wait(ingest, 1, 60, 80);
+	is_answer(&got, SENSE_INGEST_STORED, 80, "also when the old ones wake up");
+	is_str(exactly_once(1, 80), "", "exactly once");
+	sense_ingest_free(ingest);
+}
+
 int main(void)
 {
 	ev_timer tick;
@@ -301,6 +344,7 @@ int main(void)
 	quarantine();
 	refused_by_database();
 	midnight();
+	frozen();
 	bounds();
 	ev_timer_stop(loop, &tick);
 	ev_loop_destroy(loop);

@@ -102,13 +102,27 @@ static void silent(void)
 	world_close(ssl);
 }
 
+/* What was asked before a worker is told to end is answered; what nobody answers does not keep it. */
 static void ending(void)
 {
-	SSL *idle = world_connect();
+	SSL *idle = world_connect(), *late = world_connect(), *held = world_connect();
+	size_t len = world_request(data, sizeof data, 1, "Hold", 0), later;
+	len += world_request(data + len, sizeof data - len, 2, "Echo", 0);
+	ok(SSL_write(held, data, (int)len) == (int)len && world_answered(held, 2, 20),
+	   "a call that is never answered");
+	later = world_request(data, sizeof data, 3, "Later", 0);
+	len = later + world_request(data + later, sizeof data - later, 4, "Echo", 0);
+	ok(SSL_write(late, data, (int)len) == (int)len && world_answered(late, 4, 20),
+	   "and one that is answered later");
 	kill(world_worker, SIGTERM);
 	ok(world_ended(idle), "a worker that ends hangs up on agents");
+	ok(world_answered(late, 3, later), "but answers what it was asked");
+	ok(world_ended(late), "before it hangs up");
+	is_num(world_end(), 0, "and ends well, in its time");
+	ok(world_ended(held), "whatever is left");
 	world_close(idle);
-	is_num(world_end(), 0, "and ends well");
+	world_close(late);
+	world_close(held);
 }
 
 int main(void)

@@ -3,7 +3,10 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use IO::Select;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
+use Socket qw(SOCK_DGRAM);
 use Test::More;
 use Sense;
 use Server;
@@ -121,6 +124,30 @@ sub established {
 	my $closed = wait_until(sub { (eval { metrics($server) } // {})->{'sense_connections_refused_total{reason="source"}'} }, 20);
 	ok($closed, 'more than it may have are closed at once');
 	is(server_stop($server)->{code}, 0, 'it ends well');
+}
+
+# ---- the service manager ---------------------------------------------------------------------------------
+
+{
+	my $path = temp_dir() . '/notify';
+	my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!";
+	my $heard = '';
+	my $told = sub {
+		my ($what) = @_;
+		return wait_until(sub {
+			$heard .= "$_\n" if IO::Select->new($manager)->can_read(0) && defined $manager->recv(local $_, 4096);
+			return $heard =~ $what;
+		}, 60);
+	};
+	local $ENV{NOTIFY_SOCKET} = $path;
+	my $server = server_start(where => $where);
+	delete $ENV{NOTIFY_SOCKET};
+	ok($told->(qr/^READY=1$/m), 'a service manager is told when the server is ready');
+	$heard = '';
+	kill 'HUP', $server->{pid};
+	ok($told->(qr/^RELOADING=1\n.*^READY=1\n/ms), 'that it reloads, and has');
+	is(server_stop($server)->{code}, 0, 'it ends well');
+	ok($told->(qr/^STOPPING=1$/m), 'and that it ends');
 }
 
 # ---- kill -9 ----------------------------------------------------------------------------------------------

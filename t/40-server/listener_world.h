@@ -2,7 +2,7 @@
  * A worker of the server in a process of its own, with methods for tests, and agents that connect to it by
  * TLS: real sockets on the loopback, real certificates, made by openssl(1) in a temporary directory.
  *
- * Methods: Echo answers with its parameters; Hold never answers.
+ * Methods: Echo answers with its parameters; Hold never answers; Later answers {} after 300 ms.
  */
 #ifndef SENSE_T_LISTENER_WORLD_H
 #define SENSE_T_LISTENER_WORLD_H
@@ -40,12 +40,12 @@ static void world_certificates(void)
 	    "set -e; cd %s; exec 2>/dev/null; new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n"
 	    "openssl req -x509 $new -keyout ca.key -out ca.pem -subj '/CN=Test CA' -days 2\n"
 	    "sign() { openssl req $new -keyout $1.key -out $1.csr -subj \"$2\"\n"
-	    "  printf \"extendedKeyUsage=$3\\n\" >$1.ext\n"
+	    "  printf \"extendedKeyUsage=$3\\nsubjectAltName=$5\\n\" >$1.ext\n"
 	    "  openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -set_serial $4 -days 2 -extfile $1.ext "
 	    "-out $1.pem; }\n"
-	    "sign server /CN=localhost serverAuth 0x1001\n"
+	    "sign server /CN=localhost serverAuth 0x1001 DNS:localhost\n"
 	    "sign agent /O=11111111-1111-4111-8111-111111111111/CN=22222222-2222-4222-8222-222222222222 "
-	    "clientAuth 0x1002\n";
+	    "clientAuth 0x1002 URI:sense:agent:22222222-2222-4222-8222-222222222222\n";
 	char text[2048];
 	snprintf(world_dir, sizeof world_dir, "/tmp/sense-listener-XXXXXX");
 	if (!mkdtemp(world_dir))
@@ -70,10 +70,36 @@ static void world_hold(void *self, sense_calls *calls, struct sense_call_ref ref
 	(void)self, (void)calls, (void)ref, (void)peer, (void)params, (void)len;
 }
 
+static struct {
+	struct ev_loop *loop;
+	ev_timer timer;
+	sense_calls *calls;
+	struct sense_call_ref ref;
+} world_late;
+
+static void world_late_answer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	static uint8_t body[64] = {0x81, 0xa1, 'k', 0xc4, 0}; /* as long as what was asked */
+	(void)loop, (void)timer, (void)events;
+	sense_call_answer(world_late.calls, world_late.ref, body, 5);
+}
+
+static void world_later(void *self, sense_calls *calls, struct sense_call_ref ref,
+                        const struct sense_peer *peer, const uint8_t *params, size_t len)
+{
+	(void)self, (void)peer, (void)params, (void)len;
+	world_late.calls = calls;
+	world_late.ref = ref;
+	ev_timer_init(&world_late.timer, world_late_answer, 0.3, 0);
+	ev_timer_start(world_late.loop, &world_late.timer);
+}
+
 static enum sense_status world_part(void *self, struct sense_server_worker *worker, void **state,
                                     sense_error *err)
 {
 	(void)self, (void)state, (void)err;
+	world_late.loop = worker->loop;
+	sense_calls_method(worker->calls, &(struct sense_method){"Later", world_later, NULL});
 	sense_calls_method(worker->calls, &(struct sense_method){"Echo", world_echo, NULL});
 	sense_calls_method(worker->calls, &(struct sense_method){"Hold", world_hold, NULL});
 	return SENSE_OK;

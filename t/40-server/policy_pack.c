@@ -50,9 +50,10 @@ static enum sense_status pack_of(const char *dir, struct sense_pack *out, sense_
 	return status;
 }
 
-#define RULE(id) \
-	"rule \"" id "\" { title = \"A service\", severity = \"low\", on = \"flow.classified\", " \
-	"match = { service = { category = { \"chat\" } } }, throttle = { by = { \"src_ip\" }, every = \"1h\" } }\n"
+#define RULE(id)                                                                                        \
+	"rule \"" id "\" { title = \"A service\", severity = \"low\", on = \"flow.classified\", "       \
+	"match = { service = { category = { \"chat\" } } }, throttle = { by = { \"src_ip\" }, every = " \
+	"\"1h\" } }\n"
 
 /* ---- packing ------------------------------------------------------------------------------------------ */
 
@@ -76,7 +77,8 @@ static void packing(void)
 	char names[200] = "";
 	sense_wire_bundle_get(&bundle, one.bytes, one.len);
 	while (sense_wire_bundle_next(&bundle, &file))
-		snprintf(names + strlen(names), sizeof names - strlen(names), "%.*s ", (int)file.name.len, file.name.text);
+		snprintf(names + strlen(names), sizeof names - strlen(names), "%.*s ", (int)file.name.len,
+		         file.name.text);
 	is_str(names, "a-b.lua a/b.lua z.lua ", "in the order of their bytes, not of folders");
 
 	/* Made in another order, with other times and modes. */
@@ -87,7 +89,8 @@ static void packing(void)
 	chmod(below("two/a/b.lua"), 0400);
 	file_put("two/a-b.lua", RULE("t.a"));
 	is_num(pack_of(below("two"), &other, &err), SENSE_OK, "another with the same files");
-	ok(one.len == other.len && !memcmp(one.bytes, other.bytes, one.len), "is the same bundle, byte for byte");
+	ok(one.len == other.len && !memcmp(one.bytes, other.bytes, one.len),
+	   "is the same bundle, byte for byte");
 	sense_pack_hex(one.hash, hex);
 	is_num(strlen(hex), 64, "its name has 64 digits: %s", hex);
 	sense_pack_fini(&other);
@@ -105,7 +108,8 @@ static void packing(void)
 	is_num(sense_pack_write(&taken, below("out"), &err), SENSE_OK, "its files are written");
 	is_num(pack_of(below("out"), &other, &err), SENSE_OK, "and packed again");
 	ok(!memcmp(one.hash, other.hash, sizeof one.hash), "they are the same bundle");
-	is_num(sense_pack_write(&taken, below("out"), &err), SENSE_E_CONFIG, "nothing is written over: %s", err.message);
+	is_num(sense_pack_write(&taken, below("out"), &err), SENSE_E_CONFIG, "nothing is written over: %s",
+	       err.message);
 	sense_pack_fini(&other);
 	sense_pack_fini(&taken);
 	sense_pack_fini(&one);
@@ -116,7 +120,8 @@ static void refused(void)
 	sense_error err;
 	struct sense_pack pack;
 	dir_make("empty");
-	is_num(pack_of(below("empty"), &pack, &err), SENSE_E_CONFIG, "a directory without policies: %s", err.message);
+	is_num(pack_of(below("empty"), &pack, &err), SENSE_E_CONFIG, "a directory without policies: %s",
+	       err.message);
 	dir_make("odd");
 	file_put("odd/my rule.lua", RULE("t.a"));
 	is_num(pack_of(below("odd"), &pack, &err), SENSE_E_CONFIG, "a name that agents do not take");
@@ -142,8 +147,8 @@ static void outside(void)
 		sense_wire_put_array(&writer, 2);
 		sense_wire_put_string(&writer, names[i]);
 		sense_wire_put_bytes(&writer, "x", 1);
-		is_num(sense_pack_take(bytes, writer.len, hash, &pack, &err), SENSE_E_FORMAT, "%s: %s", names[i],
-		       err.message);
+		is_num(sense_pack_take(bytes, writer.len, hash, &pack, &err), SENSE_E_FORMAT, "%s: %s",
+		       names[i], err.message);
 	}
 }
 
@@ -177,14 +182,17 @@ static void checking(void)
 {
 	is_num(vet(RULE("t.b")), SENSE_OK, "good policies are taken");
 	is_num(vetted.rules, 2, "with all their rules");
-	is_num(vet("rule \"t.x\" { title = \"x\", severty = \"low\" }"), SENSE_E_CONFIG, "a mistake is found");
-	ok(strstr(vetted.first, "dir/new.lua:1: rule \"t.x\": ") == vetted.first && strstr(vetted.first, "severity"),
+	is_num(vet("rule \"t.x\" { title = \"x\", severty = \"low\" }"), SENSE_E_CONFIG,
+	       "a mistake is found");
+	ok(strstr(vetted.first, "dir/new.lua:1: rule \"t.x\": ") == vetted.first &&
+	       strstr(vetted.first, "severity"),
 	   "with file, line, rule and what was meant: %s", vetted.first);
-	is_num(vet("rule \"t.good\" { title = \"x\", severity = \"low\", on = \"flow.end\" }"), SENSE_E_CONFIG,
-	       "one id twice: %s", vetted.first);
+	is_num(vet("rule \"t.good\" { title = \"x\", severity = \"low\", on = \"flow.end\" }"),
+	       SENSE_E_CONFIG, "one id twice: %s", vetted.first);
 	is_num(vet("x ="), SENSE_E_CONFIG, "no Lua at all: %s", vetted.first);
 	is_num(vet("\x1bLJ\x02"), SENSE_E_CONFIG, "bytecode: %s", vetted.first);
-	is_num(vet("while true do end"), SENSE_E_CONFIG, "what does not end: %s%s", vetted.first, vetted.err.message);
+	is_num(vet("while true do end"), SENSE_E_CONFIG, "what does not end: %s%s", vetted.first,
+	       vetted.err.message);
 	is_num(vet("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end"), SENSE_E_CONFIG,
 	       "what takes all memory: %s", vetted.first);
 	is_num(vet("local s = ('a'):rep(200) s:find(('a?'):rep(200) .. ('a'):rep(200))"), SENSE_E_CONFIG,
@@ -193,7 +201,8 @@ static void checking(void)
 	is_num(vet(RULE("t.b")), SENSE_OK, "and the next one is taken as ever");
 }
 
-/* Of the process that checks, as the system tells it while it does: the one child of `parent`. "": there is none. */
+/* Of the process that checks, as the system tells it while it does: the one child of `parent`. "": there is
+ * none. */
 static const char *child_status(pid_t parent)
 {
 	static char text[4096];

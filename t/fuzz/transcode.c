@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "server/ingest/spans.h"
+#include "proto/finding_spans.h"
 #include "server/ingest/transcode.h"
 #include "t/copy_rows.h"
 

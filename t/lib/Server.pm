@@ -64,7 +64,8 @@ sub certificate {
 	$with{serial} //= sprintf '%032x', 0xabc000 + $number;
 	my $subject = $with{subject} // "/O=$with{org}/CN=$with{agent}";
 	openssl('req', @p256, '-keyout', "$dir/$name.key", '-out', "$dir/$name.csr", '-subj', $subject);
-	spew("$dir/$name.ext", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage="
+	my $names = $name eq 'server' ? 'DNS:localhost,IP:127.0.0.1' : "URI:sense:agent:$with{agent}";
+	spew("$dir/$name.ext", "subjectAltName=$names\nextendedKeyUsage="
 	    . ($with{use} // 'clientAuth') . "\n");
 	my @secret = -e "$dir/ca.passphrase" ? ('-passin', "file:$dir/ca.passphrase") : ();
 	openssl('x509', '-req', @secret, '-in', "$dir/$name.csr", '-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key", '-set_serial',

@@ -1,9 +1,9 @@
 /*
- * A finding read where it lies: the same bytes are taken and refused as by sense_finding_decode (proto/finding.h; the
- * fuzz target holds both against each other), but texts are spans of the input instead of copies.
+ * A finding read where it lies: texts are spans of the input. sense_finding_decode (proto/finding.h) is this and a copy
+ * of the texts.
  */
-#ifndef SENSE_SERVER_INGEST_SPANS_H
-#define SENSE_SERVER_INGEST_SPANS_H
+#ifndef SENSE_PROTO_FINDING_SPANS_H
+#define SENSE_PROTO_FINDING_SPANS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "server/ingest/spans.h"
+#include "proto/finding_spans.h"
 
 #include <string.h>
 
