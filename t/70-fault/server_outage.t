@@ -134,6 +134,8 @@ SKIP: {
 		fill("$disk/ballast");
 		my $refused = sub { (grep { -e && slurp($_) =~ /No space left on device/ } glob "$small->{data}/log/*.log") > 0 };
 		ok(wait_until(sub { sleep 0.2; fill("$disk/ballast"); $refused->() }, 90), 'a full disk: PostgreSQL has no room');
+		my $stands = sub { my $at = kept($small); sleep 1; fill("$disk/ballast"); kept($small) == $at };
+		ok(wait_until($stands, 60), 'a full disk: nothing is taken any more');
 		sleep $outage;
 		unlink "$disk/ballast";
 		comes_in($small, 'there is room again');
