@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# kill -9 under load: to the agents, a worker, the whole server, PostgreSQL, at random moments. In the end the database
-# has the findings that were generated, each once. SENSE_TEST_SERVER_KILLS: how many rounds (6).
+# kill -9 under load: to the agents, a worker, the whole server, PostgreSQL, its other processes, at random moments. In
+# the end the database has the findings that were generated, each once. SENSE_TEST_SERVER_KILLS: how many rounds (6).
 use strict;
 use warnings;
 use lib 't/lib';
@@ -32,6 +32,10 @@ my %hurt = (
 		my @workers = fleet_members($fleet, qr/^sense:worker/) or return 0;
 		return kill 'KILL', $workers[rand @workers];
 	},
+	'another process' => sub {
+		my @others = fleet_members($fleet, qr/^sense:(?:signer|jobs)|^redis/) or return 0;
+		return kill 'KILL', $others[rand @others];
+	},
 	server => sub {
 		fleet_kill($fleet);
 		return fleet_begin($fleet) || !diag(fleet_log($fleet));
@@ -46,7 +50,7 @@ my %hurt = (
 
 my $kept = sub { fleet_sql($fleet, 'SELECT coalesce(sum(through), 0) FROM sense.agent_progress', 1) || 0 };
 ok(wait_until(sub { sleep 0.1; $kept->() > 0 }, 60), 'findings come in');
-my @order = qw(worker postgres agents server);
+my @order = ('worker', 'postgres', 'agents', 'another process', 'server');
 for my $round (1 .. $rounds) {
 	my $before = $kept->();
 	sleep 0.2 + rand 1.2;
