@@ -215,7 +215,7 @@ docs: all ## write the reference and the types for editors from the agent's own 
 	$(Q)contrib/doc/tables --write docs/rules.md docs/output.md
 
 # ---- care -----------------------------------------------------------------------------------------
-TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(SERVER_SRC) $(SERVER_MAIN) $(filter-out %.bpf.c,$(wildcard plugins/*/*.c)))
+TIDY := $(patsubst %,tidy/%,$(LIB_SRC) $(MAIN_SRC) $(SERVER_SRC) $(SERVER_MAIN) $(wildcard contrib/load/*.c) $(filter-out %.bpf.c,$(wildcard plugins/*/*.c)))
 .PHONY: $(TIDY)
 $(TIDY): tidy/%: %
 	$(call say,TIDY,$<)
@@ -228,7 +228,7 @@ lint: ## clang build, clang-tidy, cppcheck, man page
 	$(call say,CHECK,core lua plugins proto server)
 	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr $(INCLUDE) \
 	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=pointerOutOfBounds:core/base/hash.h \
-	  $(BPF_SRC:%=-i%) core lua plugins proto server
+	  $(BPF_SRC:%=-i%) core lua plugins proto server contrib/load
 	$(call say,MANDOC,contrib/man)
 	$(Q)mandoc -T lint -W warning contrib/man/*.1
 

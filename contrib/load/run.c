@@ -56,10 +56,14 @@ static void generate(struct load *load, double now)
 	if (!load->generating || options->rate_max)
 		return;
 	load->generate_debt += options->rate * (now - load->last_tick);
-	for (; load->generate_debt >= 1 && left(load); load->generate_debt -= 1) {
+	uint64_t count = (uint64_t)load->generate_debt;
+	load->generate_debt -= (double)count;
+	if (count > left(load))
+		count = left(load);
+	load->generated += count;
+	for (; count; count--) {
 		struct load_agent *agent = &load->agents[load->next_agent++ % options->agents];
 		load->state->spools[agent->index].generated++;
-		load->generated++;
 		if (agent->waiting <= 0)
 			agent->waiting = now;
 	}
