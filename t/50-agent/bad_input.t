@@ -154,9 +154,9 @@ SKIP: {
 	    . '{ .size = sizeof sense_plugin, .name = "pcap" };';
 	my $version = 'PUBLIC const uint32_t sense_plugin_abi';
 	plugin_refused('a newer major version', "$head$version = (SENSE_ABI_MAJOR + 1) << 16;\n$table\n",
-		qr/version 2\.0 found, 1\.2 wanted/);
+		qr/version 2\.0 found, 1\.3 wanted/);
 	plugin_refused('a newer minor version', "$head$version = SENSE_PLUGIN_ABI + 1;\n$table\n",
-		qr/version 1\.3 found, 1\.2 wanted/);
+		qr/version 1\.4 found, 1\.3 wanted/);
 	plugin_refused('a shared object that is no plugin', "int something;\n", qr/no symbol sense_plugin_abi/);
 	plugin_refused('a plugin without its table', "$head$version = SENSE_PLUGIN_ABI;\n",
 		qr/sense_plugin is missing/);
