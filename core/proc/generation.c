@@ -163,7 +163,7 @@ static void adopt(struct sense_generations *all, const struct sense_ipc_loaded *
 	    .ticket = loaded->ticket,
 	    .loaded_us = now_us(),
 	    .took_us = loaded->took_us,
-	    .files = all->good.count,
+	    .files = all->good.count - all->good.params,
 	    .rules = loaded->rules,
 	    .saved_us = all->candidate_saved_us,
 	};
