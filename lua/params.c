@@ -44,7 +44,8 @@ static void push_array(lua_State *L, struct sense_wire_reader *reader)
 		else if (kind == SENSE_WIRE_KIND_NUMBER)
 			push_number(L, reader);
 		else
-			refuse(L, reader, "a setting is a list with an entry that is neither a text nor a number");
+			refuse(L, reader,
+			       "a setting is a list with an entry that is neither a text nor a number");
 		lua_rawseti(L, -2, (int)i);
 	}
 }
@@ -72,7 +73,7 @@ static void push_value(lua_State *L, struct sense_wire_reader *reader)
 	}
 }
 
-static void push_map(lua_State *L, struct sense_wire_reader *reader)
+static uint32_t push_map(lua_State *L, struct sense_wire_reader *reader)
 {
 	struct sense_wire_key name;
 	uint32_t count = 0;
@@ -88,17 +89,20 @@ static void push_map(lua_State *L, struct sense_wire_reader *reader)
 	}
 	if (reader->at != reader->end)
 		refuse(L, reader, "there is something behind the settings");
+	return count;
 }
 
 /* ---- where the loader is ---------------------------------------------------------------------- */
 
 static void begin_body(sense_lua *lua, lua_State *L, void *arg)
 {
-	const struct sense_policy_sources *sources = arg;
-	struct sense_wire_reader reader = {.at = sources->params, .end = sources->params + sources->params_len};
+	struct sense_policy_steps *steps = arg;
+	const struct sense_policy_sources *sources = steps->sources;
+	struct sense_wire_reader reader = {.at = sources->params,
+	                                   .end = sources->params + sources->params_len};
 	(void)lua;
 	sense_lua_module(L, "params", "begin");
-	push_map(L, &reader);
+	steps->params = push_map(L, &reader);
 	lua_call(L, 1, 0);
 }
 
@@ -114,7 +118,7 @@ static void step(struct sense_policy_steps *steps, sense_lua_body *body)
 {
 	struct sense_error why;
 	struct sense_problem problem = {.file = FILE_NAME, .message = why.message};
-	if (sense_lua_protect(steps->lua, body, (void *)steps->sources, steps->lua->limits.load_us, &why))
+	if (sense_lua_protect(steps->lua, body, steps, steps->lua->limits.load_us, &why))
 		sense_report_add(steps->report, &problem);
 }
 

@@ -264,7 +264,7 @@ static void report_failure(struct load *load, const sense_error *why)
 
 void sense_policy_begin(struct sense_policy_steps *steps)
 {
-	steps->next = 0;
+	steps->next = steps->params = 0;
 	steps->problems_before = steps->report->count;
 	sense_lua_compiled(steps->lua, false);
 	if (steps->sources->params)

@@ -68,6 +68,7 @@ struct sense_policy_steps {
 	struct sense_report *report;
 	unsigned next;            /* source */
 	unsigned problems_before; /* of the report */
+	unsigned params;          /* settings that came with the sources */
 };
 void sense_policy_begin(struct sense_policy_steps *steps);
 bool sense_policy_step(struct sense_policy_steps *steps);

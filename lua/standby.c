@@ -157,6 +157,7 @@ static void tell(struct sense_reloader *reloader, const struct sense_standby *st
 	if (standby) {
 		loaded.took_us = clock_us() - standby->begun_us;
 		loaded.files = standby->sources.count;
+		loaded.params = standby->steps.params;
 	}
 	if (status && report && report->count) {
 		loaded.problems = report->count;

@@ -165,6 +165,7 @@ static void adopt(struct sense_generations *all, const struct sense_ipc_loaded *
 	    .took_us = loaded->took_us,
 	    .files = all->good.count - all->good.params,
 	    .rules = loaded->rules,
+	    .params = loaded->params,
 	    .saved_us = all->candidate_saved_us,
 	};
 	memcpy(all->now.hash, all->good.hash, sizeof all->now.hash);

@@ -134,7 +134,8 @@ static int ended(struct sense_tryout *tryout)
 	return state;
 }
 
-bool sense_tryout_ask(struct sense_tryout *tryout, const struct sense_pack *pack, const uint8_t *params, size_t len)
+bool sense_tryout_ask(struct sense_tryout *tryout, const struct sense_pack *pack, const uint8_t *params,
+                      size_t len)
 {
 	uint64_t size = pack->len;
 	if (!tryout->pid)

@@ -1,4 +1,5 @@
-/* Settings of rules that a fleet's server sends with policies: what they replace, and what is refused of them. */
+/* Settings of rules that a fleet's server sends with policies: what they replace, and what is refused of
+ * them. */
 #include <stdio.h>
 
 #include "lua/policy.h"
@@ -13,23 +14,26 @@ static sense_ruleset *set;
 static uint8_t map[SENSE_MANIFEST_PARAMS_MAX];
 static struct sense_wire_writer settings; /* what is loaded next comes with these */
 
-#define RULE(id, params, body)                                                                                         \
-	"rule '" id "' { title = 't', severity = 'low', on = 'tls',\n params = { " params " },\n"                     \
+#define RULE(id, params, body)                                                                    \
+	"rule '" id "' { title = 't', severity = 'low', on = 'tls',\n params = { " params " },\n" \
 	" when = function(f, p)\n error(" body ", 0) end }\n"
 
 static const char kinds[] =
     RULE("my.kinds",
-	 "limit = 5, word = 'w', on = true, fine = set { 'a' }, list = { 'x' }, ports = set { 443 }, free = set {},"
-	 " own = { a = 1 }",
-	 "table.concat({ p.limit, p.word, tostring(p.on), tostring(p.fine.a), tostring(p.fine.b), #p.fine, p.list[1],"
-	 " #p.list, tostring(p.ports[443]), tostring(p.ports[8443]), tostring(p.free.z), p.own.a }, ' ')");
+         "limit = 5, word = 'w', on = true, fine = set { 'a' }, list = { 'x' }, ports = set { 443 }, free = "
+         "set {},"
+         " own = { a = 1 }",
+         "table.concat({ p.limit, p.word, tostring(p.on), tostring(p.fine.a), tostring(p.fine.b), #p.fine, "
+         "p.list[1],"
+         " #p.list, tostring(p.ports[443]), tostring(p.ports[8443]), tostring(p.free.z), p.own.a }, ' ')");
 
 /* Two rules, with a param of the same name, and a table that both have. */
-static const char two[] =
-    RULE("my.one", "limit = 1", "tostring(p.limit)") RULE("my.two", "limit = 2, own = 7", "p.limit .. ' ' .. p.own")
-	"local shared = { title = 't', severity = 'low', on = 'tls', params = { word = 'default' },\n"
-	"  when = function(f, p) error(p.word, 0) end }\n"
-	"rule 'my.left' (shared)\nrule 'my.right' (shared)\n";
+static const char two[] = RULE("my.one", "limit = 1", "tostring(p.limit)")
+    RULE("my.two", "limit = 2, own = 7",
+         "p.limit .. ' ' .. p.own") "local shared = { title = 't', severity = 'low', on = 'tls', params = { "
+                                    "word = 'default' },\n"
+				    "  when = function(f, p) error(p.word, 0) end }\n"
+				    "rule 'my.left' (shared)\nrule 'my.right' (shared)\n";
 
 static void begin(uint32_t count)
 {
@@ -126,7 +130,8 @@ static void applied(void)
 	put_numbers("my.kinds.ports", 80, 8443);
 	put_texts("my.kinds.free", 1, (const char *const[]){"z"});
 	loads(kinds, "with one of each kind");
-	is_str(seen(0), "2.5 other false nil true 3 b 2 nil true true 1", "each replaces its default, and no other");
+	is_str(seen(0), "2.5 other false nil true 3 b 2 nil true true 1",
+	       "each replaces its default, and no other");
 	begin(1);
 	put_texts("my.kinds.fine", 0, NULL);
 	loads(kinds, "an empty list for a set");
@@ -168,49 +173,58 @@ static void wrong(void)
 	const char *const fine[] = {"b"};
 	begin(1);
 	put_text("my.kinds.limit", "many");
-	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.limit: is a number, and the server set it to 'many'");
+	refused(kinds,
+	        "pol/p.lua:2: rule \"my.kinds\": params.limit: is a number, and the server set it to 'many'");
 	begin(1);
 	put_number("my.kinds.word", 5);
 	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.word: is a text, and the server set it to 5");
 	begin(1);
 	put_texts("my.kinds.on", 1, fine);
-	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.on: is a boolean, and the server set it to a list");
+	refused(kinds,
+	        "pol/p.lua:2: rule \"my.kinds\": params.on: is a boolean, and the server set it to a list");
 	begin(1);
 	put_bool("my.kinds.fine", true);
-	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.fine: is a set of texts, and the server set it to true");
+	refused(
+	    kinds,
+	    "pol/p.lua:2: rule \"my.kinds\": params.fine: is a set of texts, and the server set it to true");
 	begin(1);
 	put_numbers("my.kinds.list", 1, 2);
-	refused(kinds,
-		"pol/p.lua:2: rule \"my.kinds\": params.list: is a list of texts, and the server set it to a list with 1");
+	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.list: is a list of texts, and the server set "
+	               "it to a list with 1");
 	begin(1);
 	put_texts("my.kinds.ports", 1, fine);
-	refused(kinds,
-		"pol/p.lua:2: rule \"my.kinds\": params.ports: is a set of numbers, and the server set it to a list with 'b'");
+	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.ports: is a set of numbers, and the server "
+	               "set it to a list with 'b'");
 	begin(1);
 	put_number("my.kinds.own", 1);
-	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.own: is a table with keys or tables in it, which no server "
-		       "can set");
+	refused(kinds, "pol/p.lua:2: rule \"my.kinds\": params.own: is a table with keys or tables in it, "
+	               "which no server "
+	               "can set");
 	begin(2);
 	put_number("*.limit", 9);
 	put_number("my.kinds.limti", 9);
-	refused(kinds, "fleet:params: my.kinds.limti: the server sets it, and no rule has such a param, did you mean "
-		       "'my.kinds.limit'?");
+	refused(
+	    kinds,
+	    "fleet:params: my.kinds.limti: the server sets it, and no rule has such a param, did you mean "
+	    "'my.kinds.limit'?");
 	begin(1);
 	put_number("*.nothing", 9);
 	refused(kinds, "fleet:params: *.nothing: the server sets it, and no rule has such a param");
 	begin(1);
 	put_number("limit", 9);
-	refused(kinds, "fleet:params: limit: the server sets it, and no rule has such a param, did you mean '*.limit'?");
+	refused(
+	    kinds,
+	    "fleet:params: limit: the server sets it, and no rule has such a param, did you mean '*.limit'?");
 	/* A rule that is wrong itself has the word, and its settings are not called strange for it. */
 	begin(1);
 	put_number("my.r.limit", 9);
 	refused("rule 'my.r' { params = { limit = 1 }, severity = 'low', on = 'tls' }",
-		"pol/p.lua:1: rule \"my.r\": title: is missing: one line: what was seen");
+	        "pol/p.lua:1: rule \"my.r\": title: is missing: one line: what was seen");
 	is_num(report.count, 1, "and nothing else");
 	begin(1);
 	put_number("my.r.limit", 9);
 	refused("rule 'my.r' { params = 5, title = 't', severity = 'low', on = 'tls' }",
-		"pol/p.lua:1: rule \"my.r\": params: takes a table");
+	        "pol/p.lua:1: rule \"my.r\": params: takes a table");
 	is_num(report.count, 1, "and nothing else, either");
 }
 

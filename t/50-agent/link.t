@@ -147,7 +147,8 @@ ok(wait_until(sub { seen()->{told} == 6 && seen()->{loaded} }, 30), 'policies wi
     or diag(slurp("$agent->{dir}/err"));
 $finding = provoke($agent, 'test.says', 'alert');
 is($finding && $finding->{summary}, 'of the server', 'and a rule works with what the server set');
-is(status($agent)->{files}, 1, 'in one file');
+is_deeply([@{ status($agent) }{qw(files params)}], [1, 1], 'status: one file, one setting');
+like(run([agent(), 'status', '--set', "control.socket=$top/socket"])->{out}, qr/^ +1 setting of rules from the server$/m, 'for people, too');
 spew("$top/agent/params", settings('test.say.word', 'of the server'));
 offer('7p', $says);
 ok(wait_until(sub { seen()->{told} == 7 }, 30), 'settings that no rule has are acknowledged');
