@@ -51,7 +51,7 @@ FUZZ_BIN   := $(FUZZ_NAMES:%=$(B)/%)
 # Libraries that the server alone needs.
 SERVER_LIBS = $(shell pkg-config --libs $(SERVER_PKGS)) -lhttp_parser
 # Fuzz targets of what is the server's.
-FUZZ_SERVER := csr signer http_gate connection transcode
+FUZZ_SERVER := csr signer http_gate connection transcode policy_vet
 # Benchmarks of it.
 BENCH_SERVER := ingest
 # Libraries that a plugin alone needs: PLUGIN_LIBS_<name>.

@@ -184,6 +184,10 @@ static const char *command(void *self, const struct sense_link_command *what, st
 		return log_level(fleet, what);
 	if (!strcmp(what->name, "diagnose"))
 		return diagnose(fleet, output);
+	if (!strcmp(what->name, "scan"))
+		return fleet->config.keeper && sense_keeper_sweep(fleet->config.keeper)
+		         ? NULL
+		         : "nothing looks at this host now (host.sensors)";
 	return "this agent has no such command";
 }
 

@@ -199,6 +199,11 @@ void sense_keeper_gap(sense_keeper *keeper, const char *what, const char *where,
 	sense_outbox_send(&keeper->outbox, &keeper->message);
 }
 
+bool sense_keeper_sweep(sense_keeper *keeper)
+{
+	return keeper->pid && send(keeper->life, "s", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
 unsigned sense_keeper_restarts(const sense_keeper *keeper)
 {
 	return keeper->restarts;

@@ -31,6 +31,8 @@ enum sense_status sense_keeper_start(sense_keeper *keeper, sense_error *err);
 /* elapsed_ms: since the last call. */
 void sense_keeper_look(sense_keeper *keeper, unsigned elapsed_ms);
 void sense_keeper_gap(sense_keeper *keeper, const char *what, const char *where, const char *why, double count);
+/* All sweeps are due now, whenever they would have been. False: there is no process to be told. */
+bool sense_keeper_sweep(sense_keeper *keeper);
 unsigned sense_keeper_restarts(const sense_keeper *keeper);
 pid_t sense_keeper_pid(const sense_keeper *keeper); /* 0: none at this moment */
 

@@ -1,5 +1,6 @@
 #include "core/host/sensors.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -164,6 +165,17 @@ static bool all_swept(const struct process *process)
 	return true;
 }
 
+/* Whoever holds the other end asks for sweeps that are not due yet; or is gone. */
+static void life_look(struct process *process)
+{
+	char asked[16];
+	ssize_t got = read(process->config->life, asked, sizeof asked);
+	process->ended = !got || (got < 0 && errno != EAGAIN && errno != EINTR);
+	for (unsigned i = 0; got > 0 && i < process->count; i++)
+		if (process->sensors[i].state)
+			process->sensors[i].due_ms = 0;
+}
+
 /* Waits for what comes in at once, and takes it. */
 static void take(struct process *process, unsigned wait_ms)
 {
@@ -183,7 +195,8 @@ static void take(struct process *process, unsigned wait_ms)
 	}
 	if (poll(fds, count, (int)wait_ms) <= 0)
 		return;
-	process->ended = fds[0].revents != 0;
+	if (fds[0].revents)
+		life_look(process);
 	if (fds[1].revents)
 		sense_outbox_flush(outbox);
 	for (unsigned i = 2; i < count; i++)

@@ -27,7 +27,7 @@ struct sense_sensors_config {
 	enum sense_sensor_mode mode;
 	struct sense_board *board;
 	int out;                 /* to the worker */
-	int life;                /* readable: the supervisor wants an end, or is gone */
+	int life;                /* a socket; a byte there asks for all sweeps now, its end for the process's */
 };
 
 /* The process's work, from the fork to its end. Returns its exit code. */

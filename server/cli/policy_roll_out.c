@@ -86,7 +86,7 @@ static bool steps_take(const char *list, unsigned percent, struct rollout *rollo
 	char copy[8 * STEPS_MAX];
 	unsigned last = percent, step, count = 0;
 	size_t len = 1;
-	strcpy(rollout->steps, "{");
+	memcpy(rollout->steps, "{", sizeof "{");
 	if (list && snprintf(copy, sizeof copy, "%s", list) >= (int)sizeof copy)
 		return false;
 	for (char *rest = copy, *one; list && (one = strsep(&rest, ","));) {
@@ -97,7 +97,7 @@ static bool steps_take(const char *list, unsigned percent, struct rollout *rollo
 		count++;
 		last = step;
 	}
-	strcat(rollout->steps, "}");
+	snprintf(rollout->steps + len, sizeof rollout->steps - len, "}");
 	return true;
 }
 
@@ -182,7 +182,7 @@ static char *hex_of(const uint8_t *bytes, size_t len)
 	char *text = malloc(2 * len + 3);
 	if (!text)
 		return NULL;
-	strcpy(text, "\\x");
+	memcpy(text, "\\x", sizeof "\\x");
 	for (size_t i = 0; i < len; i++)
 		snprintf(text + 2 + 2 * i, 3, "%02x", bytes[i]);
 	return text;

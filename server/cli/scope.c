@@ -1,6 +1,7 @@
 #include "server/cli/scope.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/message.h"
@@ -93,9 +94,12 @@ bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *
 
 static bool hash_of(const char *hex, uint8_t out[SENSE_PACK_HASH])
 {
-	for (unsigned i = 0; i < SENSE_PACK_HASH; i++)
-		if (sscanf(hex + 2 * i, "%2hhx", &out[i]) != 1)
+	for (unsigned i = 0; i < SENSE_PACK_HASH; i++) {
+		char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'}, *rest;
+		out[i] = (uint8_t)strtoul(digits, &rest, 16);
+		if (*rest || !*digits)
 			return false;
+	}
 	return true;
 }
 

@@ -12,6 +12,26 @@ PARALLEL SAFE AS $$ SELECT (hashtextextended(agent::text, generation) & 21474836
 -- rate is a share of these.
 ALTER TABLE sense.policy_rollouts ADD COLUMN reached integer NOT NULL DEFAULT 0;
 
+-- One that a later rollout stands for, which reached the same agents, all of them, and is done: who is to have which
+-- policies is asked all the time, and the history grows.
+ALTER TABLE sense.policy_rollouts ADD COLUMN past boolean NOT NULL DEFAULT false;
+CREATE INDEX ON sense.policy_rollouts (org_id) WHERE NOT past;
+
+CREATE FUNCTION sense.rollouts_past() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE sense.policy_rollouts r SET past = r.generation < latest.generation
+		FROM (
+			SELECT coalesce(max(d.generation), 0) AS generation FROM sense.policy_rollouts d
+			WHERE d.org_id = NEW.org_id AND d.state = 'done' AND d.labels = NEW.labels
+				AND d.group_id IS NOT DISTINCT FROM NEW.group_id) latest
+		WHERE r.org_id = NEW.org_id AND r.labels = NEW.labels AND r.group_id IS NOT DISTINCT FROM NEW.group_id
+			AND r.past <> (r.generation < latest.generation);
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER past AFTER INSERT OR UPDATE OF state ON sense.policy_rollouts FOR EACH ROW
+	EXECUTE FUNCTION sense.rollouts_past();
+
 CREATE FUNCTION sense.rollout_reaches(org uuid, to_group uuid, to_labels jsonb, generation bigint, percent integer)
 RETURNS integer LANGUAGE sql STABLE AS $$
 	SELECT count(*)::integer FROM sense.agents a
@@ -27,16 +47,20 @@ $$;
 -- generation with an older bundle.
 CREATE FUNCTION sense.wanted_policy(org uuid, agents uuid[]) RETURNS TABLE (agent uuid, generation bigint, hash bytea)
 LANGUAGE sql STABLE AS $$
-	SELECT DISTINCT ON (a.id) a.id, r.generation, r.hash
-	FROM sense.agents a JOIN sense.policy_rollouts r ON r.org_id = a.org_id
-	WHERE a.org_id = org AND a.id = ANY (agents) AND r.generation >= a.policy_generation
-		AND (r.generation = a.policy_generation
-			OR r.state IN ('running', 'done') AND sense.is_among(a.id, r.generation, r.percent)
-			AND a.labels @> r.labels
-			AND (r.group_id IS NULL OR EXISTS (
+	SELECT DISTINCT ON (a.id) a.id, w.generation, w.hash
+	FROM sense.agents a JOIN LATERAL (
+		SELECT l.generation, l.hash FROM sense.policy_rollouts l
+		WHERE l.org_id = org AND NOT l.past AND l.state IN ('running', 'done')
+			AND l.generation > a.policy_generation AND sense.is_among(a.id, l.generation, l.percent)
+			AND a.labels @> l.labels
+			AND (l.group_id IS NULL OR EXISTS (
 				SELECT FROM sense.agent_group_members m
-				WHERE m.org_id = org AND m.group_id = r.group_id AND m.agent_id = a.id)))
-	ORDER BY a.id, r.generation DESC
+				WHERE m.org_id = org AND m.group_id = l.group_id AND m.agent_id = a.id))
+		UNION ALL
+		SELECT o.generation, o.hash FROM sense.policy_rollouts o
+		WHERE o.org_id = org AND o.generation = a.policy_generation) w ON true
+	WHERE a.org_id = org AND a.id = ANY (agents)
+	ORDER BY a.id, w.generation DESC
 $$;
 
 -- ---- agents --------------------------------------------------------------------------------------------------------
@@ -106,6 +130,9 @@ $$;
 
 -- ---- policies ------------------------------------------------------------------------------------------------------
 
+-- Of many agents that failed each one counts the others.
+CREATE INDEX ON sense.policy_state (org_id, generation) WHERE NOT loaded OR rules_failed > 0;
+
 -- What became of a generation at an agent. rules: [{"id", "state", "message"}], those that are not loaded. A rollout of
 -- which too many could not be loaded goes no further: that is its share of the agents that it reaches, and at least one.
 -- Only agents that it is for have a say. True: this one halted it.
@@ -146,9 +173,13 @@ BEGIN
 					WHERE m.org_id = org AND m.group_id = rollout.group_id AND m.agent_id = a.id))) THEN
 		RETURN false;
 	END IF;
-	SELECT count(*) FILTER (WHERE NOT s.loaded OR s.rules_failed > 0), count(*) INTO failed, asked
-		FROM sense.policy_state s WHERE s.org_id = org AND s.generation = at_work;
-	IF failed < ceil(rollout.halt_at_failed::numeric * greatest(asked, rollout.reached)) THEN
+	SELECT count(*) INTO failed FROM sense.policy_state s
+		WHERE s.org_id = org AND s.generation = at_work AND (NOT s.loaded OR s.rules_failed > 0);
+	IF failed < ceil(rollout.halt_at_failed::numeric * rollout.reached) THEN
+		RETURN false;
+	END IF;
+	SELECT count(*) INTO asked FROM sense.policy_state s WHERE s.org_id = org AND s.generation = at_work;
+	IF failed < ceil(rollout.halt_at_failed::numeric * asked) THEN
 		RETURN false;
 	END IF;
 	UPDATE sense.policy_rollouts r SET state = 'halted', changed = now(),

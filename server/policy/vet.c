@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/cli/cli.h"
+#include "core/cli/text.h"
 #include "core/platform/platform.h"
 #include "lua/station.h"
 #include "lua/tools/tools.h"
@@ -22,15 +23,6 @@
 #define SECONDS_LEAST 10u /* of CPU time, and on top of what files may take */
 #define PATIENCE 10u      /* times that, by the clock on the wall: other programs run, too */
 #define TESTS_SECONDS 3600u
-
-/*
- * A message of the child, one packet:
- *   file     it begins with this one: its number, u32
- *   problem  line u32, then file, rule, key and message, each with a NUL; an empty one is none
- *   rules    it is done: how many there are, u32
- *   failed   a sentence
- */
-enum { SAY_FILE = 'f', SAY_PROBLEM = 'p', SAY_RULES = 'r', SAY_FAILED = '!' };
 
 #define SAY_MAX (SENSE_ERROR_MESSAGE_MAX * 4)
 
@@ -49,7 +41,7 @@ static void say(int out, char kind, uint32_t number, const char *texts, size_t l
 
 static void failure_say(int out, const sense_error *err)
 {
-	say(out, SAY_FAILED, 0, err->message, strlen(err->message));
+	say(out, SENSE_VET_FAILED, 0, err->message, strlen(err->message));
 }
 
 static void problem_say(int out, const struct sense_problem *problem)
@@ -64,7 +56,7 @@ static void problem_say(int out, const struct sense_problem *problem)
 		len += text_len;
 		all[len++] = '\0';
 	}
-	say(out, SAY_PROBLEM, problem->line > 0 ? (uint32_t)problem->line : 0, all, len);
+	say(out, SENSE_VET_PROBLEM, problem->line > 0 ? (uint32_t)problem->line : 0, all, len);
 }
 
 /* Policies as a worker loads them: file after file, then what holds for all of them. */
@@ -77,7 +69,7 @@ static enum sense_status policies_load(struct sense_station *station,
 	bool more = sources->count > 0;
 	sense_policy_begin(&steps);
 	while (more) {
-		say(out, SAY_FILE, steps.next, NULL, 0);
+		say(out, SENSE_VET_FILE, steps.next, NULL, 0);
 		more = sense_policy_step(&steps);
 	}
 	enum sense_status status = sense_policy_finish(&steps, err);
@@ -136,63 +128,56 @@ static void child_run(const struct sense_conf *conf, const struct sense_policy_s
 	if (status)
 		failure_say(out, &err);
 	else
-		say(out, SAY_RULES, sense_ruleset_count(station.rules), NULL, 0);
+		say(out, SENSE_VET_RULES, sense_ruleset_count(station.rules), NULL, 0);
 	_exit(0);
 }
 
 /* ---- who listens to it -------------------------------------------------------------------------------- */
 
-struct hearing {
-	const struct sense_policy_sources *sources;
-	struct sense_report *report;
-	unsigned *rules;
-	_Atomic uint32_t *denied; /* a system call that was refused + 1 */
-	uint32_t file;
-	bool done, failed;
-	char why[SENSE_ERROR_MESSAGE_MAX];
-};
-
-static void problem_take(struct hearing *hearing, uint32_t line, const char *texts, size_t len)
+/* Texts of the child end up on a terminal. */
+static void problem_take(struct sense_vet_hearing *hearing, uint32_t line, const char *texts, size_t len)
 {
-	const char *parts[4];
+	char parts[4][SAY_MAX / 4];
 	size_t at = 0;
 	for (unsigned i = 0; i < 4; i++) {
 		const char *end = at < len ? memchr(texts + at, '\0', len - at) : NULL;
 		if (!end)
 			return;
-		parts[i] = *(texts + at) ? texts + at : NULL;
+		sense_text_clean(texts + at, parts[i], sizeof parts[i]);
 		at = (size_t)(end - texts) + 1;
 	}
-	const struct sense_problem problem = {.file = parts[0],
+	const struct sense_problem problem = {.file = *parts[0] ? parts[0] : NULL,
 	                                      .line = line < INT32_MAX ? (int)line : 0,
-	                                      .rule = parts[1],
-	                                      .key = parts[2],
-	                                      .message = parts[3] ? parts[3] : "is wrong"};
+	                                      .rule = *parts[1] ? parts[1] : NULL,
+	                                      .key = *parts[2] ? parts[2] : NULL,
+	                                      .message = *parts[3] ? parts[3] : "is wrong"};
 	sense_report_add(hearing->report, &problem);
 }
 
-static void packet_take(struct hearing *hearing, const char *packet, size_t len)
+void sense_vet_packet(struct sense_vet_hearing *hearing, const char *packet, size_t len)
 {
 	uint32_t number;
+	char why[SENSE_ERROR_MESSAGE_MAX];
 	const char *texts = packet + 1 + sizeof number;
 	if (len < 1 + sizeof number)
 		return;
 	memcpy(&number, packet + 1, sizeof number);
 	len -= 1 + sizeof number;
 	switch (packet[0]) {
-	case SAY_FILE:
+	case SENSE_VET_FILE:
 		hearing->file = number < hearing->sources->count ? number : 0;
 		break;
-	case SAY_PROBLEM:
+	case SENSE_VET_PROBLEM:
 		problem_take(hearing, number, texts, len);
 		break;
-	case SAY_RULES:
+	case SENSE_VET_RULES:
 		hearing->done = true;
 		*hearing->rules = number <= SENSE_RULES_MAX ? number : SENSE_RULES_MAX;
 		break;
-	case SAY_FAILED:
+	case SENSE_VET_FAILED:
 		hearing->failed = true;
-		snprintf(hearing->why, sizeof hearing->why, "%.*s", (int)len, texts);
+		snprintf(why, sizeof why, "%.*s", (int)(len < sizeof why ? len : sizeof why - 1), texts);
+		sense_text_clean(why, hearing->why, sizeof hearing->why);
 		break;
 	default:
 		break;
@@ -207,7 +192,7 @@ static uint64_t now_ms(void)
 }
 
 /* Until the child has ended, or has said more or for longer than there can be to say. */
-static void listen_to(struct hearing *hearing, int in, unsigned seconds)
+static void listen_to(struct sense_vet_hearing *hearing, int in, unsigned seconds)
 {
 	char packet[1 + sizeof(uint32_t) + SAY_MAX];
 	uint64_t until = now_ms() + seconds * UINT64_C(1000);
@@ -221,12 +206,12 @@ static void listen_to(struct hearing *hearing, int in, unsigned seconds)
 			continue;
 		if (got <= 0)
 			return;
-		packet_take(hearing, packet, (size_t)got);
+		sense_vet_packet(hearing, packet, (size_t)got);
 		i++;
 	}
 }
 
-static enum sense_status judge(const struct hearing *hearing, int state, sense_error *err)
+static enum sense_status judge(const struct sense_vet_hearing *hearing, int state, sense_error *err)
 {
 	char call[32];
 	if (WIFEXITED(state) && hearing->done && !hearing->failed && !hearing->report->count)
@@ -259,7 +244,7 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
 {
 	static struct sense_conf conf;
 	int ends[2] = {-1, -1}, state = 0;
-	struct hearing hearing = {.sources = sources, .report = report, .rules = rules};
+	struct sense_vet_hearing hearing = {.sources = sources, .report = report, .rules = rules};
 	*rules = 0;
 	enum sense_status status = conf_begin(&conf, err);
 	hearing.denied =

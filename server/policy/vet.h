@@ -24,4 +24,29 @@ enum sense_status sense_vet_policies(const struct sense_policy_sources *sources,
  */
 bool sense_vet_tests(const char *dir, sense_error *err);
 
+/* ---- what the child says ------------------------------------------------------------------------------- */
+
+/*
+ * One packet: its kind, then a number (u32, this machine's order)
+ *   file     it begins with the file of this number
+ *   problem  in this line; then file, rule, key and message, each with a NUL, an empty one is none
+ *   rules    it is done, and there are so many
+ *   failed   0, then a sentence
+ */
+enum { SENSE_VET_FILE = 'f', SENSE_VET_PROBLEM = 'p', SENSE_VET_RULES = 'r', SENSE_VET_FAILED = '!' };
+
+/* What was heard so far. */
+struct sense_vet_hearing {
+	const struct sense_policy_sources *sources;
+	struct sense_report *report;
+	unsigned *rules;
+	_Atomic uint32_t *denied; /* a system call that was refused + 1 */
+	uint32_t file;            /* below sources->count */
+	bool done, failed;
+	char why[SENSE_ERROR_MESSAGE_MAX];
+};
+
+/* Takes a packet, whatever is in it. */
+void sense_vet_packet(struct sense_vet_hearing *hearing, const char *packet, size_t len);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
@@ -12,6 +13,9 @@
 
 #define HEAD_MAX 128u /* what comes before a map, its names included */
 #define ERROR_MAX 4096u
+#define RATE_US 1000u    /* of one call: a thousand a second */
+#define RATE_BURST 2000u /* calls that may come at once */
+#define RATE_RETRY_MS 500u
 
 struct sense_rpc_session {
 	sense_calls *calls;
@@ -21,6 +25,7 @@ struct sense_rpc_session {
 	sense_rpc_session *next; /* of the same hash of agents */
 	struct sense_rpc_scanner scanner;
 	size_t scanned;
+	uint64_t paid_us; /* the time for which its calls have paid */
 	unsigned outstanding;
 	uint32_t ids[SENSE_RPC_OUTSTANDING_MAX];
 };
@@ -224,8 +229,7 @@ unsigned sense_call_hang_up(sense_calls *calls, const char *agent)
 	return count;
 }
 
-/* ---- calls
- * ------------------------------------------------------------------------------------------------- */
+/* ---- calls --------------------------------------------------------------------------------------------- */
 
 static void malformed(sense_rpc_session *session, const char *why)
 {
@@ -254,6 +258,21 @@ static void unknown_answer(sense_rpc_session *session, struct sense_call_ref ref
 	                &(struct sense_message_error){.code = "unknown_method", .message = text});
 }
 
+/*
+ * Each call costs its share of a second; what is saved up is bounded (a leaky bucket as a meter: ITU-T I.371, annex A).
+ * An agent that behaves never comes near; one that was taken over must not keep the database from others.
+ */
+static bool rate_take(sense_rpc_session *session)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	if (session->paid_us > now_us + RATE_BURST * RATE_US)
+		return false;
+	session->paid_us = (session->paid_us > now_us ? session->paid_us : now_us) + RATE_US;
+	return true;
+}
+
 static void call_serve(sense_rpc_session *session, const struct sense_rpc_message *message)
 {
 	for (unsigned i = 0; i < session->outstanding; i++) {
@@ -266,7 +285,11 @@ static void call_serve(sense_rpc_session *session, const struct sense_rpc_messag
 	session->ids[session->outstanding++] = message->id;
 	sense_metric_add(&metrics[CALLS], 1);
 	const struct sense_method *method = method_of(session->calls, &message->method);
-	if (method)
+	if (!rate_take(session))
+		sense_call_fail(session->calls, ref,
+		                &(struct sense_message_error){
+		                    .code = "busy", .message = "calls come too fast", .retry = RATE_RETRY_MS});
+	else if (method)
 		method->serve(method->self, session->calls, ref, &session->peer, message->body,
 		              message->body_len);
 	else

@@ -43,6 +43,9 @@ for my $header (grep { /\.h$/ && !m{^plugins/} } @sources) {
 my @long = grep { my $n = () = do { local (@ARGV, $/) = $_; <> } =~ /\n/g; $n > 600 } @sources;
 is_deeply(\@long, [], 'no file is longer than 600 lines');
 
+my @idle = grep { !-x } glob 't/*/*.t';
+is_deeply(\@idle, [], 'each test can be executed, as prove does');
+
 my @marks = grep { !m{^t/02-headers/} } split /\n/, `grep -rlE '\b(TODO|FIXME|XXX|HACK)\b' core lua plugins proto server policies t docs README.md Makefile 2>/dev/null`;
 is_deeply([grep { !/\.pcap$|corpus/ } @marks], [], 'nothing is left for later in the sources');
 

@@ -319,6 +319,16 @@ static void going_back(void)
 	is_str(back(), "4>3", "from one that was halted, too");
 	is_num(one, 1, "generations count from 1");
 
+	/* One that was passed over by another is looked at again when that is halted. */
+	again();
+	one = roll_out(a, (struct how){.bundle = 1});
+	long long two = roll_out(a, (struct how){.bundle = 2});
+	is_num(wanted(0), two, "the latest counts");
+	sql("SELECT sense.rollout_halt('%s', %lld, '', 'test')", a, two);
+	is_num(wanted(0), one, "when it is halted, that before it");
+	sql("SELECT sense.rollout_resume('%s', %lld, NULL, 'test')", a, two);
+	is_num(wanted(0), two, "when it goes on, it counts again");
+
 	/* What only some agents have gives way to what all have. */
 	again();
 	roll_out(a, (struct how){.bundle = 1});

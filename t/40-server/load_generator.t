@@ -71,11 +71,9 @@ like($run->{err}, qr/is not of a run with 20 agents and the seed 5/, 'spools of 
 
 # ---- agents that enrol ---------------------------------------------------------------------------------------
 
-my $token = run([build() . '/sense-server', 'token', 'create', '-c', "$dir/server.lua", '--set', "server.dir=$fleet->{data}",
-	'--org', 'load', '--uses', 12, '--server', "127.0.0.1:$fleet->{port}"]);
-like($token->{out}, qr/^sense1\.\S+$/, 'a token') or diag($token->{err});
-chomp $token->{out};
-my @enrol = ($program, '--server', "127.0.0.1:$fleet->{port}", '--ca', "$fleet->{data}/ca.pem", '--token', $token->{out},
+my $token = fleet_server($fleet, 'token', 'create', '--org', 'load', '--uses', 12, '--server', "127.0.0.1:$fleet->{port}");
+like($token, qr/^sense1\.\S+$/, 'a token');
+my @enrol = ($program, '--server', "127.0.0.1:$fleet->{port}", '--ca', "$fleet->{data}/ca.pem", '--token', $token,
 	'--json', '--agents', 12, '--delay', 0.05);
 $run = run([@enrol, '--findings', 600, '--rate', 6000, '--seconds', 30, '--ids', "$dir/enrolled"]);
 $report = load_report($run);
@@ -93,19 +91,12 @@ like($run->{err}, qr/12 of 12 agents did not enrol: .*403/, 'and why');
 my $waits = load_start($fleet, '--agents', 20, '--seed', 7, '--seconds', 60, '--wait-policy', 1);
 my $registered = 'SELECT count(*) FROM sense.agents WHERE registered IS NOT NULL';
 ok(wait_until(sub { sleep 0.1; fleet_sql($fleet, $registered) == 52 }, 60), 'agents wait for policies');
-# Two pieces.
-fleet_sql($fleet, <<'SQL');
-DO $$
-DECLARE
-	org uuid := (SELECT id FROM sense.organizations WHERE name = 'load');
-	bundle bytea := convert_to(repeat('0123456789abcdef', 20000), 'UTF8');
-BEGIN
-	INSERT INTO sense.policies (org_id, hash, bundle) VALUES (org, sha256(bundle), bundle);
-	PERFORM sense.rollout_begin(org, sense.next_generation(org), sha256(bundle), '\x00', decode(repeat('00', 64), 'hex'), NULL,
-		'{}', '{}', false, 100, '{}', '10 minutes', 0.05, 'test');
-END
-$$
-SQL
+# A bundle of more than one piece.
+my $rule = 'rule "test.a" { title = "a", severity = "low", on = "flow.classified", match = { dst_port = 1 } }';
+my $policies = policy("$rule\n" . ("-- what fills a line or two\n" x 9000), 'one');
+policy("-- nothing\n" x 20000, 'two', $policies);
+my ($hash) = fleet_server($fleet, 'policy', 'add', $policies, '--org', 'load') =~ /^([0-9a-f]{64})/m;
+fleet_server($fleet, 'policy', 'roll-out', $hash, '--org', 'load');
 $run = finish($waits);
 $report = load_report($run);
 is($run->{code}, 0, 'all agents acknowledge them') or diag(explain($report));

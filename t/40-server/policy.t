@@ -129,5 +129,11 @@ is(rollout(3)->{percent}, 100, 'to all');
 $run = admin(qw(policy rollback --json));
 is_deeply([@{ one($run) }{qw(generation hash back_from)}], [4, $added->{hash}, 3], 'and back to what was before');
 
+# ---- several at once ----
+
+my @at_once = map { start([server(), 'policy', 'roll-out', $second, '--json', '--set', "server.dir=$dir"]) } 1 .. 4;
+is_deeply([sort map { one(finish($_))->{generation} // 'none' } @at_once], [5 .. 8], 'rollouts at the same time take turns');
+is_deeply([map { rollout($_)->{state} } 5 .. 8], [('done') x 4], 'all of them count');
+
 server_stop($server);
 done_testing();

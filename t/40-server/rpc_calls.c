@@ -316,11 +316,33 @@ static void draining(void)
 	end();
 }
 
+/* Far more calls than any agent has reason for. */
+static void too_fast(void)
+{
+	enum { SENT = 20000 };
+	uint8_t data[256];
+	struct sense_rpc_message message;
+	unsigned busy = 0, answered = 0;
+	begin();
+	for (unsigned i = 0; i < SENT; i++) {
+		sense_connection_in(&connection, data, request(data, sizeof data, i, "Echo", 1), SECOND);
+		if (answer_next(&message) != SENSE_RPC_RESPONSE)
+			continue;
+		answered++;
+		busy += error_is(&message, "busy");
+	}
+	is_num(answered, SENT, "each call is answered, however fast they come");
+	ok(busy > SENT / 2 && served >= 2000 && served + busy == SENT, "most that they come too fast (%u of them)", busy);
+	is_num(connection.state, SENSE_CONNECTION_OPEN, "and the connection goes on");
+	end();
+}
+
 int main(void)
 {
 	whole_and_torn();
 	unknown();
 	too_many();
+	too_fast();
 	stale();
 	broken();
 	revocation();

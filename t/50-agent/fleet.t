@@ -113,6 +113,8 @@ ok(wait_until(sub {
 # ---- commands ----
 server('command', 'give', fleet_sql($fleet, 'SELECT id FROM sense.agents'), 'reload', '--wait');
 is(fleet_sql($fleet, 'SELECT status FROM sense.commands'), 'done', 'the agent has done what it was told');
+server('command', 'give', fleet_sql($fleet, 'SELECT id FROM sense.agents'), 'scan', '--wait');
+is(fleet_sql($fleet, q(SELECT status FROM sense.commands WHERE name = 'scan')), 'done', 'it looks at its host when it is told to');
 
 # ---- the uplink ends by force, and the server ----
 my $uplink = status()->{uplink}{pid};

@@ -20,7 +20,7 @@ use Time::HiRes ();
 use Sense;
 
 our @EXPORT = qw(need_load fleet_start fleet_begin fleet_stop fleet_kill fleet_members fleet_sql fleet_log fleet_ready
-    fleet_same fleet_settle load_start load_command load_report descendants free_port);
+    fleet_same fleet_settle fleet_server load_start load_command load_report descendants free_port);
 
 my $patience = 90; # seconds
 my (@fleets, @loads);
@@ -145,6 +145,16 @@ sub fleet_stop {
 	kill 'KILL', @left if !wait_until(sub { !grep { -e "/proc/$_" } @left }, 30);
 	@fleets = grep { $_ != $fleet } @fleets;
 	return $code;
+}
+
+# What a command of sense-server prints about this one; dies when it fails.
+sub fleet_server {
+	my ($fleet, @command) = @_;
+	my $run = run([build() . '/sense-server', @command, '-c', "$fleet->{dir}/server.lua", '--set',
+		"server.dir=$fleet->{data}"]);
+	die "sense-server @command: $run->{err}\n" if $run->{code};
+	chomp $run->{out};
+	return $run->{out};
 }
 
 # The statement's rows, columns with | between. quiet: the database may be away.
