@@ -33,7 +33,7 @@ enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_e
 	if (!equals || equals == text)
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%s' is not KEY=VALUE", text);
 	if ((size_t)(equals - text) >= sizeof key)
-		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%s': a key has at most %u bytes", text,
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%.200s': a key has at most %u bytes", text,
 		                  SENSE_MANIFEST_PARAM_NAME_MAX);
 	memcpy(key, text, (size_t)(equals - text));
 	key[equals - text] = '\0';
@@ -51,7 +51,7 @@ enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_e
 	if (!good)
 		json_decref(value);
 	return sense_fail(err, SENSE_E_CONFIG, "policy",
-	                  "'%s': a setting is a text in UTF-8 of at most %u bytes, a number, true, false, or "
+	                  "'%.200s': a setting is a text in UTF-8 of at most %u bytes, a number, true, false, or "
 	                  "a list of at most %u texts or numbers",
 	                  text, SENSE_MANIFEST_PARAM_TEXT_MAX, SENSE_MANIFEST_PARAM_ARRAY_MAX);
 }
