@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lua/cidr.h"
+#include "lua/params.h"
 #include "lua/read.h"
 #include "lua/state.h"
 
@@ -263,9 +264,11 @@ static void report_failure(struct load *load, const sense_error *why)
 
 void sense_policy_begin(struct sense_policy_steps *steps)
 {
-	steps->next = 0;
+	steps->next = steps->params = 0;
 	steps->problems_before = steps->report->count;
 	sense_lua_compiled(steps->lua, false);
+	if (steps->sources->params)
+		sense_params_begin(steps);
 }
 
 bool sense_policy_step(struct sense_policy_steps *steps)
@@ -288,6 +291,8 @@ enum sense_status sense_policy_finish(struct sense_policy_steps *steps, sense_er
 	struct load load = {.set = steps->set, .report = steps->report, .err = err};
 	uint64_t collect_us = lua->limits.load_us * (steps->sources->count + 1);
 	sense_lua_compiled(lua, true);
+	if (steps->sources->params && report->count == steps->problems_before)
+		sense_params_end(steps);
 	enum sense_status status = sense_lua_protect(lua, collect_problems, &load, collect_us, err);
 	if (status)
 		return status;

@@ -30,6 +30,8 @@ struct sense_policy_sources {
 	unsigned count, cap;
 	bool tests; /* of a directory, take the *_test.lua instead of the policies */
 	struct sense_policy_source *items;
+	const uint8_t *params; /* settings of rules that came with them (lua/params.c); NULL: none */
+	size_t params_len;
 };
 
 void sense_policy_sources_init(struct sense_policy_sources *sources);
@@ -42,6 +44,10 @@ enum sense_status sense_policy_read(struct sense_policy_sources *sources, const 
 /* Adds a policy that is already in memory; everything is copied. */
 enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, const char *file,
 					  const char *name, const char *text, size_t len, sense_error *err);
+
+/* Settings of rules: the map of a manifest (proto/manifest.h), which is copied. They are looked at when it is loaded. */
+enum sense_status sense_policy_source_params(struct sense_policy_sources *sources, const void *params, size_t len,
+					     sense_error *err);
 
 /*
  * Runs the sources and adds their rules to set, which the caller compiles afterwards. The functions
@@ -62,6 +68,7 @@ struct sense_policy_steps {
 	struct sense_report *report;
 	unsigned next;            /* source */
 	unsigned problems_before; /* of the report */
+	unsigned params;          /* settings that came with the sources */
 };
 void sense_policy_begin(struct sense_policy_steps *steps);
 bool sense_policy_step(struct sense_policy_steps *steps);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lua/policy.h"
+#include "proto/manifest.h"
 
 void sense_policy_sources_init(struct sense_policy_sources *sources)
 {
@@ -59,6 +60,16 @@ enum sense_status sense_policy_source_add(struct sense_policy_sources *sources, 
 				  SENSE_POLICY_TOTAL_MAX >> 20);
 	sources->items[sources->count++] = source;
 	return SENSE_OK;
+}
+
+enum sense_status sense_policy_source_params(struct sense_policy_sources *sources, const void *params, size_t len,
+					     sense_error *err)
+{
+	if (sources->params || len > SENSE_MANIFEST_PARAMS_MAX)
+		return sense_fail(err, SENSE_E_FORMAT, "policy", "settings of rules that are no settings");
+	sources->params = (const uint8_t *)sense_arena_strndup(&sources->arena, params, len);
+	sources->params_len = len;
+	return sources->params ? SENSE_OK : sense_fail(err, SENSE_E_MEMORY, "policy", "no memory for settings of rules");
 }
 
 static bool ends_with(const char *text, const char *end)

@@ -23,7 +23,7 @@
 /* Trusted chunks, embedded by the Makefile: those that policies need, and those of single commands. */
 #define CHUNKS(X)                                                                                  \
 	X(functions) X(check) X(env) X(helpers) X(event) X(state) X(api) X(formula) X(match) X(policy)
-#define LATE_CHUNKS(X) X(conf) X(test) X(describe)
+#define LATE_CHUNKS(X) X(params) X(conf) X(test) X(describe)
 #define CHUNK_DECLARE(name) extern const char sense_lua_##name##_begin[], sense_lua_##name##_end[];
 CHUNKS(CHUNK_DECLARE)
 LATE_CHUNKS(CHUNK_DECLARE)

@@ -49,7 +49,9 @@ static enum sense_status sources_take(struct sense_policy_sources *sources, cons
 	size_t used = 0;
 	while (sense_bundle_next(block, len, &used, &item)) {
 		enum sense_status status =
-		    sense_policy_source_add(sources, item.file, item.name, item.text, item.len, err);
+		    strcmp(item.name, SENSE_BUNDLE_PARAMS)
+			? sense_policy_source_add(sources, item.file, item.name, item.text, item.len, err)
+			: sense_policy_source_params(sources, item.text, item.len, err);
 		if (status)
 			return status;
 	}
@@ -95,6 +97,13 @@ static uint64_t text_hash(const struct sense_standby *standby, const char *file)
 	return 0;
 }
 
+/* With other settings a rule is another rule: one that was suspended gets its chance. */
+static uint64_t params_hash(const struct sense_standby *standby)
+{
+	const struct sense_policy_sources *sources = &standby->sources;
+	return sources->params ? sense_hash(sources->params, sources->params_len, sense_hash_seed()) : 0;
+}
+
 /* Ids and keys of the rules, in their order; those of one file stand together. NULL: no memory. */
 static struct sense_worker_rule *rules_describe(const struct sense_standby *standby)
 {
@@ -102,11 +111,11 @@ static struct sense_worker_rule *rules_describe(const struct sense_standby *stan
 	unsigned count = sense_ruleset_count(rules);
 	struct sense_worker_rule *list = calloc(count + 1u, sizeof *list);
 	const char *file = NULL;
-	uint64_t text = 0;
+	uint64_t text = 0, params = params_hash(standby);
 	for (unsigned i = 0; list && i < count; i++) {
 		const struct sense_rule *rule = sense_ruleset_get(rules, i);
 		if (!file || !rule->file || strcmp(rule->file, file))
-			text = text_hash(standby, rule->file);
+			text = text_hash(standby, rule->file) ^ params;
 		file = rule->file;
 		list[i] = (struct sense_worker_rule){rule->id, sense_hash(rule->id, strlen(rule->id), text)};
 	}
@@ -148,6 +157,7 @@ static void tell(struct sense_reloader *reloader, const struct sense_standby *st
 	if (standby) {
 		loaded.took_us = clock_us() - standby->begun_us;
 		loaded.files = standby->sources.count;
+		loaded.params = standby->steps.params;
 	}
 	if (status && report && report->count) {
 		loaded.problems = report->count;

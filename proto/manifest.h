@@ -24,6 +24,11 @@
 #define SENSE_MANIFEST_MAX SENSE_MESSAGE_MANIFEST_MAX
 #define SENSE_MANIFEST_PARAMS_MAX (SENSE_MANIFEST_MAX - 256)
 #define SENSE_MANIFEST_DEPTH_MAX 8u /* of maps and arrays in params, the outermost included */
+/* What an agent applies of params, and a server puts there: texts, numbers, booleans, arrays of texts and numbers. */
+#define SENSE_MANIFEST_PARAM_COUNT_MAX 256u
+#define SENSE_MANIFEST_PARAM_NAME_MAX 128u  /* bytes of a key */
+#define SENSE_MANIFEST_PARAM_TEXT_MAX 1024u /* bytes */
+#define SENSE_MANIFEST_PARAM_ARRAY_MAX 1000u
 #define SENSE_MANIFEST_DOMAIN "sense policy manifest v1" /* its NUL is part of what is signed */
 #define SENSE_MANIFEST_SIGNED_MAX (sizeof(SENSE_MANIFEST_DOMAIN) + SENSE_MANIFEST_MAX)
 

@@ -100,6 +100,7 @@ static void generation_json(struct sense_json *json, const struct sense_supervis
 	time_member(json, "last_good", now->saved_us);
 	sense_json_member_uint(json, "files", now->files);
 	sense_json_member_uint(json, "rules", now->rules);
+	sense_json_member_uint(json, "params", now->params);
 	sense_json_member_uint(json, "rules_failing", failing);
 	sense_json_member_uint(json, "rules_quarantined", quarantined);
 }
@@ -217,6 +218,8 @@ static void generation_text(const struct sense_supervisor_view *view, struct sen
 		                 plural(view->generations->last.problems));
 	sense_buf_printf(out, "policies     %s; %u failing, %u in quarantine\n",
 	                 sense_generation_text(now, what), failing, quarantined);
+	if (now->params)
+		sense_buf_printf(out, "             %u setting%s of rules from the server\n", now->params, plural(now->params));
 }
 
 static void attempt_text(const struct sense_attempt *last, struct sense_buf *out)

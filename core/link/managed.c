@@ -53,8 +53,6 @@ enum sense_status sense_managed_verify(const struct sense_managed_trust *trust, 
 		return refuse(err, "they are for another organization");
 	if (manifest->size > SENSE_WIRE_BUNDLE_MAX)
 		return refuse(err, "they are larger than policies may be");
-	if (manifest->params.data)
-		return refuse(err, "they come with settings of rules, which this version of the agent cannot apply");
 	return SENSE_OK;
 }
 
@@ -129,11 +127,15 @@ static enum sense_status file_read(const char *agent_dir, struct sense_buf *out,
 	return status;
 }
 
-/* Texts of the bundle, named as those of a directory are: without .lua; tests stay away. */
-static void policies_add(const uint8_t *bundle, size_t len, struct sense_bundle *out)
+/*
+ * Texts of the bundle, named as those of a directory are: without .lua; tests stay away. Settings come behind them as they
+ * were signed: the worker takes them apart.
+ */
+static void policies_add(const struct sense_manifest *manifest, const uint8_t *bundle, size_t len, struct sense_bundle *out)
 {
 	struct sense_wire_bundle reader;
 	struct sense_wire_bundle_file one;
+	const struct sense_message_bytes *params = &manifest->params;
 	char file[SENSE_WIRE_BUNDLE_NAME_MAX + 16], name[SENSE_WIRE_BUNDLE_NAME_MAX + 1];
 	sense_wire_bundle_get(&reader, bundle, len);
 	while (sense_wire_bundle_next(&reader, &one)) {
@@ -146,6 +148,9 @@ static void policies_add(const uint8_t *bundle, size_t len, struct sense_bundle 
 		if (!test)
 			sense_bundle_add(out, &(struct sense_bundle_item){file, name, (const char *)one.text, one.len});
 	}
+	if (params->data)
+		sense_bundle_add(out, &(struct sense_bundle_item){"fleet:params", SENSE_BUNDLE_PARAMS,
+		                                                  (const char *)params->data, params->len});
 }
 
 static enum sense_status trust_read(const char *agent_dir, struct sense_managed_trust *out, sense_error *err)
@@ -194,7 +199,7 @@ enum sense_status sense_managed_read(const char *agent_dir, struct sense_manifes
 	if (!status)
 		status = file_take(&trust, &file, manifest, &bundle, &len, err);
 	if (!status && out)
-		policies_add(bundle, len, out);
+		policies_add(manifest, bundle, len, out);
 	manifest->params = (struct sense_message_bytes){0};
 	sense_buf_fini(&file);
 	return status;

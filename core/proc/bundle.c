@@ -6,6 +6,8 @@
 
 #include "core/names/digest.h"
 
+#define ITEMS_MAX (SENSE_BUNDLE_FILES_MAX + 1) /* settings are no file */
+
 static const char magic[8] = "SENSEPB1";
 
 struct header {
@@ -23,7 +25,7 @@ void sense_bundle_init(struct sense_bundle *bundle)
 {
 	*bundle = (struct sense_bundle){0};
 	sense_buf_init(&bundle->block, SENSE_BUNDLE_MAX);
-	sense_buf_init(&bundle->digests, (size_t)SENSE_BUNDLE_FILES_MAX * 32);
+	sense_buf_init(&bundle->digests, (size_t)ITEMS_MAX * 32);
 	sense_buf_add(&bundle->block, &(struct header){0}, sizeof(struct header));
 }
 
@@ -40,6 +42,12 @@ static void digest_add(struct sense_bundle *bundle, const char *name, size_t len
 	sense_sha256(name, len, digest);
 	sense_buf_add(&bundle->digests, digest, sizeof digest);
 	bundle->count++;
+	bundle->params += !strcmp(name, SENSE_BUNDLE_PARAMS);
+}
+
+static bool too_many(const struct sense_bundle *bundle)
+{
+	return bundle->params > 1 || bundle->count - bundle->params > SENSE_BUNDLE_FILES_MAX;
 }
 
 void sense_bundle_add(struct sense_bundle *bundle, const struct sense_bundle_item *item)
@@ -70,7 +78,7 @@ static void digest_of(struct sense_bundle *bundle, uint8_t out[32])
 
 enum sense_status sense_bundle_seal(struct sense_bundle *bundle, sense_error *err)
 {
-	if (bundle->block.failed || bundle->digests.failed)
+	if (bundle->block.failed || bundle->digests.failed || too_many(bundle))
 		return sense_fail(err, SENSE_E_LIMIT, "policy",
 		                  "the policies do not fit: at most %zu MiB and %u files, paths included",
 		                  SENSE_BUNDLE_MAX >> 20, SENSE_BUNDLE_FILES_MAX);
@@ -125,11 +133,11 @@ enum sense_status sense_bundle_verify(struct sense_bundle *bundle, const void *b
 	struct header header;
 	uint8_t digest[32];
 	size_t used = 0;
-	bundle->count = 0;
+	bundle->count = bundle->params = 0;
 	sense_buf_clear(&bundle->digests);
-	while (bundle->count < SENSE_BUNDLE_FILES_MAX && sense_bundle_next(block, len, &used, &item))
+	while (bundle->count < ITEMS_MAX && sense_bundle_next(block, len, &used, &item))
 		digest_add(bundle, item.name, strlen(item.name) + 1 + item.len);
-	if (used != len || !len || len > SENSE_BUNDLE_MAX)
+	if (used != len || !len || len > SENSE_BUNDLE_MAX || too_many(bundle))
 		return sense_fail(err, SENSE_E_FORMAT, "policy", "not a set of policies, or cut short");
 	memcpy(&header, block, sizeof header);
 	digest_of(bundle, digest);

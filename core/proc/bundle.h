@@ -8,6 +8,9 @@
  *   block: magic 8, count u32, reserved u32, bytes of the whole u64, digest 32, then `count` items
  *   item:  lengths of file, name and text u32, then each with a NUL behind it (host byte order)
  *
+ * One item may be no policy: the settings of rules that a fleet's server signed with the policies. Its name is one that
+ * no file can have; so a set with other settings is another set, and wherever one is kept they are kept with it.
+ *
  * The digest is SHA-256 over the SHA-256 of each item's `name NUL text`, in order: where the files lie
  * does not matter.
  */
@@ -19,12 +22,14 @@
 
 #define SENSE_BUNDLE_MAX ((size_t)48 << 20) /* what lua/policy.h allows in all, with paths */
 #define SENSE_BUNDLE_FILES_MAX 2000u
+#define SENSE_BUNDLE_PARAMS "//params" /* name of the item with the settings: a map as in proto/manifest.h */
 #define SENSE_BUNDLE_HASH_MAX 17u /* 16 hexadecimal digits of the digest, and a NUL */
 
 struct sense_bundle {
 	struct sense_buf block;
 	struct sense_buf digests; /* of the items, while it is made */
-	unsigned count;
+	unsigned count;  /* of items */
+	unsigned params; /* of them, settings: at most one */
 	char hash[SENSE_BUNDLE_HASH_MAX]; /* known once it is sealed */
 };
 

@@ -163,8 +163,9 @@ static void adopt(struct sense_generations *all, const struct sense_ipc_loaded *
 	    .ticket = loaded->ticket,
 	    .loaded_us = now_us(),
 	    .took_us = loaded->took_us,
-	    .files = all->good.count,
+	    .files = all->good.count - all->good.params,
 	    .rules = loaded->rules,
+	    .params = loaded->params,
 	    .saved_us = all->candidate_saved_us,
 	};
 	memcpy(all->now.hash, all->good.hash, sizeof all->now.hash);

@@ -58,6 +58,7 @@ struct sense_generation {
 	uint64_t loaded_us; /* when, since the epoch */
 	uint64_t took_us;
 	unsigned files, rules;
+	unsigned params; /* settings that a server sent with them */
 	uint64_t saved_us; /* it is the last good set, of that time; 0: it is the configured one */
 };
 /* "28 rules in 17 files" */

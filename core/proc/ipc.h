@@ -69,6 +69,8 @@ struct sense_ipc_loaded {
 	uint32_t status;   /* enum sense_status: SENSE_OK when its rules are at work */
 	uint32_t files, rules;
 	uint32_t problems; /* all; only the first were sent */
+	uint32_t params;   /* settings that a server sent with them */
+	uint32_t reserved;
 };
 bool sense_ipc_loaded_decode(const uint8_t *data, size_t len, struct sense_ipc_loaded *out);
 

@@ -241,8 +241,8 @@ end
 
 local function validate(rule)
   local before = #problems
-  if host.override then host.override(rule) end -- params of a test (test.lua)
   local fail = failure(rule)
+  if host.override then host.override(rule, fail) end -- params of a test (test.lua), or of a server (params.lua)
   local out = checked(api.rule, rule.given, fail)
   if out.indicator and out.on and bit.band(out.on, activity_bit) ~= 0 then
     fail("indicator", "indicators make activity events, so a rule on \"activity\" cannot be one")

@@ -17,6 +17,7 @@ int sense_policy_cli_diff(struct sense_admin *admin, const struct sense_server_c
 /* ---- policy_roll_out.c ---- */
 int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sense_conf *conf);
 void sense_policy_cli_lock(void);
+int sense_policy_cli_roll_out_before(const struct sense_server_cli *cli, const struct sense_conf *conf);
 int sense_policy_cli_roll_out(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org);
 int sense_policy_cli_rollback(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org);
 /* "5%" or "5" as a share, text for the database. False: said on stderr. */

@@ -8,10 +8,12 @@
 #include "server/cli/policy.h"
 #include "server/pki/ca.h"
 #include "server/policy/seal.h"
+#include "server/policy/tryout.h"
 
 enum { STEPS_MAX = 20, PAUSE_MAX_S = 30 * 86400 };
 
 static struct sense_ca unlocked; /* while a command that signs runs */
+static struct sense_tryout tryout;
 
 /* Before there is a connection to the database: without the key there is nothing to be done. */
 int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sense_conf *conf)
@@ -27,6 +29,16 @@ int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sen
 void sense_policy_cli_lock(void)
 {
 	sense_ca_lock(&unlocked);
+	sense_tryout_end(&tryout);
+}
+
+/* What tries settings begins before the key is in memory. */
+int sense_policy_cli_roll_out_before(const struct sense_server_cli *cli, const struct sense_conf *conf)
+{
+	sense_error err;
+	if (sense_server_option(cli, "param") && sense_tryout_begin(&tryout, &err))
+		return sense_admin_fail("%s", err.message);
+	return sense_policy_cli_unlock(cli, conf);
 }
 
 /* ---- what was given ----------------------------------------------------------------------------------- */
@@ -140,6 +152,27 @@ static bool pairs_take(const struct sense_server_cli *cli, const char *option, j
 		}
 	}
 	return true;
+}
+
+/* Agents that cannot load them would halt the rollout: better none begins. */
+static bool settings_good(struct sense_admin *admin, const char *org, const struct rollout *rollout)
+{
+	static uint8_t params[SENSE_MANIFEST_PARAMS_MAX];
+	struct sense_pack pack;
+	if (!json_object_size(rollout->settings))
+		return true;
+	size_t len = sense_seal_settings(rollout->settings, params, sizeof params);
+	if (!len) {
+		sense_admin_fail("these settings do not go into a manifest of %zu KiB", SENSE_MANIFEST_MAX >> 10);
+		return false;
+	}
+	if (!sense_scope_pack(admin, org, rollout->hash, &pack))
+		return false;
+	bool good = sense_tryout_ask(&tryout, &pack, params, len);
+	sense_pack_fini(&pack);
+	if (!good)
+		sense_admin_fail("bundle %.12s does not load with these settings: nothing was signed", rollout->hash);
+	return good;
 }
 
 /* ---- signing and writing down ------------------------------------------------------------------------- */
@@ -267,6 +300,7 @@ int sense_policy_cli_roll_out(struct sense_admin *admin, const struct sense_serv
 		code = SENSE_SERVER_FAILED;
 		if ((!group || sense_scope_group(admin, org, group, rollout.group)) &&
 		    sense_scope_bundle(admin, org, cli->operands[1], rollout.hash) &&
+		    settings_good(admin, org, &rollout) &&
 		    sense_admin_ask(admin, "BEGIN", NULL, 0))
 			code = rollout_do(admin, cli, org, &rollout);
 	}

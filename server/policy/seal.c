@@ -8,28 +8,33 @@
 
 /* ---- settings ----------------------------------------------------------------------------------------- */
 
-static bool is_plain(const json_t *value)
+static bool is_entry(const json_t *value)
 {
-	return json_is_string(value) || json_is_boolean(value) ||
-	       (json_is_number(value) && isfinite(json_number_value(value)));
+	if (json_is_string(value))
+		return json_string_length(value) <= SENSE_MANIFEST_PARAM_TEXT_MAX;
+	return json_is_number(value) && isfinite(json_number_value(value));
 }
 
+/* What agents take (proto/manifest.h). */
 static bool is_setting(const json_t *value)
 {
 	if (!json_is_array(value))
-		return is_plain(value);
+		return is_entry(value) || json_is_boolean(value);
 	for (size_t i = 0; i < json_array_size(value); i++)
-		if (!is_plain(json_array_get(value, i)))
+		if (!is_entry(json_array_get(value, i)))
 			return false;
-	return true;
+	return json_array_size(value) <= SENSE_MANIFEST_PARAM_ARRAY_MAX;
 }
 
 enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_error *err)
 {
 	const char *equals = strchr(text, '=');
-	char key[256];
-	if (!equals || equals == text || (size_t)(equals - text) >= sizeof key)
+	char key[SENSE_MANIFEST_PARAM_NAME_MAX + 1];
+	if (!equals || equals == text)
 		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%s' is not KEY=VALUE", text);
+	if ((size_t)(equals - text) >= sizeof key)
+		return sense_fail(err, SENSE_E_CONFIG, "policy", "'%.200s': a key has at most %u bytes", text,
+		                  SENSE_MANIFEST_PARAM_NAME_MAX);
 	memcpy(key, text, (size_t)(equals - text));
 	key[equals - text] = '\0';
 	if (json_object_get(settings, key))
@@ -46,8 +51,9 @@ enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_e
 	if (!good)
 		json_decref(value);
 	return sense_fail(err, SENSE_E_CONFIG, "policy",
-	                  "'%s': a setting is a text in UTF-8, a number, true, false, or a list of those",
-	                  text);
+	                  "'%.200s': a setting is a text in UTF-8 of at most %u bytes, a number, true, false, or "
+	                  "a list of at most %u texts or numbers",
+	                  text, SENSE_MANIFEST_PARAM_TEXT_MAX, SENSE_MANIFEST_PARAM_ARRAY_MAX);
 }
 
 static void value_put(struct sense_wire_writer *writer, const json_t *value)
@@ -56,7 +62,7 @@ static void value_put(struct sense_wire_writer *writer, const json_t *value)
 		sense_wire_put_text(writer, json_string_value(value), json_string_length(value));
 	else if (json_is_boolean(value))
 		sense_wire_put_bool(writer, json_is_true(value));
-	else if (is_plain(value))
+	else if (is_entry(value))
 		sense_wire_put_number(writer, json_number_value(value));
 	else
 		writer->full = true;
@@ -96,6 +102,13 @@ static void settings_put(struct sense_wire_writer *writer, const json_t *setting
 		setting_put(writer, keys[i], json_object_get(settings, keys[i]));
 }
 
+size_t sense_seal_settings(const json_t *settings, uint8_t *out, size_t cap)
+{
+	struct sense_wire_writer writer = {.data = out, .cap = cap};
+	settings_put(&writer, settings);
+	return writer.full ? 0 : writer.len;
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 enum sense_status sense_seal_make(const struct sense_seal_what *what, const struct sense_signer_key *key,
@@ -103,7 +116,6 @@ enum sense_status sense_seal_make(const struct sense_seal_what *what, const stru
 {
 	static uint8_t signed_bytes[SENSE_MANIFEST_SIGNED_MAX], settings[SENSE_MANIFEST_PARAMS_MAX];
 	uint8_t signature[SENSE_SIGNATURE_MAX];
-	struct sense_wire_writer writer = {.data = settings, .cap = sizeof settings};
 	struct sense_manifest manifest = {.generation = what->generation,
 	                                  .size = what->size,
 	                                  .created = sense_clock_us(),
@@ -112,10 +124,11 @@ enum sense_status sense_seal_make(const struct sense_seal_what *what, const stru
 	snprintf(manifest.organization, sizeof manifest.organization, "%s", what->organization);
 	memcpy(manifest.hash, what->hash, sizeof manifest.hash);
 	if (json_object_size(what->settings)) {
-		settings_put(&writer, what->settings);
-		manifest.params = (struct sense_message_bytes){settings, writer.len};
+		manifest.params = (struct sense_message_bytes){
+		    settings, sense_seal_settings(what->settings, settings, sizeof settings)};
 	}
-	out->len = writer.full ? 0 : sense_manifest_encode(&manifest, out->manifest, sizeof out->manifest);
+	/* Settings that are not even a map are none that it takes. */
+	out->len = sense_manifest_encode(&manifest, out->manifest, sizeof out->manifest);
 	if (!out->len)
 		return sense_fail(err, SENSE_E_LIMIT, "policy",
 		                  "these settings do not go into a manifest of %zu KiB",

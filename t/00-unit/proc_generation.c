@@ -61,6 +61,16 @@ static void bundles(void)
 	is_num(sense_bundle_seal(&two, &err), SENSE_E_LIMIT, "files are bounded");
 	sense_bundle_fini(&one);
 	sense_bundle_fini(&two);
+	sense_bundle_init(&one);
+	for (unsigned i = 0; i < SENSE_BUNDLE_FILES_MAX; i++)
+		add(&one, "x", "y");
+	add(&one, SENSE_BUNDLE_PARAMS, "settings");
+	is_num(sense_bundle_seal(&one, &err), SENSE_OK, "settings of rules are no file");
+	is_num(sense_bundle_verify(&copy, one.block.data, one.block.len, &err), SENSE_OK, "with them it is verified");
+	is_num(copy.count - copy.params, SENSE_BUNDLE_FILES_MAX, "and its files are counted");
+	add(&one, SENSE_BUNDLE_PARAMS, "settings");
+	is_num(sense_bundle_seal(&one, &err), SENSE_E_LIMIT, "they are there once");
+	sense_bundle_fini(&one);
 	sense_bundle_fini(&copy);
 }
 

@@ -12,7 +12,8 @@ struct offer {
 	const char *text;         /* of the one policy */
 	bool observe;
 	EVP_PKEY *key; /* NULL: policy_key */
-	bool other_hash, other_byte, other_generation, params;
+	bool other_hash, other_byte, other_generation;
+	struct sense_message_bytes params;
 };
 
 static void offer_sign(const struct offer *offer, const uint8_t *manifest, size_t len)
@@ -27,13 +28,11 @@ static void offer_sign(const struct offer *offer, const uint8_t *manifest, size_
 
 __attribute__((unused)) static void offer_make(const struct offer *offer)
 {
-	static const uint8_t params[] = {0x81, 0xa1, 'a', 0x01};
 	struct sense_wire_bundle_writer bundle = {.writer = {.data = shared->bundle, .cap = sizeof shared->bundle}};
 	struct sense_manifest manifest = {.generation = offer->generation + offer->other_generation,
 	                                  .created = sense_clock_us(),
-	                                  .mode = offer->observe ? SENSE_MANIFEST_OBSERVE : SENSE_MANIFEST_ENFORCE};
-	if (offer->params)
-		manifest.params = (struct sense_message_bytes){params, sizeof params};
+	                                  .mode = offer->observe ? SENSE_MANIFEST_OBSERVE : SENSE_MANIFEST_ENFORCE,
+	                                  .params = offer->params};
 	sense_wire_bundle_put(&bundle, 1);
 	sense_wire_bundle_put_file(&bundle, "test/given.lua", offer->text, strlen(offer->text));
 	shared->bundle_len = sense_wire_bundle_end(&bundle);

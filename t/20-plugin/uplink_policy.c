@@ -57,6 +57,35 @@ static void taken(struct agent *agent, char *text)
 	is_str(shared->told_problem, "given.lua:1: no", "or why they are not");
 }
 
+/* Settings of rules come as one more item, under a name that no policy has; and other settings make another set. */
+static void with_settings(struct agent *agent)
+{
+	static const uint8_t one[] = {0x81, 0xa3, 'a', '.', 'b', 0x01}, other[] = {0x81, 0xa3, 'a', '.', 'b', 0x02};
+	const struct sense_message_bytes params[] = {{one, sizeof one}, {other, sizeof other}};
+	char hashes[2][SENSE_BUNDLE_HASH_MAX];
+	for (unsigned i = 0; i < 2; i++) {
+		struct sense_manifest manifest;
+		struct sense_bundle bundle;
+		struct sense_bundle_item policy, item = {.name = ""};
+		sense_error err;
+		size_t used = 0;
+		offer_make(&(struct offer){.generation = 13 + i, .text = "-- same", .params = params[i]});
+		until(agent, generation_kept(agent, &manifest) == 13 + i);
+		sense_bundle_init(&bundle);
+		ok(!sense_managed_read(agent->dir, &manifest, &bundle, &err) && !sense_bundle_seal(&bundle, &err),
+		   "policies with settings are taken");
+		is_num(bundle.count - bundle.params, 1, "as one policy");
+		ok(sense_bundle_next(bundle.block.data, bundle.block.len, &used, &policy) &&
+		       sense_bundle_next(bundle.block.data, bundle.block.len, &used, &item),
+		   "and an item behind it");
+		is_str(item.name, SENSE_BUNDLE_PARAMS, "of the name of settings");
+		ok(item.len == params[i].len && !memcmp(item.text, params[i].data, item.len), "which are as they were signed");
+		memcpy(hashes[i], bundle.hash, sizeof hashes[i]);
+		sense_bundle_fini(&bundle);
+	}
+	ok(strcmp(hashes[0], hashes[1]) != 0, "the same policy with other settings is another set");
+}
+
 static void refused(struct agent *agent, const struct offer *offer, const char *wanted)
 {
 	struct sense_manifest manifest;
@@ -92,7 +121,6 @@ static void offers(void)
 	refused(&agent, &(struct offer){.generation = 8, .text = "-- 8", .other_hash = true}, "not those that were signed");
 	refused(&agent, &(struct offer){.generation = 9, .text = "-- 9", .other_byte = true}, "not those that were signed");
 	refused(&agent, &(struct offer){.generation = 10, .text = "-- 10", .other_generation = true}, "of another generation");
-	refused(&agent, &(struct offer){.generation = 11, .text = "-- 11", .params = true}, "settings of rules");
 	/* An older one, signed as it should be, is not even asked for. */
 	uint32_t beats = shared->heartbeats, pieces = shared->pieces;
 	offer_make(&(struct offer){.generation = 4, .text = "-- 4"});
@@ -102,6 +130,7 @@ static void offers(void)
 	until(&agent, generation_kept(&agent, &manifest) == 12);
 	is_num(generation_kept(&agent, &manifest), 12, "newer ones are");
 	is_num(manifest.mode, SENSE_MANIFEST_OBSERVE, "with what is to be done about what they find");
+	with_settings(&agent);
 	/* What lies on the disk is looked at like what comes. */
 	char path[128];
 	snprintf(path, sizeof path, "%s/fleet/policies", agent.dir);
@@ -118,23 +147,37 @@ static void offers(void)
 
 /* ---- a server for others ------------------------------------------------------------------------------- */
 
-/* Each line a word: GENERATION[o] of a policy whose text is in DIR/policy.lua is offered; what there is is printed. */
+static size_t text_read(const char *dir, const char *name, char *out, size_t cap)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	FILE *file = fopen(path, "r");
+	size_t len = file ? fread(out, 1, cap - 1, file) : 0;
+	out[len] = '\0';
+	if (file)
+		fclose(file);
+	return len;
+}
+
+/*
+ * Each line a word: GENERATION[o][p] of a policy whose text is in DIR/policy.lua is offered, with p together with the
+ * settings in DIR/params; what there is is printed.
+ */
 static int serve(const char *dir)
 {
-	static char line[64], text[65536], path[PATH_MAX];
+	static char line[64], text[65536], params[4096];
 	shared_new();
 	struct peer peer = peer_start(&ca, &ca, "IP:127.0.0.1", 0, NULL);
 	enrolled(dir, &ca, server_at(peer.port), -3600, 86400 * 90);
-	snprintf(path, sizeof path, "%s/policy.lua", dir);
 	printf("ready\n");
 	fflush(stdout);
 	while (fgets(line, sizeof line, stdin)) {
 		if (line[0] >= '1' && line[0] <= '9') {
-			FILE *file = fopen(path, "r");
-			text[file ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
-			if (file)
-				fclose(file);
-			offer_make(&(struct offer){.generation = strtoul(line, NULL, 10), .text = text, .observe = strchr(line, 'o')});
+			struct offer offer = {.generation = strtoul(line, NULL, 10), .text = text, .observe = strchr(line, 'o')};
+			text_read(dir, "policy.lua", text, sizeof text);
+			if (strchr(line, 'p'))
+				offer.params = (struct sense_message_bytes){(uint8_t *)params, text_read(dir, "params", params, sizeof params)};
+			offer_make(&offer);
 		}
 		printf("{\"sessions\":%u,\"heartbeats\":%u,\"through\":%llu,\"batches\":%u,\"told\":%llu,\"loaded\":%d,\"rules\":%u,"
 		       "\"rule\":\"%s\",\"host\":\"%s\"}\n",

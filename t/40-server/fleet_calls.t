@@ -131,7 +131,7 @@ is(said('policy', 'add', $out, '--org', 'acme'), $hash, 'files that policy show 
 
 # ---- one that does not load ----
 
-spew("$policies/two.lua", $rule =~ s/t\.one/t.two/r);
+spew("$policies/two.lua", $rule =~ s/t\.one" \{/t.two" { params = { limit = 1, word = 'off', hosts = set {} },/r);
 my $second = said('policy', 'add', $policies, '--org', 'acme');
 like(admin('policy', 'diff', $hash, $second, '--org', 'acme')->{out}, qr{^\+\+\+ two\.lua\n\@\@ line 1\n\+rule "t\.two"}m,
 	'policy diff tells what is new');
@@ -164,12 +164,12 @@ is(admin('policy', 'rollback', '--org', 'acme')->{code}, 1, 'there is nothing be
 said('group', 'create', 'pilots', '--org', 'acme');
 said('group', 'add', 'pilots', 'two', '--org', 'acme');
 $run = admin('policy', 'roll-out', $second, '--org', 'acme', '--group', 'pilots', '--dry-run', '--param', 't.two.limit=5',
-	'--param', 't.one.hosts=["a","b"]', '--param', 't.two.word=on');
+	'--param', 't.two.hosts=["a","b"]', '--param', 't.two.word=on');
 is($run->{code}, 0, 'a dry run for a group') or diag($run->{err});
 is(notified($late, 'PolicyChanged')->{generation}, 4, 'its member is told');
 ($manifest) = unpack_message(fetch($late, 4)->{manifest});
 is($manifest->{mode}, 'observe', 'the manifest says that it is one');
-is_deeply($manifest->{params}, { 't.two.limit' => 5, 't.two.word' => 'on', 't.one.hosts' => ['a', 'b'] }, 'and has the settings');
+is_deeply($manifest->{params}, { 't.two.limit' => 5, 't.two.word' => 'on', 't.two.hosts' => ['a', 'b'] }, 'and has the settings');
 is((beat($rpc, 3))[0]{policy_generation}, 3, 'who is not in the group keeps what it has');
 is((registered($late, 'two', 9))[0]{policy_generation}, 0, 'an agent with a newer generation is sent back to none');
 registered($late, 'two');

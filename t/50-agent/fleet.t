@@ -54,7 +54,9 @@ spew("$top/one/first.lua", <<'END');
 rule "fleet.first" { title = "first", severity = "low", on = "process.start", match = { process = { name = "sleep" } } }
 END
 spew("$top/two/second.lua", <<'END');
-rule "fleet.second" { title = "second", severity = "low", on = "process.start", match = { process = { name = "sleep" } } }
+rule "fleet.second" { title = "second", severity = "low", on = "process.start", match = { process = { name = "sleep" } },
+  params = { word = "unset", fine = set { "nobody" } },
+  finding = function(_, params) return { summary = params.word .. (params.fine.somebody and " and fine" or "") } end }
 END
 my ($one) = server('policy', 'add', "$top/one") =~ /([0-9a-f]{64})/;
 my ($two) = server('policy', 'add', "$top/two") =~ /([0-9a-f]{64})/;
@@ -73,6 +75,34 @@ ok(fires('fleet.first'), 'what is rolled out is run, and finds');
 server('policy', 'roll-out', $two);
 ok(fires('fleet.second'), 'so does the next');
 is(fleet_sql($fleet, 'SELECT count(*) FROM sense.policy_state WHERE loaded AND rules_failed = 0'), 1, 'which is acknowledged');
+
+# ---- with settings ----
+sub says {
+	my ($text) = @_;
+	return wait_until(sub {
+		system 'sleep 0.05';
+		fleet_sql($fleet, "SELECT count(*) FROM sense.findings WHERE rule = 'fleet.second' AND summary = '$text'");
+	}, 30);
+}
+ok(says('unset'), 'its params are its own');
+server('policy', 'roll-out', $two, '--param', 'fleet.second.word=set by the server', '--param', '*.fine=["somebody"]');
+ok(says('set by the server and fine'), 'until the server sets them');
+is(status()->{rules}, 1, 'in the same rule');
+for (['a number for a text', qr/second\.lua:2: rule "fleet\.second": params\.word: is a text, and the server set it to 5\n/, 'fleet.second.word=5'],
+	['a param that no rule has', qr/fleet\.second\.wort: the server sets it, .*did you mean 'fleet\.second\.word'/, 'fleet.second.wort=x']) {
+	my ($what, $like, $param) = @$_;
+	my $run = run([build() . '/sense-server', 'policy', 'roll-out', $two, '--param', $param, '--set', "server.dir=$fleet->{data}"]);
+	is($run->{code}, 1, "$what is refused");
+	like($run->{err}, $like, 'and it is told why');
+	like($run->{err}, qr/does not load with these settings: nothing was signed/, 'and that nothing came of it');
+}
+is(fleet_sql($fleet, 'SELECT max(generation) FROM sense.policy_rollouts'), 3, 'so it is');
+server('policy', 'rollback');
+my $unset = fleet_sql($fleet, q(SELECT count(*) FROM sense.findings WHERE rule = 'fleet.second' AND summary = 'unset'));
+ok(wait_until(sub {
+	system 'sleep 0.05';
+	fleet_sql($fleet, q(SELECT count(*) FROM sense.findings WHERE rule = 'fleet.second' AND summary = 'unset')) > $unset;
+}, 30), 'and they are again what they were');
 my $before = fleet_sql($fleet, q(SELECT count(*) FROM sense.findings WHERE rule = 'fleet.first'));
 server('policy', 'rollback');
 ok(wait_until(sub {

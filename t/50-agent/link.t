@@ -133,6 +133,30 @@ ok(wait_until(sub { seen()->{told} == 5 && seen()->{loaded} }, 30), 'policies to
 $finding = provoke($agent, 'test.tried');
 is($finding && $finding->{action}, 'observe', 'what they find is only observed');
 
+# ---- with settings of their rules ----
+my $says = 'rule "test.says" { title = "t", severity = "high", on = "process.start", params = { word = "default" }, '
+    . 'match = { process = { name = "sense-marker" } }, finding = function(_, p) return { summary = p.word } end }';
+# A map of one text, as MessagePack has it.
+sub settings {
+	my ($key, $text) = @_;
+	return pack 'C C a* C a*', 0x81, 0xa0 + length $key, $key, 0xa0 + length $text, $text;
+}
+spew("$top/agent/params", settings('test.says.word', 'of the server'));
+offer('6p', $says);
+ok(wait_until(sub { seen()->{told} == 6 && seen()->{loaded} }, 30), 'policies with settings are loaded')
+    or diag(slurp("$agent->{dir}/err"));
+$finding = provoke($agent, 'test.says', 'alert');
+is($finding && $finding->{summary}, 'of the server', 'and a rule works with what the server set');
+is_deeply([@{ status($agent) }{qw(files params)}], [1, 1], 'status: one file, one setting');
+like(run([agent(), 'status', '--set', "control.socket=$top/socket"])->{out}, qr/^ +1 setting of rules from the server$/m, 'for people, too');
+spew("$top/agent/params", settings('test.say.word', 'of the server'));
+offer('7p', $says);
+ok(wait_until(sub { seen()->{told} == 7 }, 30), 'settings that no rule has are acknowledged');
+is(seen()->{loaded}, 0, 'as policies that do not load');
+like(slurp("$agent->{dir}/err"), qr/test\.say\.word: the server sets it, and no rule has such a param, did you mean 'test\.says\.word'/,
+	'with the reason');
+is(status($agent)->{uplink}{policies}, 6, 'and those before go on');
+
 # ---- an uplink that dies -------------------------------------------------------------------------------------
 my $sessions = seen()->{sessions};
 kill 'KILL', status($agent)->{uplink}{pid};
@@ -146,7 +170,8 @@ ok(!kill(0, $status->{uplink}{pid}), 'and so does the uplink');
 kill 'KILL', $server;
 waitpid $server, 0;
 $agent = live();
-ok(provoke($agent, 'test.tried', 'observe'), 'without a server it begins with the policies it was given');
+$finding = provoke($agent, 'test.says');
+is($finding && $finding->{summary}, 'of the server', 'without a server it begins with policies and settings it was given');
 ok(wait_until(sub { status($agent)->{uplink}{problem} }, 30), 'and says that there is none: '
 	. (status($agent)->{uplink}{problem} // ''));
 cmp_ok(status($agent)->{uplink}{waiting}, '>', 0, 'findings wait');
