@@ -20,6 +20,7 @@ struct sense_link_policies {
 	struct sense_buf bundle;
 	/* what came of the latest that was loaded or refused */
 	struct sense_message_policy at_work, outcome;
+	bool verified; /* the manifest in hand */
 	bool loaded, told;
 	char problem[512];
 };

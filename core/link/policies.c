@@ -11,12 +11,18 @@
 
 #define ACKNOWLEDGE_MAX 60000u /* bytes */
 
+/* The server is told, too, so that the rollout halts. Of what is not signed nothing is believed: no hash either. */
 static void give_up(sense_link *link, const char *why)
 {
 	struct sense_link_policies *p = &link->policies;
 	sense_buf_fini(&p->bundle);
 	p->fetching = 0;
 	p->refused = p->wanted;
+	p->outcome = (struct sense_message_policy){.generation = p->wanted};
+	if (p->verified)
+		memcpy(p->outcome.hash, p->manifest.hash, sizeof p->outcome.hash);
+	snprintf(p->problem, sizeof p->problem, "%s", why);
+	p->loaded = p->told = false;
 	sense_log(SENSE_LOG_ERROR, "link", "%s", why);
 	sense_link_problem(link, why, strlen(why));
 }
@@ -47,6 +53,7 @@ void sense_link_policies_wanted(sense_link *link, uint64_t generation)
 	sense_buf_init(&p->bundle, SENSE_WIRE_BUNDLE_MAX);
 	p->wanted = p->fetching = generation;
 	p->manifest_len = 0;
+	p->verified = false;
 	if (!sense_link_send(link, SENSE_UPLINK_FETCH, 0, generation, &offset, sizeof offset))
 		p->fetching = 0; /* the next heartbeat's answer asks again */
 }
@@ -65,6 +72,8 @@ void sense_link_policies_manifest(sense_link *link, uint64_t generation, const u
 		give_up(link, err.message);
 	else if (p->manifest.generation != generation)
 		give_up(link, "the server's policies are refused: they are of another generation than was said");
+	else
+		p->verified = true;
 }
 
 static void whole(sense_link *link)

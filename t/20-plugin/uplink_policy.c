@@ -94,6 +94,8 @@ static void refused(struct agent *agent, const struct offer *offer, const char *
 	offer_make(offer);
 	until(agent, shared->pieces > pieces && shared->heartbeats > beats + 1);
 	ok(strstr(agent_status(agent).problem, wanted), "%s: %s", wanted, agent_status(agent).problem);
+	until(agent, shared->told == offer->generation);
+	ok(!shared->told_loaded && strstr(shared->told_problem, wanted), "which the server is told");
 	beats = shared->heartbeats;
 	pieces = shared->pieces;
 	until(agent, shared->heartbeats > beats + 1);
