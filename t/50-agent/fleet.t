@@ -19,6 +19,13 @@ my @set = ('--set', "agent.dir=$top/agent", '--set', "control.socket=$top/socket
 my $fleet = fleet_start();
 my $agent;
 
+# An agent that is left behind by a test that gives up would go on for ever.
+END {
+	my $code = $?;
+	kill 'KILL', $agent->{pid} if $agent && kill 0, $agent->{pid};
+	$? = $code;
+}
+
 sub server {
 	my (@words) = @_;
 	my $run = run([build() . '/sense-server', @words, '--set', "server.dir=$fleet->{data}"]);
