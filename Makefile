@@ -62,7 +62,7 @@ PLUGIN_LIBS_procs := -lcrypto
 PLUGIN_LIBS_files := -ljansson -lyaml -lz
 PLUGIN_LIBS_uplink := -lssl -lcrypto -ljansson
 # Sources of proto/ that a plugin speaks the wire with: PLUGIN_SRC_<name>.
-PLUGIN_SRC_uplink := $(wildcard proto/message*.c) proto/rpc.c proto/wire.c
+PLUGIN_SRC_uplink := $(wildcard proto/message*.c) proto/hex.c proto/rpc.c proto/token.c proto/uuid.c proto/wire.c
 # Fuzz targets of plugins need them, too: FUZZ_LIBS_<target>.
 $(foreach t,mcp_json mcp_toml mcp_yaml package jar,$(eval FUZZ_LIBS_$t := $(PLUGIN_LIBS_files)))
 FUZZ_LIBS_sockets_answer := $(PLUGIN_LIBS_sockets)

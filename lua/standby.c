@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/platform/platform.h"
 
@@ -20,13 +20,6 @@ struct sense_standby {
 	uint64_t begun_us;
 	bool run_all; /* all files have been run */
 };
-
-static uint64_t clock_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void standby_free(struct sense_standby *standby)
 {
@@ -68,7 +61,7 @@ static struct sense_standby *standby_begin(const struct sense_reloader *reloader
 		return NULL;
 	}
 	standby->ticket = ticket;
-	standby->begun_us = clock_us();
+	standby->begun_us = sense_clock_monotonic_us();
 	standby->station.conf = reloader->station->conf;
 	standby->station.memory = reloader->station->memory;
 	sense_report_init(&standby->report);
@@ -155,7 +148,7 @@ static void tell(struct sense_reloader *reloader, const struct sense_standby *st
 	struct sense_ipc_loaded loaded = {.ticket = ticket, .status = status};
 	const struct sense_report *report = standby ? &standby->report : NULL;
 	if (standby) {
-		loaded.took_us = clock_us() - standby->begun_us;
+		loaded.took_us = sense_clock_monotonic_us() - standby->begun_us;
 		loaded.files = standby->sources.count;
 		loaded.params = standby->steps.params;
 	}

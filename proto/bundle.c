@@ -28,8 +28,7 @@ static bool ascends(const struct sense_wire_key *last, const char *name, size_t 
 	return order < 0 || (!order && last->len < len);
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 void sense_wire_bundle_put(struct sense_wire_bundle_writer *bundle, uint32_t count)
 {
@@ -72,8 +71,7 @@ size_t sense_wire_bundle_end(const struct sense_wire_bundle_writer *bundle)
 	return bundle->writer.full || bundle->left ? 0 : bundle->writer.len;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 /* The key that has to come next: the order is part of the form. */
 static bool take_key(struct sense_wire_reader *reader, const char *name)

@@ -33,8 +33,7 @@ struct sense_wire_bundle_file {
 /* Whether a file of a bundle may have this name. */
 bool sense_wire_bundle_is_name(const char *name, size_t len);
 
-/* ---- writing: the head, then as many files as it says, in order ------------------------------------------
- */
+/* ---- writing: the head, then as many files as it says, in order ---------------------------------------- */
 
 struct sense_wire_bundle_writer {
 	struct sense_wire_writer
@@ -50,8 +49,7 @@ void sense_wire_bundle_put_file(struct sense_wire_bundle_writer *bundle, const c
 /* How long it is; 0: something did not fit, may not be, or is missing. */
 size_t sense_wire_bundle_end(const struct sense_wire_bundle_writer *bundle);
 
-/* ---- reading ---------------------------------------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 struct sense_wire_bundle {
 	struct sense_wire_reader reader; /* reader.why: what is wrong */

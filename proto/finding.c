@@ -1,7 +1,6 @@
 #include "proto/finding.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proto/finding_spans.h"
@@ -180,13 +179,4 @@ bool sense_finding_decode(const uint8_t *data, size_t len, char *storage, size_t
 		return true;
 	*why = "has more text than there is room for";
 	return false;
-}
-
-void sense_finding_id_format(const uint8_t id[16], char out[37])
-{
-	for (unsigned i = 0, at = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			out[at++] = '-';
-		at += (unsigned)snprintf(out + at, 37 - at, "%02x", id[i]);
-	}
 }

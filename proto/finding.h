@@ -69,6 +69,4 @@ size_t sense_finding_encode(const struct sense_finding *finding, uint8_t *out, s
 bool sense_finding_decode(const uint8_t *data, size_t len, char *storage, size_t cap,
                           struct sense_finding *finding, const char **why);
 
-void sense_finding_id_format(const uint8_t id[16], char out[37]);
-
 #endif

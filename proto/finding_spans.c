@@ -13,19 +13,33 @@ struct member {
 	size_t offset;
 };
 
-#define MEMBER(member, kind)                                                            \
-	{                                                                               \
+#define MEMBER(member, kind)                                                             \
+	{                                                                                \
 #member, sizeof(#member) - 1, kind, offsetof(struct sense_spans, member) \
 	}
 /* In the order in which agents write them. */
 static const struct member members[] = {
-    MEMBER(id, ID),           MEMBER(timestamp, U64),   MEMBER(type, TEXT),
-    MEMBER(severity, TEXT),   MEMBER(rule, TEXT),       MEMBER(policy, TEXT),
-    MEMBER(source_ip, TEXT),  MEMBER(source_port, U16), MEMBER(dest_ip, TEXT),
-    MEMBER(dest_port, U16),   MEMBER(host, TEXT),       MEMBER(service, TEXT),
-    MEMBER(service_name, TEXT), MEMBER(category, TEXT), MEMBER(confidence, U8),
-    MEMBER(process, TEXT),    MEMBER(user, TEXT),       MEMBER(summary, TEXT),
-    MEMBER(action, TEXT),     MEMBER(evidence, EVIDENCE), MEMBER(details, DETAILS),
+    MEMBER(id, ID),
+    MEMBER(timestamp, U64),
+    MEMBER(type, TEXT),
+    MEMBER(severity, TEXT),
+    MEMBER(rule, TEXT),
+    MEMBER(policy, TEXT),
+    MEMBER(source_ip, TEXT),
+    MEMBER(source_port, U16),
+    MEMBER(dest_ip, TEXT),
+    MEMBER(dest_port, U16),
+    MEMBER(host, TEXT),
+    MEMBER(service, TEXT),
+    MEMBER(service_name, TEXT),
+    MEMBER(category, TEXT),
+    MEMBER(confidence, U8),
+    MEMBER(process, TEXT),
+    MEMBER(user, TEXT),
+    MEMBER(summary, TEXT),
+    MEMBER(action, TEXT),
+    MEMBER(evidence, EVIDENCE),
+    MEMBER(details, DETAILS),
     MEMBER(tags, TAGS),
 };
 enum { COUNT = sizeof(members) / sizeof(*members) };
@@ -169,8 +183,9 @@ bool sense_spans_read(const uint8_t *data, size_t len, struct sense_spans *out, 
 
 	/* What the lists hold counts only as far as their counts say. */
 	memset(out, 0, offsetof(struct sense_spans, evidence));
-	bool good = len <= SENSE_FINDING_BYTES_MAX ? read_members(&reader, out)
-						   : sense_wire_fail(&reader, "is larger than a finding may be");
+	bool good = len <= SENSE_FINDING_BYTES_MAX
+	              ? read_members(&reader, out)
+	              : sense_wire_fail(&reader, "is larger than a finding may be");
 	*why = reader.why;
 	return good;
 }

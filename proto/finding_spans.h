@@ -27,8 +27,8 @@ struct sense_span_detail {
 struct sense_spans {
 	uint8_t id[16];
 	uint64_t timestamp;
-	struct sense_span type, severity, rule, policy, source_ip, dest_ip, host, service, service_name, category, process,
-	    user, summary, action;
+	struct sense_span type, severity, rule, policy, source_ip, dest_ip, host, service, service_name,
+	    category, process, user, summary, action;
 	uint16_t source_port, dest_port;
 	uint8_t confidence;
 	unsigned evidence_count, detail_count, tag_count;

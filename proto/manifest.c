@@ -7,8 +7,7 @@ static const char *const modes[] = {"enforce", "observe"};
 /* Of all but params. */
 #define HEAD_MAX 256u
 
-/* ---- params
- * --------------------------------------------------------------------------------------------------- */
+/* ---- params -------------------------------------------------------------------------------------------- */
 
 /* An array or a map that has been begun. */
 struct level {
@@ -113,15 +112,14 @@ static bool take_params(struct sense_wire_reader *reader, struct sense_message_b
 	return params->len <= SENSE_MANIFEST_PARAMS_MAX || sense_wire_fail(reader, "has too many settings");
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static bool sound(const struct sense_manifest *manifest)
 {
 	const struct sense_message_bytes *params = &manifest->params;
 	struct sense_message_bytes all;
 
-	if (!sense_message_is_uuid(manifest->organization) || !manifest->generation ||
+	if (!sense_uuid_is(manifest->organization) || !manifest->generation ||
 	    manifest->size > SENSE_WIRE_BUNDLE_MAX || manifest->mode > SENSE_MANIFEST_OBSERVE)
 		return false;
 	if (!params->data)
@@ -163,8 +161,7 @@ size_t sense_manifest_encode(const struct sense_manifest *manifest, uint8_t *out
 	return writer.full ? 0 : writer.len;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 static bool expect(struct sense_wire_reader *reader, const char *name)
 {
@@ -184,7 +181,7 @@ static bool take_organization(struct sense_wire_reader *reader, char *out)
 		return sense_wire_fail(reader, "is for an organization that is no UUID");
 	memcpy(out, text.text, 36);
 	out[36] = '\0';
-	return sense_message_is_uuid(out) ||
+	return sense_uuid_is(out) ||
 	       sense_wire_fail(reader, "is for an organization that is no UUID");
 }
 

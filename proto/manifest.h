@@ -19,6 +19,7 @@
 #define SENSE_PROTO_MANIFEST_H
 
 #include "proto/message.h"
+#include "proto/uuid.h"
 
 #define SENSE_MANIFEST_FORMAT 1u
 #define SENSE_MANIFEST_MAX SENSE_MESSAGE_MANIFEST_MAX
@@ -35,7 +36,7 @@
 enum sense_manifest_mode { SENSE_MANIFEST_ENFORCE, SENSE_MANIFEST_OBSERVE };
 
 struct sense_manifest {
-	char organization[37];
+	char organization[SENSE_UUID_TEXT];
 	uint64_t generation; /* from 1 */
 	uint8_t hash[SENSE_MESSAGE_HASH];
 	uint64_t size;

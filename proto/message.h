@@ -29,7 +29,7 @@
 #define SENSE_MESSAGE_CHAIN_MAX 4u
 #define SENSE_MESSAGE_DER_MAX ((size_t)16 << 10)      /* bytes of a certificate, or of a request for one */
 #define SENSE_MESSAGE_MANIFEST_MAX ((size_t)64 << 10) /* bytes of what is signed for a policy bundle */
-#define SENSE_MESSAGE_PIECE_MAX ((size_t)256 << 10) /* bytes of a policy bundle, or of a command's output */
+#define SENSE_MESSAGE_PIECE_MAX ((size_t)256 << 10)   /* bytes of a policy bundle, or of a command's output */
 
 #define SENSE_METHOD_REGISTER "RegisterAgent"
 #define SENSE_METHOD_HEARTBEAT "Heartbeat"
@@ -115,7 +115,7 @@ struct sense_message_get_policies {
 
 struct sense_message_policies {
 	struct sense_message_policy policy;
-	struct sense_message_bytes manifest; /* what is signed: proto/manifest.h */
+	struct sense_message_bytes manifest;  /* what is signed: proto/manifest.h */
 	struct sense_message_bytes signature; /* Ed25519 (RFC 8032), 64 bytes */
 	uint64_t size, offset;
 	struct sense_message_bytes bytes;
@@ -169,10 +169,11 @@ struct sense_message_error {
 
 /* ---- each one's codec: `put` writes the map, `get` reads one ---------------------------------------------------- */
 
-#define SENSE_MESSAGE_CODEC(name)                                                                                       \
-	void sense_message_put_##name(struct sense_wire_writer *writer, const struct sense_message_##name *message);      \
-	bool sense_message_get_##name(const uint8_t *data, size_t len, char *storage, struct sense_message_##name *message, \
-	                              const char **why);
+#define SENSE_MESSAGE_CODEC(name)                                                     \
+	void sense_message_put_##name(struct sense_wire_writer *writer,               \
+	                              const struct sense_message_##name *message);    \
+	bool sense_message_get_##name(const uint8_t *data, size_t len, char *storage, \
+	                              struct sense_message_##name *message, const char **why);
 
 SENSE_MESSAGE_CODEC(register)
 SENSE_MESSAGE_CODEC(registered)
@@ -188,25 +189,25 @@ SENSE_MESSAGE_CODEC(policy) /* PolicyChanged */
 SENSE_MESSAGE_CODEC(error)
 #undef SENSE_MESSAGE_CODEC
 
-/* Whether the text is a UUID in its usual form (RFC 9562, 4), in lower case. */
-bool sense_message_is_uuid(const char *text);
-
 /* A map without members, as GetCommands, CommandReady and some results are. */
 void sense_message_put_nothing(struct sense_wire_writer *writer);
 /* RenewCertificate's parameters: a request of PKCS#10 (RFC 2986), DER. */
 void sense_message_put_renew(struct sense_wire_writer *writer, const uint8_t *request, size_t len);
-bool sense_message_get_renew(const uint8_t *data, size_t len, struct sense_message_bytes *request, const char **why);
+bool sense_message_get_renew(const uint8_t *data, size_t len, struct sense_message_bytes *request,
+                             const char **why);
 
 /* ReportFindings: the head, then as many findings as it says. */
 void sense_message_put_findings(struct sense_wire_writer *writer, uint64_t after, uint32_t count);
-void sense_message_put_finding(struct sense_wire_writer *writer, uint64_t sequence, const uint8_t *finding, size_t len);
+void sense_message_put_finding(struct sense_wire_writer *writer, uint64_t sequence, const uint8_t *finding,
+                               size_t len);
 bool sense_message_get_findings(const uint8_t *data, size_t len, struct sense_message_findings *message,
                                 const char **why);
 /* False: that was the last, or (when reader.why is set) the rest is broken, or does not ascend. */
 bool sense_message_finding_next(struct sense_message_findings *message, struct sense_message_finding *out);
 
 /* AcknowledgePolicy: the head, then as many rules as it says. */
-void sense_message_put_acknowledge(struct sense_wire_writer *writer, const struct sense_message_acknowledge *message);
+void sense_message_put_acknowledge(struct sense_wire_writer *writer,
+                                   const struct sense_message_acknowledge *message);
 void sense_message_put_rule(struct sense_wire_writer *writer, const struct sense_message_rule *rule);
 bool sense_message_get_acknowledge(const uint8_t *data, size_t len, char *storage,
                                    struct sense_message_acknowledge *message, const char **why);

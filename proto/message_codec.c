@@ -1,7 +1,8 @@
 #include "proto/message_codec.h"
 
-/* ---- texts ------------------------------------------------------------------------------------------------
- */
+#include "proto/uuid.h"
+
+/* ---- texts --------------------------------------------------------------------------------------------- */
 
 void sense_codec_put_text(struct sense_wire_writer *writer, const char *text, size_t max)
 {
@@ -40,15 +41,17 @@ bool sense_codec_get_count(struct sense_wire_reader *reader, bool map, uint32_t 
 	return *count <= max || sense_wire_fail(reader, "has a list that is too long");
 }
 
-bool sense_message_is_uuid(const char *text)
+bool sense_codec_get_span(struct sense_wire_reader *reader, uint32_t max, uint32_t *count,
+                          struct sense_wire_reader *later)
 {
-	for (unsigned i = 0; i < 36; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-		if (dash ? text[i] != '-' : !hex)
+	if (!sense_codec_get_count(reader, false, max, count))
+		return false;
+	*later = *reader;
+	for (uint32_t i = 0; i < *count; i++)
+		if (!sense_wire_skip(reader))
 			return false;
-	}
-	return !text[36];
+	later->end = reader->at;
+	return true;
 }
 
 static size_t text_max(const struct sense_codec_member *member)
@@ -56,8 +59,7 @@ static size_t text_max(const struct sense_codec_member *member)
 	return member->type == SENSE_CODEC_TEXT ? SENSE_MESSAGE_TEXT_MAX : SENSE_MESSAGE_NAME_MAX;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static bool is_zero(const void *data, size_t len)
 {
@@ -91,7 +93,7 @@ static bool left_out(const struct sense_codec_member *member, const void *record
 
 static void put_uuid(struct sense_wire_writer *writer, const char *text)
 {
-	if (text && sense_message_is_uuid(text))
+	if (text && sense_uuid_is(text))
 		sense_wire_put_string(writer, text);
 	else
 		writer->full = true;
@@ -153,14 +155,13 @@ void sense_codec_put(struct sense_wire_writer *writer, const struct sense_codec 
 			put_member(writer, &codec->members[i], record);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 static bool get_uuid(struct sense_wire_reader *reader, const char **text)
 {
 	if (!sense_wire_get_string(reader, text))
 		return false;
-	return sense_message_is_uuid(*text) ||
+	return sense_uuid_is(*text) ||
 	       sense_wire_fail(reader, "has an id that is no UUID in lower case");
 }
 

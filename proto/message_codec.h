@@ -87,6 +87,9 @@ void sense_codec_put_text(struct sense_wire_writer *writer, const char *text, si
 bool sense_codec_get_text(struct sense_wire_reader *reader, size_t max, const char **text);
 /* How many; false and a reason when there are more than may be. */
 bool sense_codec_get_count(struct sense_wire_reader *reader, bool map, uint32_t max, uint32_t *count);
+/* An array to be read later, value by value, from *later on; that each is a value is seen by walking over them. */
+bool sense_codec_get_span(struct sense_wire_reader *reader, uint32_t max, uint32_t *count,
+                          struct sense_wire_reader *later);
 /* Whether the text is one of these; the list ends with NULL. */
 bool sense_codec_one_of(const char *text, const char *const *list);
 

@@ -1,8 +1,7 @@
 /* Commands: GetCommands and CommandResult. */
 #include "proto/message_codec.h"
 
-/* ---- GetCommands ------------------------------------------------------------------------------------------
- */
+/* ---- GetCommands --------------------------------------------------------------------------------------- */
 
 static void put_arguments(struct sense_wire_writer *writer, const void *record)
 {
@@ -76,8 +75,7 @@ static const struct sense_codec_member commands_members[] = {
 };
 SENSE_CODEC_DEFINE(commands, commands_members)
 
-/* ---- CommandResult ----------------------------------------------------------------------------------------
- */
+/* ---- CommandResult ------------------------------------------------------------------------------------- */
 
 static const char *const statuses[] = {"done", "failed", "refused", "expired", NULL};
 

@@ -20,19 +20,11 @@ void sense_message_put_finding(struct sense_wire_writer *writer, uint64_t sequen
 	sense_wire_put_bytes(writer, finding, len);
 }
 
-/* Where they lie; that each is a value is seen by walking over them. */
 static bool get_batch(struct sense_wire_reader *reader, void *record)
 {
 	struct sense_message_findings *message = record;
 
-	if (!sense_codec_get_count(reader, false, SENSE_MESSAGE_FINDINGS_MAX, &message->count))
-		return false;
-	message->reader = *reader;
-	for (uint32_t i = 0; i < message->count; i++)
-		if (!sense_wire_skip(reader))
-			return false;
-	message->reader.end = reader->at;
-	return true;
+	return sense_codec_get_span(reader, SENSE_MESSAGE_FINDINGS_MAX, &message->count, &message->reader);
 }
 
 static const struct sense_codec_member findings_members[] = {

@@ -9,8 +9,7 @@ static const struct sense_codec_member policy_members[] = {
 #undef MEMBER
 SENSE_CODEC_DEFINE(policy, policy_members)
 
-/* ---- GetPolicies ------------------------------------------------------------------------------------------
- */
+/* ---- GetPolicies --------------------------------------------------------------------------------------- */
 
 #define MEMBER(member, kind) SENSE_CODEC_MEMBER(struct sense_message_get_policies, #member, member, kind)
 static const struct sense_codec_member get_policies_members[] = {
@@ -59,8 +58,7 @@ bool sense_message_get_policies(const uint8_t *data, size_t len, char *storage,
 	return false;
 }
 
-/* ---- AcknowledgePolicy ------------------------------------------------------------------------------------
- */
+/* ---- AcknowledgePolicy --------------------------------------------------------------------------------- */
 
 static const char *const states[] = {"loaded", "failed", "quarantined", NULL};
 
@@ -72,19 +70,11 @@ static void put_rule_count(struct sense_wire_writer *writer, const void *record)
 	sense_wire_put_array(writer, message->count);
 }
 
-/* Where they lie; that each is a value is seen by walking over them. */
 static bool get_rules(struct sense_wire_reader *reader, void *record)
 {
 	struct sense_message_acknowledge *message = record;
 
-	if (!sense_codec_get_count(reader, false, SENSE_MESSAGE_RULES_MAX, &message->count))
-		return false;
-	message->reader = *reader;
-	for (uint32_t i = 0; i < message->count; i++)
-		if (!sense_wire_skip(reader))
-			return false;
-	message->reader.end = reader->at;
-	return true;
+	return sense_codec_get_span(reader, SENSE_MESSAGE_RULES_MAX, &message->count, &message->reader);
 }
 
 #define MEMBER(key, member, kind, ...) \

@@ -1,8 +1,7 @@
 /* What agent and server say about themselves: RegisterAgent, Heartbeat, RenewCertificate, errors. */
 #include "proto/message_codec.h"
 
-/* ---- RegisterAgent ----------------------------------------------------------------------------------------
- */
+/* ---- RegisterAgent ------------------------------------------------------------------------------------- */
 
 #define MEMBER(member, kind, ...) \
 	SENSE_CODEC_MEMBER(struct sense_message_register, #member, member, kind, __VA_ARGS__)
@@ -27,8 +26,7 @@ static const struct sense_codec_member registered_members[] = {
 #undef MEMBER
 SENSE_CODEC_DEFINE(registered, registered_members)
 
-/* ---- Heartbeat --------------------------------------------------------------------------------------------
- */
+/* ---- Heartbeat ----------------------------------------------------------------------------------------- */
 
 static void put_counters(struct sense_wire_writer *writer, const void *record)
 {
@@ -110,8 +108,7 @@ static const struct sense_codec_member beat_members[] = {
 #undef MEMBER
 SENSE_CODEC_DEFINE(beat, beat_members)
 
-/* ---- RenewCertificate -------------------------------------------------------------------------------------
- */
+/* ---- RenewCertificate ---------------------------------------------------------------------------------- */
 
 struct renew {
 	struct sense_message_bytes request;
@@ -182,8 +179,7 @@ static const struct sense_codec_member renewed_members[] = {
 #undef MEMBER
 SENSE_CODEC_DEFINE(renewed, renewed_members)
 
-/* ---- errors, and nothing ----------------------------------------------------------------------------------
- */
+/* ---- errors, and nothing ------------------------------------------------------------------------------- */
 
 #define MEMBER(member, kind, ...) \
 	SENSE_CODEC_MEMBER(struct sense_message_error, #member, member, kind, __VA_ARGS__)

@@ -190,8 +190,7 @@ bool sense_rpc_parse(const uint8_t *data, size_t len, struct sense_rpc_message *
 	return good;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 void sense_rpc_put_request(struct sense_wire_writer *writer, uint32_t id, const char *method)
 {

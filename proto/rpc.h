@@ -45,7 +45,8 @@ void sense_rpc_scan_init(struct sense_rpc_scanner *scanner, size_t max);
  * Walks on over data. WHOLE: *used bytes of it end a message, and the next call begins another; MORE: all of it was
  * used, the message goes on; BROKEN: for good.
  */
-enum sense_rpc_scan sense_rpc_scan(struct sense_rpc_scanner *scanner, const uint8_t *data, size_t len, size_t *used);
+enum sense_rpc_scan sense_rpc_scan(struct sense_rpc_scanner *scanner, const uint8_t *data, size_t len,
+                                   size_t *used);
 
 /* ---- its parts ---------------------------------------------------------------------------------------- */
 
@@ -68,7 +69,8 @@ bool sense_rpc_parse(const uint8_t *data, size_t len, struct sense_rpc_message *
 void sense_rpc_put_request(struct sense_wire_writer *writer, uint32_t id, const char *method);
 void sense_rpc_put_notification(struct sense_wire_writer *writer, const char *method);
 void sense_rpc_put_result(struct sense_wire_writer *writer, uint32_t id);
-void sense_rpc_put_error(struct sense_wire_writer *writer, uint32_t id); /* behind its map: sense_rpc_end_error */
-void sense_rpc_end_error(struct sense_wire_writer *writer);              /* the result, which is nil */
+void sense_rpc_put_error(struct sense_wire_writer *writer,
+                         uint32_t id);                      /* behind its map: sense_rpc_end_error */
+void sense_rpc_end_error(struct sense_wire_writer *writer); /* the result, which is nil */
 
 #endif

@@ -14,8 +14,7 @@ static bool fail(const char **why, const char *what)
 	return false;
 }
 
-/* ---- host:port
- * ---------------------------------------------------------------------------------------------- */
+/* ---- host:port ----------------------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -113,8 +112,7 @@ bool sense_token_is_server(const char *text, const char **why)
 	       fail(why, "its host is neither a name nor an IPv4 address");
 }
 
-/* ---- base64url
- * ------------------------------------------------------------------------------------------------ */
+/* ---- base64url ----------------------------------------------------------------------------------------- */
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -175,8 +173,7 @@ static bool bytes_of(const char *text, size_t len, uint8_t *out, size_t *size, c
 	return true;
 }
 
-/* ---- encoding
- * ------------------------------------------------------------------------------------------------- */
+/* ---- encoding ------------------------------------------------------------------------------------------ */
 
 static bool sound(const struct sense_token *token, const char **why)
 {
@@ -217,8 +214,7 @@ size_t sense_token_encode(const struct sense_token *token, char *out, const char
 	return PREFIX_LEN + text_of(data, (size_t)(at - data), out + PREFIX_LEN);
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------------------------------- */
+/* ---- decoding ------------------------------------------------------------------------------------------ */
 
 struct cursor {
 	const uint8_t *at, *end;

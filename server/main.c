@@ -4,29 +4,18 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
-#include "server/cli/agent.h"
-#include "server/cli/ca.h"
-#include "server/cli/command.h"
 #include "server/cli/commands.h"
-#include "server/cli/policy.h"
-#include "server/cli/token.h"
 #include "server/serve/serve.h"
 
 static const struct sense_server_command *const commands[] = {
-    &sense_command_run,
-    &sense_command_ca,
-    &sense_command_org,
-    &sense_command_token,
-    &sense_command_agent,
-    &sense_command_group,
-    &sense_command_policy,
-    &sense_command_command,
-    &sense_command_config,
-    NULL,
+    &sense_command_run,    &sense_command_ca,
+    &sense_command_org,    &sense_command_token,
+    &sense_command_agent,  &sense_command_group,
+    &sense_command_policy, &sense_command_command,
+    &sense_command_config, NULL,
 };
 
 int main(int argc, char **argv)

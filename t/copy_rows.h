@@ -58,7 +58,8 @@ static bool copy_is_texts(const uint8_t *data, size_t len)
 	if (!copy_int32(&cursor, &dimensions) || !copy_int32(&cursor, &flags) || !copy_int32(&cursor, &oid) ||
 	    dimensions < 0 || dimensions > 1 || flags != 0 || oid != 25)
 		return false;
-	if (dimensions && (!copy_int32(&cursor, &count) || !copy_int32(&cursor, &lower) || count < 1 || lower != 1))
+	if (dimensions &&
+	    (!copy_int32(&cursor, &count) || !copy_int32(&cursor, &lower) || count < 1 || lower != 1))
 		return false;
 	for (; count > 0; count--) {
 		if (!copy_int32(&cursor, &size) || size < 0 || size > cursor.end - cursor.at ||
@@ -110,7 +111,10 @@ static bool copy_is_value(char kind, const uint8_t *data, int32_t len)
 	}
 }
 
-#define COPY_FINDING "uuubbbtsTtipiptttt" "sl" "tttjlt"
+#define COPY_FINDING         \
+	"uuubbbtsTtipiptttt" \
+	"sl"                 \
+	"tttjlt"
 #define COPY_QUARANTINE "uubbTx"
 
 static const char *copy_check(const char *kinds, const uint8_t *row, size_t len)

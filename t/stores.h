@@ -92,7 +92,8 @@ __attribute__((unused)) static bool stores_start(bool redis)
 	stores_keep_janitor();
 	stores.owner = getpid();
 	atexit(stores_end);
-	stores.config = (struct sense_embedded_config){.dir = stores.dir, .without_redis = !redis, .without_fsync = !stores_durable};
+	stores.config = (struct sense_embedded_config){
+	    .dir = stores.dir, .without_redis = !redis, .without_fsync = !stores_durable};
 	if (sense_embedded_start(&stores.config, &stores.embedded, &err)) {
 		fprintf(stderr, "# %s\n", err.message);
 		return false;

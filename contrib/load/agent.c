@@ -16,8 +16,7 @@ static double now_of(const struct load_agent *agent)
 	return ev_now(agent->load->loop);
 }
 
-/* ---- calls
- * -------------------------------------------------------------------------------------------------- */
+/* ---- calls --------------------------------------------------------------------------------------------- */
 
 static struct load_call *call_begin(struct load_agent *agent, enum load_call_kind kind)
 {
@@ -96,8 +95,7 @@ static void say_acknowledge(struct load_agent *agent)
 	call_put(agent, call_begin(agent, LOAD_CALL_ACKNOWLEDGE), SENSE_METHOD_ACKNOWLEDGE, &writer);
 }
 
-/* ---- findings
- * ----------------------------------------------------------------------------------------------- */
+/* ---- findings ------------------------------------------------------------------------------------------ */
 
 static void say_batch(struct load_agent *agent, uint64_t most)
 {
@@ -171,8 +169,7 @@ static void through_take(struct load_agent *agent, uint64_t through)
 	}
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------------- */
 
 static void policy_want(struct load_agent *agent, const struct sense_message_policy *policy)
 {
@@ -403,8 +400,7 @@ bool load_agent_hear(struct load_agent *agent)
 	return agent->fd >= 0;
 }
 
-/* ---- begin, time, end
- * ----------------------------------------------------------------------------------------- */
+/* ---- begin, time, end ---------------------------------------------------------------------------------- */
 
 void load_agent_begin(struct load_agent *agent)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "contrib/load/load.h"
+#include "proto/hex.h"
 #include "proto/token.h"
 #include "server/pki/key.h"
 
@@ -144,10 +145,8 @@ static enum sense_status token_take(struct enrolling *e, sense_error *err)
 	const char *why;
 	if (!sense_token_decode(e->load->options.token, &token, &why))
 		return sense_fail(err, SENSE_E_CONFIG, "load", "the token %s", why);
-	for (unsigned i = 0; i < SENSE_TOKEN_ID; i++)
-		snprintf(e->token + 2 * i, 3, "%02x", token.id[i]);
-	for (unsigned i = 0; i < SENSE_TOKEN_SECRET; i++)
-		snprintf(e->token + 2 * (SENSE_TOKEN_ID + i), 3, "%02x", token.secret[i]);
+	sense_hex_text(token.id, SENSE_TOKEN_ID, e->token);
+	sense_hex_text(token.secret, SENSE_TOKEN_SECRET, e->token + 2 * SENSE_TOKEN_ID);
 	return SENSE_OK;
 }
 

@@ -1,12 +1,11 @@
 /* Agents without the server's help: certificates by the CA's own key, rows by SQL. */
 #include <libpq-fe.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "contrib/load/load.h"
 #include "core/base/buf.h"
+#include "proto/hex.h"
 #include "server/pki/ca.h"
 
 enum { PATIENCE_S = 60 };
@@ -35,11 +34,11 @@ static enum sense_status run(PGconn *conn, const char *sql, unsigned count, cons
 static void row_add(struct sense_buf *rows, const struct load_agent *agent)
 {
 	uint8_t serial[SENSE_CERTIFICATE_SERIAL];
+	char digits[2 * SENSE_CERTIFICATE_SERIAL + 1];
 	size_t len = sense_certificate_serial(agent->certificate, serial);
 	sense_buf_printf(rows, "%s\thost-%u\t\\\\x", agent->uuid, (unsigned)(agent - agent->load->agents));
-	for (size_t i = 0; i < len; i++)
-		sense_buf_printf(rows, "%02x", serial[i]);
-	sense_buf_printf(rows, "\t%lld\n", (long long)sense_certificate_end(agent->certificate));
+	sense_hex_text(serial, len, digits);
+	sense_buf_printf(rows, "%s\t%lld\n", digits, (long long)sense_certificate_end(agent->certificate));
 }
 
 static enum sense_status rows_put(struct load *load, PGconn *conn, sense_error *err)
@@ -112,7 +111,7 @@ static enum sense_status org_find(struct load *load, PGconn *conn, sense_error *
 	return status;
 }
 
-static enum sense_status certificates_make(struct load *load, const struct sense_ca *ca, sense_error *err)
+static enum sense_status certificates_make(struct load *load, const struct sense_issuer *ca, sense_error *err)
 {
 	/* One key for all: they differ in their certificates, and that is what the server looks at. */
 	EVP_PKEY *key = sense_key_make(SENSE_KEY_P256, err);
@@ -124,7 +123,7 @@ static enum sense_status certificates_make(struct load *load, const struct sense
 		agent->load = load;
 		agent->key = key;
 		agent->certificate =
-		    sense_certificate_agent(&ca->issuer, load->state->org, agent->uuid, key, now, err);
+		    sense_certificate_agent(ca, load->state->org, agent->uuid, key, now, err);
 		if (!agent->certificate)
 			break;
 	}
@@ -134,7 +133,7 @@ static enum sense_status certificates_make(struct load *load, const struct sense
 
 enum sense_status load_identities_make(struct load *load, sense_error *err)
 {
-	struct sense_ca ca;
+	struct sense_issuer ca;
 	PGconn *conn = NULL;
 	enum sense_status status = sense_ca_unlock(load->options.ca_dir, NULL, &ca, err);
 	if (!status && !load->state->known) {

@@ -1,5 +1,4 @@
 /* What came of it, for people or as JSON. */
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "contrib/load/load.h"
@@ -21,8 +20,7 @@ void load_report_line(struct load *load, double now)
 	        (double)load_histogram_at(&load->counts.batch, 0.99) / 1e3);
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ---------------------------------------------------------------------------------------------- */
 
 static void histogram_json(struct sense_json *json, const char *name, const struct load_histogram *histogram)
 {
@@ -97,8 +95,7 @@ static void report_json(const struct load *load, double seconds)
 	sense_buf_fini(&text);
 }
 
-/* ---- for people
- * ------------------------------------------------------------------------------------------------ */
+/* ---- for people ---------------------------------------------------------------------------------------- */
 
 static void histogram_print(const char *name, const struct load_histogram *histogram)
 {

@@ -1,6 +1,5 @@
 /* The loop: connections at their pace, findings at theirs, and the end. */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -25,8 +24,7 @@ void load_error(struct load *load, const char *code)
 	counts->errors[i].count++;
 }
 
-/* ---- findings
- * ------------------------------------------------------------------------------------------------- */
+/* ---- findings ------------------------------------------------------------------------------------------ */
 
 static uint64_t left(const struct load *load)
 {
@@ -69,8 +67,7 @@ static void generate(struct load *load, double now)
 	}
 }
 
-/* ---- the loop
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------------------ */
 
 static void connect_some(struct load *load, double now)
 {

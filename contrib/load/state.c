@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/hash.h"
+#include "proto/uuid.h"
 
 #define MAGIC UINT64_C(0x31646f4c65736e53)
 
@@ -97,8 +98,7 @@ void load_finding_id(const struct load_state *state, unsigned agent, uint64_t se
 	id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
 }
 
-/* ---- findings, as agents have them
- * -------------------------------------------------------------------------- */
+/* ---- findings, as agents have them --------------------------------------------------------------------- */
 
 static const struct what {
 	const char *type, *severity, *rule, *host, *service, *name, *category, *evidence, *process;
@@ -178,7 +178,7 @@ enum sense_status load_ids_write(const struct load_state *state, const char *pat
 		const struct load_spool *spool = &state->spools[agent];
 		for (uint64_t n = 1; n <= spool->generated; n++) {
 			load_finding_id(state, agent, n, id);
-			sense_finding_id_format(id, text);
+			sense_uuid_text(id, text);
 			fprintf(out, "%s %s\n", text,
 			        n <= spool->acknowledged ? "acknowledged" : "generated");
 		}

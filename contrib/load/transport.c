@@ -16,8 +16,7 @@ enum { READ_SIZE = 64 * 1024, READS_MAX = 8, OUT_KEEP = 4096 };
 
 static void on_io(struct ev_loop *loop, ev_io *io, int events);
 
-/* ---- all agents -----------------------------------------------------------------------------------------
- */
+/* ---- all agents ---------------------------------------------------------------------------------------- */
 
 static enum sense_status resolve(struct load *load, unsigned i, sense_error *err)
 {
@@ -63,8 +62,7 @@ enum sense_status load_transport_begin(struct load *load, sense_error *err)
 	return SENSE_OK;
 }
 
-/* ---- one of them ------------------------------------------------------------------------------------------
- */
+/* ---- one of them --------------------------------------------------------------------------------------- */
 
 static void watch(struct load_agent *agent)
 {
@@ -208,8 +206,7 @@ static void connected(struct load_agent *agent)
 	shake(agent);
 }
 
-/* ---- bytes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------------------- */
 
 static bool add(struct load_bytes *bytes, const void *data, size_t len)
 {

@@ -1,7 +1,6 @@
 #include "core/cli/fleet.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "core/cli/status_live.h"
 #include "core/link/identity.h"
 #include "core/link/managed.h"
+#include "proto/token.h"
 
 #define ENROLLED_MS 2000u /* how often it is looked for */
 
@@ -103,8 +103,8 @@ static bool rule(void *self, uint32_t i, struct sense_message_rule *out)
 	if (i >= sense_crew_rules(crew))
 		return false;
 	sense_shared_rule_id(&crew->member[0], i, fleet->rule_id);
-	*out = (struct sense_message_rule){.id = fleet->rule_id,
-	                                   .state = sense_crew_quarantined(crew, i) ? "quarantined" : "loaded"};
+	*out = (struct sense_message_rule){
+	    .id = fleet->rule_id, .state = sense_crew_quarantined(crew, i) ? "quarantined" : "loaded"};
 	return true;
 }
 
@@ -127,13 +127,15 @@ void sense_fleet_loaded(sense_fleet *fleet, const struct sense_generations *all)
 		return;
 	/* Which attempt it was is told by what is in it. */
 	sense_bundle_init(&bundle);
-	if (!sense_managed_read(fleet->how.agent_dir, &manifest, &bundle, NULL) && !sense_bundle_seal(&bundle, NULL)) {
+	if (!sense_managed_read(fleet->how.agent_dir, &manifest, &bundle, NULL) &&
+	    !sense_bundle_seal(&bundle, NULL)) {
 		bool at_work = all->now.number && !strcmp(all->now.hash, bundle.hash);
 		if (at_work) {
 			fleet->observes = manifest.mode == SENSE_MANIFEST_OBSERVE;
 			sense_link_loaded(fleet->link, &manifest, true, NULL);
 		} else if (over && (all->now.saved_us || !strcmp(last->hash, bundle.hash))) {
-			sense_link_loaded(fleet->link, &manifest, false, last->problems_kept ? last->text.data : "they do not load");
+			sense_link_loaded(fleet->link, &manifest, false,
+			                  last->problems_kept ? last->text.data : "they do not load");
 		}
 	}
 	sense_bundle_fini(&bundle);
@@ -151,9 +153,11 @@ static const char *log_level(const sense_fleet *fleet, const struct sense_link_c
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	for (unsigned i = 0; i < command->argument_count; i++)
 		for (unsigned k = 0; k < sizeof levels / sizeof *levels; k++)
-			if (!strcmp(command->arguments[i].name, "level") && !strcmp(command->arguments[i].value, levels[k])) {
+			if (!strcmp(command->arguments[i].name, "level") &&
+			    !strcmp(command->arguments[i].value, levels[k])) {
 				sense_log_setup((enum sense_log_level)k,
-				                (enum sense_log_format)sense_conf_number(fleet->config.conf, SENSE_CONF_LOG_FORMAT));
+				                (enum sense_log_format)sense_conf_number(
+						    fleet->config.conf, SENSE_CONF_LOG_FORMAT));
 				return NULL;
 			}
 	return "its argument `level` must be error, warn, info or debug";
@@ -163,8 +167,10 @@ static const char *log_level(const sense_fleet *fleet, const struct sense_link_c
 static const char *diagnose(const sense_fleet *fleet, struct sense_buf *out)
 {
 	const struct sense_fleet_config *config = &fleet->config;
-	const struct sense_status_live live = {
-	    .keeper = config->keeper, .capture = config->capture, .spool = config->spool, .link = fleet->link};
+	const struct sense_status_live live = {.keeper = config->keeper,
+	                                       .capture = config->capture,
+	                                       .spool = config->spool,
+	                                       .link = fleet->link};
 	struct sense_json json = {.out = out};
 	sense_json_open(&json, '{');
 	sense_status_live_json(&live, config->crew, &json);
@@ -204,6 +210,7 @@ static void leave(void *self)
 
 static enum sense_status servers_take(sense_fleet *fleet, const char *text, sense_error *err)
 {
+	const char *why;
 	while (*text) {
 		size_t len = strcspn(text, ", ");
 		if (!len) {
@@ -211,14 +218,17 @@ static enum sense_status servers_take(sense_fleet *fleet, const char *text, sens
 			continue;
 		}
 		if (fleet->how.server_count == SENSE_IDENTITY_SERVERS_MAX)
-			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: %u can be", SENSE_IDENTITY_SERVERS_MAX);
+			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: %u can be",
+			                  SENSE_IDENTITY_SERVERS_MAX);
 		if (len >= SENSE_IDENTITY_SERVER_MAX)
-			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: '%.60s...' is too long", text);
+			return sense_fail(err, SENSE_E_CONFIG, "link",
+			                  "uplink.servers: '%.60s...' is too long", text);
 		char *to = fleet->servers[fleet->how.server_count];
 		memcpy(to, text, len);
 		to[len] = '\0';
-		if (!sense_identity_server_good(to))
-			return sense_fail(err, SENSE_E_CONFIG, "link", "uplink.servers: '%s': HOST:PORT is wanted", to);
+		if (!sense_token_is_server(to, &why))
+			return sense_fail(err, SENSE_E_CONFIG, "link",
+			                  "uplink.servers: '%s': HOST:PORT is wanted: %s", to, why);
 		fleet->server[fleet->how.server_count++] = to;
 		text += len;
 	}

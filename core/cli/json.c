@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/cli/text.h"
+#include "proto/uuid.h"
 
 #define LAST_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z: the end of RFC 3339 */
 
@@ -227,7 +228,7 @@ void sense_json_finding(struct sense_buf *out, const struct sense_finding *f)
 {
 	struct sense_json json = {.out = out};
 	char id[37];
-	sense_finding_id_format(f->id, id);
+	sense_uuid_text(f->id, id);
 	sense_json_open(&json, '{');
 	sense_json_member(&json, "id", id);
 	sense_json_member_time(&json, "timestamp", f->timestamp);

@@ -2,8 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/base/clock.h"
 
 #define DELAY_MS 500
 #define EVERY_MS 200
@@ -11,9 +12,7 @@
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return sense_clock_monotonic_us() / 1000;
 }
 
 void sense_progress_init(struct sense_progress *progress, bool wanted)

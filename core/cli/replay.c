@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/cli/findings.h"
 #include "core/cli/json.h"
@@ -194,15 +194,8 @@ static void table_show(struct session *session, const struct sense_crew *crew)
 	sense_table_print(session->table, &style, &totals, &session->out.buf);
 }
 
-static double seconds_since(const struct timespec *begun)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
-}
-
 static void stats_show(const struct session *session, const struct sense_crew *crew,
-                       const struct sense_outcome *outcome, const struct timespec *begun)
+                       const struct sense_outcome *outcome, uint64_t begun_us)
 {
 	struct rusage own = {0};
 	struct sense_buf text;
@@ -214,7 +207,7 @@ static void stats_show(const struct session *session, const struct sense_crew *c
 	    .files_failed = session->open_failures,
 	    .cpu_s = outcome->worker_cpu_s + (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
 	             (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6,
-	    .elapsed_s = seconds_since(begun),
+	    .elapsed_s = (double)(sense_clock_monotonic_us() - begun_us) / 1e6,
 	};
 	sense_buf_init(&text, 0);
 	sense_stats_write(&run, &text);
@@ -261,10 +254,9 @@ int sense_replay_run(const struct sense_replay *replay)
 {
 	struct sense_outcome outcome = {0};
 	struct session session = {.cli = replay->cli, .out.subsystem = "replay"};
-	struct timespec begun;
+	uint64_t begun_us = sense_clock_monotonic_us();
 	sense_error err;
 	int code = SENSE_EXIT_FAILED;
-	clock_gettime(CLOCK_MONOTONIC, &begun);
 	sense_buf_init(&session.out.buf, 0);
 	if (!sources_open(&session) || !session.source_count)
 		goto out;
@@ -286,7 +278,7 @@ int sense_replay_run(const struct sense_replay *replay)
 		keep_commit(&session);
 	sense_output_flush(&session.out);
 	if (replay->cli->stats)
-		stats_show(&session, replay->job.crew, &outcome, &begun);
+		stats_show(&session, replay->job.crew, &outcome, begun_us);
 	code = exit_code(&session, status, &outcome, replay->job.crew);
 out:
 	sense_spool_close(session.spool);

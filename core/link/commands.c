@@ -46,7 +46,8 @@ static void result_send(sense_link *link, const struct sense_link_done *done, co
 {
 	static uint8_t map[OUTPUT_MAX + 2048];
 	struct sense_wire_writer writer = {.data = map, .cap = sizeof map};
-	struct sense_message_result message = {.id = done->id, .status = done->status, .detail = *done->detail ? done->detail : NULL};
+	struct sense_message_result message = {
+	    .id = done->id, .status = done->status, .detail = *done->detail ? done->detail : NULL};
 	if (output && output->len && !output->failed)
 		message.output = (struct sense_message_bytes){(const uint8_t *)output->data, output->len};
 	sense_message_put_result(&writer, &message);

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "core/link/process.h"
+#include "proto/hex.h"
 #include "proto/token.h"
+#include "proto/uuid.h"
 
 #define WAIT_MS 300000 /* for all servers together */
 
@@ -31,12 +33,14 @@ bool sense_enrol_server(const char *url, char out[SENSE_IDENTITY_SERVER_MAX])
 {
 	if (!strncmp(url, "https://", 8))
 		url += 8;
+	const char *why;
 	size_t len = strcspn(url, "/");
-	const char *six = memchr(url, ']', len), *colon = memchr(six ? six : url, ':', len - (six ? (size_t)(six - url) : 0));
+	const char *six = memchr(url, ']', len),
+		   *colon = memchr(six ? six : url, ':', len - (six ? (size_t)(six - url) : 0));
 	if ((url[len] && url[len + 1]) || len + sizeof SENSE_ENROL_PORT + 1 > SENSE_IDENTITY_SERVER_MAX)
 		return false;
 	snprintf(out, SENSE_IDENTITY_SERVER_MAX, "%.*s%s", (int)len, url, colon ? "" : ":" SENSE_ENROL_PORT);
-	return sense_identity_server_good(out);
+	return sense_token_is_server(out, &why);
 }
 
 /* ---- what is asked ---------------------------------------------------------------------------------- */
@@ -46,13 +50,12 @@ static enum sense_status token_take(struct attempt *attempt, sense_error *err)
 	const char *why;
 	if (!sense_token_decode(attempt->config->token, &attempt->token, &why))
 		return sense_fail(err, SENSE_E_CONFIG, "link", "the token %s", why);
-	for (unsigned i = 0; i < SENSE_TOKEN_ID; i++)
-		snprintf(attempt->secret + 2 * i, 3, "%02x", attempt->token.id[i]);
-	for (unsigned i = 0; i < SENSE_TOKEN_SECRET; i++)
-		snprintf(attempt->secret + 2 * (SENSE_TOKEN_ID + i), 3, "%02x", attempt->token.secret[i]);
+	sense_hex_text(attempt->token.id, SENSE_TOKEN_ID, attempt->secret);
+	sense_hex_text(attempt->token.secret, SENSE_TOKEN_SECRET, attempt->secret + 2 * SENSE_TOKEN_ID);
 	if (attempt->config->server) {
 		if (!sense_enrol_server(attempt->config->server, attempt->server))
-			return sense_fail(err, SENSE_E_CONFIG, "link", "--server: https://HOST[:PORT] is wanted, not '%s'",
+			return sense_fail(err, SENSE_E_CONFIG, "link",
+			                  "--server: https://HOST[:PORT] is wanted, not '%s'",
 			                  attempt->config->server);
 		attempt->servers[attempt->server_count++] = attempt->server;
 	}
@@ -70,10 +73,11 @@ static enum sense_status not_yet(const struct attempt *attempt, sense_error *err
 		return SENSE_OK;
 	if (status)
 		return sense_fail(err, status, "link", "%s", why.message);
-	return sense_fail(err, SENSE_E_CONFIG, "link",
-	                  "this agent is enrolled already, as %s of organization %s: to enrol it anew, revoke it on the server "
-	                  "and remove %s/fleet/identity",
-	                  attempt->identity->agent, attempt->identity->organization, dir);
+	return sense_fail(
+	    err, SENSE_E_CONFIG, "link",
+	    "this agent is enrolled already, as %s of organization %s: to enrol it anew, revoke it on the server "
+	    "and remove %s/fleet/identity",
+	    attempt->identity->agent, attempt->identity->organization, dir);
 }
 
 /* ---- what comes back -------------------------------------------------------------------------------- */
@@ -99,7 +103,8 @@ static bool copy(char *to, size_t cap, const char *text)
 
 static bool key_take(const char *hex, uint8_t out[SENSE_IDENTITY_POLICY_KEY])
 {
-	if (!hex || strlen(hex) != 2 * SENSE_IDENTITY_POLICY_KEY || strspn(hex, "0123456789abcdefABCDEF") != strlen(hex))
+	if (!hex || strlen(hex) != 2 * SENSE_IDENTITY_POLICY_KEY ||
+	    strspn(hex, "0123456789abcdefABCDEF") != strlen(hex))
 		return false;
 	for (unsigned i = 0; i < SENSE_IDENTITY_POLICY_KEY; i++) {
 		const char digits[3] = {hex[2 * i], hex[2 * i + 1]};
@@ -118,7 +123,7 @@ static bool enrolled_take(struct attempt *attempt, const char *at, const char *e
 	    !copy(identity->organization, sizeof identity->organization, text_next(&at, end)) ||
 	    !key_take(text_next(&at, end), identity->policy_key))
 		return false;
-	if (!sense_identity_uuid_good(identity->agent) || !sense_identity_uuid_good(identity->organization))
+	if (!sense_uuid_is(identity->agent) || !sense_uuid_is(identity->organization))
 		return false;
 	/* The one that was named stays the first; the server knows the others. */
 	if (*attempt->server)
@@ -142,9 +147,11 @@ static enum sense_status answer_take(struct attempt *attempt, size_t len, sense_
 		return sense_fail(err, SENSE_E_IO, "link", "not enrolled: %.900s", text);
 	}
 	if (head.kind != SENSE_UPLINK_ENROLLED || !enrolled_take(attempt, text, attempt->message + len))
-		return sense_fail(err, SENSE_E_FORMAT, "link", "not enrolled: the server's answer is not whole");
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "not enrolled: the server's answer is not whole");
 	if (!sense_identity_is_ca(attempt->identity, attempt->token.ca))
-		return sense_fail(err, SENSE_E_FORMAT, "link", "not enrolled: the server's CA is not that of the token");
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "not enrolled: the server's CA is not that of the token");
 	return sense_identity_check(attempt->identity, err);
 }
 
@@ -155,10 +162,12 @@ static enum sense_status answer_wait(struct attempt *attempt, int fd, sense_erro
 	while (ready < 0 && errno == EINTR)
 		ready = poll(&readable, 1, WAIT_MS);
 	if (!ready)
-		return sense_fail(err, SENSE_E_IO, "link", "not enrolled: no server answered in five minutes");
+		return sense_fail(err, SENSE_E_IO, "link",
+		                  "not enrolled: no server answered in five minutes");
 	ssize_t got = recv(fd, attempt->message, sizeof attempt->message - 1, 0);
 	if (got < (ssize_t)sizeof(struct sense_uplink_head))
-		return sense_fail(err, SENSE_E_INTERNAL, "link", "not enrolled: the process that asks the server died");
+		return sense_fail(err, SENSE_E_INTERNAL, "link",
+		                  "not enrolled: the process that asks the server died");
 	return answer_take(attempt, (size_t)got, err);
 }
 
@@ -197,7 +206,8 @@ static enum sense_status ask(struct attempt *attempt, sense_error *err)
 	return status;
 }
 
-enum sense_status sense_enrol_run(const struct sense_enrol_config *config, struct sense_identity *out, sense_error *err)
+enum sense_status sense_enrol_run(const struct sense_enrol_config *config, struct sense_identity *out,
+                                  sense_error *err)
 {
 	struct attempt *attempt = calloc(1, sizeof *attempt);
 	if (!attempt)

@@ -19,7 +19,8 @@ struct sense_enrol_config {
 #define SENSE_ENROL_PORT "8443"
 
 /* *out is what was written. SENSE_E_CONFIG: the agent is enrolled already, or the token or the server is none. */
-enum sense_status sense_enrol_run(const struct sense_enrol_config *config, struct sense_identity *out, sense_error *err);
+enum sense_status sense_enrol_run(const struct sense_enrol_config *config, struct sense_identity *out,
+                                  sense_error *err);
 
 /* https://HOST[:PORT][/], or HOST[:PORT], as HOST:PORT. False: it is none of these. */
 bool sense_enrol_server(const char *url, char out[SENSE_IDENTITY_SERVER_MAX]);

@@ -1,6 +1,5 @@
 #include "core/link/identity.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +12,8 @@
 
 #include "core/base/buf.h"
 #include "core/base/file.h"
+#include "proto/hex.h"
+#include "proto/token.h"
 
 #define FILE_MAX 65536u
 #define FOLDER "fleet"
@@ -22,37 +23,10 @@
 
 /* ---- words ------------------------------------------------------------------------------------------ */
 
-bool sense_identity_uuid_good(const char *text)
-{
-	for (unsigned i = 0; i < SENSE_IDENTITY_UUID_MAX - 1; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-			return false;
-	}
-	return !text[SENSE_IDENTITY_UUID_MAX - 1];
-}
-
-bool sense_identity_server_good(const char *server)
-{
-	size_t len = strlen(server);
-	const char *colon = strrchr(server, ':');
-	if (!colon || colon == server || len >= SENSE_IDENTITY_SERVER_MAX)
-		return false;
-	char *end;
-	unsigned long port = strtoul(colon + 1, &end, 10);
-	if (!isdigit((unsigned char)colon[1]) || *end || !port || port > 65535)
-		return false;
-	bool six = server[0] == '[';
-	if (six)
-		return colon[-1] == ']' && colon - server > 3 &&
-		       strspn(server + 1, "0123456789abcdefABCDEF:.") == (size_t)(colon - server) - 2;
-	return strspn(server, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
-	       (size_t)(colon - server);
-}
-
 bool sense_identity_servers_add(struct sense_identity *identity, const char *server)
 {
-	if (!sense_identity_server_good(server))
+	const char *why;
+	if (!sense_token_is_server(server, &why))
 		return false;
 	for (unsigned i = 0; i < identity->server_count; i++)
 		if (!strcmp(identity->servers[i], server))
@@ -60,17 +34,6 @@ bool sense_identity_servers_add(struct sense_identity *identity, const char *ser
 	if (identity->server_count == SENSE_IDENTITY_SERVERS_MAX)
 		return false;
 	memcpy(identity->servers[identity->server_count++], server, strlen(server) + 1);
-	return true;
-}
-
-static bool hex_take(const char *text, uint8_t *out, size_t len)
-{
-	if (strlen(text) != 2 * len || strspn(text, "0123456789abcdefABCDEF") != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		const char digits[3] = {text[2 * i], text[2 * i + 1]};
-		out[i] = (uint8_t)strtoul(digits, NULL, 16);
-	}
 	return true;
 }
 
@@ -87,11 +50,14 @@ static bool line_take(struct sense_identity *out, const char *word, const char *
 	if (!strcmp(word, "server"))
 		return sense_identity_servers_add(out, value);
 	if (!strcmp(word, "policy-key"))
-		return hex_take(value, out->policy_key, sizeof out->policy_key);
-	char *to = !strcmp(word, "agent") ? out->agent : !strcmp(word, "organization") ? out->organization : NULL;
-	if (!to || !sense_identity_uuid_good(value))
+		return strlen(value) == 2 * sizeof out->policy_key &&
+		       sense_hex_bytes(value, out->policy_key, sizeof out->policy_key);
+	char *to = !strcmp(word, "agent")        ? out->agent
+	         : !strcmp(word, "organization") ? out->organization
+	                                         : NULL;
+	if (!to || !sense_uuid_is(value))
 		return false;
-	memcpy(to, value, SENSE_IDENTITY_UUID_MAX);
+	memcpy(to, value, SENSE_UUID_TEXT);
 	return true;
 }
 
@@ -133,10 +99,10 @@ static bool text_take(char *text, struct sense_identity *out)
 
 static void text_put(const struct sense_identity *identity, struct sense_buf *out)
 {
-	sense_buf_printf(out, MAGIC "\nagent %s\norganization %s\npolicy-key ", identity->agent, identity->organization);
-	for (size_t i = 0; i < sizeof identity->policy_key; i++)
-		sense_buf_printf(out, "%02x", identity->policy_key[i]);
-	sense_buf_addc(out, '\n');
+	char policy_key[2 * SENSE_IDENTITY_POLICY_KEY + 1];
+	sense_hex_text(identity->policy_key, SENSE_IDENTITY_POLICY_KEY, policy_key);
+	sense_buf_printf(out, MAGIC "\nagent %s\norganization %s\npolicy-key %s\n", identity->agent,
+	                 identity->organization, policy_key);
 	for (unsigned i = 0; i < identity->server_count; i++)
 		sense_buf_printf(out, "server %s\n", identity->servers[i]);
 	sense_buf_adds(out, identity->key);
@@ -148,13 +114,15 @@ static void text_put(const struct sense_identity *identity, struct sense_buf *ou
 
 static enum sense_status mode_check(const char *path, const struct stat *st, bool file, sense_error *err)
 {
-	if ((file ? S_ISREG(st->st_mode) : S_ISDIR(st->st_mode)) && st->st_uid == geteuid() && !(st->st_mode & 077))
+	if ((file ? S_ISREG(st->st_mode) : S_ISDIR(st->st_mode)) && st->st_uid == geteuid() &&
+	    !(st->st_mode & 077))
 		return SENSE_OK;
-	return sense_fail(err, SENSE_E_CONFIG, "link",
-	                  "%s: mode %04o of user %u; it must be a %s of mode %s that belongs to user %u. Others may have "
-	                  "read the agent's key: revoke this agent, remove the file and enrol again",
-	                  path, (unsigned)st->st_mode & 07777, (unsigned)st->st_uid, file ? "file" : "directory",
-	                  file ? "0600" : "0700", (unsigned)geteuid());
+	return sense_fail(
+	    err, SENSE_E_CONFIG, "link",
+	    "%s: mode %04o of user %u; it must be a %s of mode %s that belongs to user %u. Others may have "
+	    "read the agent's key: revoke this agent, remove the file and enrol again",
+	    path, (unsigned)st->st_mode & 07777, (unsigned)st->st_uid, file ? "file" : "directory",
+	    file ? "0600" : "0700", (unsigned)geteuid());
 }
 
 static enum sense_status folder_open(const char *agent_dir, bool make, int *fd, sense_error *err)
@@ -221,7 +189,8 @@ enum sense_status sense_identity_read(const char *agent_dir, struct sense_identi
 	snprintf(path, sizeof path, "%s/" FOLDER "/" NAME, agent_dir);
 	status = text_read(dir, path, text, err);
 	if (!status && !text_take(text, out))
-		status = sense_fail(err, SENSE_E_FORMAT, "link", "%s is damaged: remove it and enrol again", path);
+		status =
+		    sense_fail(err, SENSE_E_FORMAT, "link", "%s is damaged: remove it and enrol again", path);
 	if (!status)
 		status = sense_identity_check(out, err);
 	OPENSSL_cleanse(text, FILE_MAX);
@@ -232,7 +201,8 @@ enum sense_status sense_identity_read(const char *agent_dir, struct sense_identi
 	return status;
 }
 
-enum sense_status sense_identity_write(const char *agent_dir, const struct sense_identity *identity, sense_error *err)
+enum sense_status sense_identity_write(const char *agent_dir, const struct sense_identity *identity,
+                                       sense_error *err)
 {
 	struct sense_buf text;
 	int dir = -1;
@@ -243,8 +213,9 @@ enum sense_status sense_identity_write(const char *agent_dir, const struct sense
 	text_put(identity, &text);
 	unlinkat(dir, NEW_NAME, 0); /* of an attempt that was interrupted */
 	int fd = openat(dir, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool good = !text.failed && fd >= 0 && !fchmod(fd, 0600) && sense_file_write_all(fd, text.data, text.len) &&
-	            !fsync(fd) && !renameat(dir, NEW_NAME, dir, NAME) && !fsync(dir);
+	bool good = !text.failed && fd >= 0 && !fchmod(fd, 0600) &&
+	            sense_file_write_all(fd, text.data, text.len) && !fsync(fd) &&
+	            !renameat(dir, NEW_NAME, dir, NAME) && !fsync(dir);
 	if (!good)
 		status = sense_fail_errno(err, "link", "cannot write %s/" FOLDER "/" NAME, agent_dir);
 	if (fd >= 0)

@@ -46,7 +46,8 @@ enum sense_status sense_identity_key_make(char pem[SENSE_IDENTITY_PEM_MAX], sens
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	BIO *bio = BIO_new(BIO_s_secmem());
-	bool good = key && bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) && pem_copy(bio, pem);
+	bool good = key && bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) &&
+	            pem_copy(bio, pem);
 	BIO_free(bio);
 	EVP_PKEY_free(key);
 	return good ? SENSE_OK : fail(err, "cannot make a key");
@@ -59,9 +60,10 @@ static X509_REQ *request_make(const char *key, const char *name)
 	X509_NAME *subject = request ? X509_REQ_get_subject_name(request) : NULL;
 	char cut[65]; /* as long as a common name may be (RFC 5280, ub-common-name) */
 	snprintf(cut, sizeof cut, "%s", *name ? name : "agent");
-	bool good = pair && subject && X509_REQ_set_version(request, X509_REQ_VERSION_1) &&
-	            X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)cut, -1, -1, 0) &&
-	            X509_REQ_set_pubkey(request, pair) && X509_REQ_sign(request, pair, EVP_sha256());
+	bool good =
+	    pair && subject && X509_REQ_set_version(request, X509_REQ_VERSION_1) &&
+	    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)cut, -1, -1, 0) &&
+	    X509_REQ_set_pubkey(request, pair) && X509_REQ_sign(request, pair, EVP_sha256());
 	EVP_PKEY_free(pair);
 	if (good)
 		return request;
@@ -80,8 +82,8 @@ enum sense_status sense_identity_request(const char *key, const char *name, char
 	return good ? SENSE_OK : fail(err, "cannot make a request for a certificate");
 }
 
-enum sense_status sense_identity_request_der(const char *key, const char *name, uint8_t *out, size_t cap, size_t *len,
-                                             sense_error *err)
+enum sense_status sense_identity_request_der(const char *key, const char *name, uint8_t *out, size_t cap,
+                                             size_t *len, sense_error *err)
 {
 	X509_REQ *request = request_make(key, name);
 	int need = request ? i2d_X509_REQ(request, NULL) : -1;
@@ -104,11 +106,14 @@ static enum sense_status pair_check(X509 *certificate, X509 *ca, EVP_PKEY *key, 
 {
 	EVP_PKEY *ca_key = ca ? X509_get0_pubkey(ca) : NULL;
 	if (!certificate || !ca || !key || !ca_key)
-		return sense_fail(err, SENSE_E_FORMAT, "link", "a key or certificate cannot be read: enrol again");
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "a key or certificate cannot be read: enrol again");
 	if (X509_check_private_key(certificate, key) != 1)
-		return sense_fail(err, SENSE_E_FORMAT, "link", "the certificate is not that of the agent's key");
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "the certificate is not that of the agent's key");
 	if (X509_verify(certificate, ca_key) != 1)
-		return sense_fail(err, SENSE_E_FORMAT, "link", "the certificate is not signed by the fleet's CA");
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "the certificate is not signed by the fleet's CA");
 	return SENSE_OK;
 }
 
@@ -124,8 +129,8 @@ enum sense_status sense_identity_check(const struct sense_identity *identity, se
 	return status;
 }
 
-enum sense_status sense_identity_certificate_take(struct sense_identity *identity, const uint8_t *der, size_t len,
-                                                  sense_error *err)
+enum sense_status sense_identity_certificate_take(struct sense_identity *identity, const uint8_t *der,
+                                                  size_t len, sense_error *err)
 {
 	const uint8_t *at = der;
 	X509 *certificate = len <= LONG_MAX ? d2i_X509(NULL, &at, (long)len) : NULL;
@@ -144,7 +149,8 @@ bool sense_identity_is_ca(const struct sense_identity *identity, const uint8_t f
 	uint8_t digest[32];
 	unsigned len = sizeof digest;
 	X509 *ca = certificate_read(identity->ca);
-	bool same = ca && X509_digest(ca, EVP_sha256(), digest, &len) == 1 && !memcmp(digest, fingerprint, sizeof digest);
+	bool same = ca && X509_digest(ca, EVP_sha256(), digest, &len) == 1 &&
+	            !memcmp(digest, fingerprint, sizeof digest);
 	X509_free(ca);
 	return same;
 }
@@ -158,8 +164,8 @@ static bool seconds_of(const ASN1_TIME *time, int64_t *out)
 	return true;
 }
 
-enum sense_status sense_identity_validity(const struct sense_identity *identity, int64_t *from, int64_t *until,
-                                          sense_error *err)
+enum sense_status sense_identity_validity(const struct sense_identity *identity, int64_t *from,
+                                          int64_t *until, sense_error *err)
 {
 	X509 *certificate = certificate_read(identity->certificate);
 	bool good = certificate && seconds_of(X509_get0_notBefore(certificate), from) &&

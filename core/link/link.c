@@ -166,7 +166,8 @@ static bool known(const sense_link *link, uint64_t sequence)
 	struct sense_spool_item item;
 	if (sequence <= link->given)
 		return true;
-	return link->config.spool && sense_spool_next(link->config.spool, sequence - 1, &item) && item.sequence == sequence;
+	return link->config.spool && sense_spool_next(link->config.spool, sequence - 1, &item) &&
+	       item.sequence == sequence;
 }
 
 /* The server keeps all up to there. */
@@ -225,7 +226,8 @@ static void done_take(sense_link *link, const struct sense_uplink_head *head, co
 		sense_link_renew_failed(link, link->status.problem);
 }
 
-static bool fleet_take(sense_link *link, const struct sense_uplink_head *head, const uint8_t *data, size_t len)
+static bool fleet_take(sense_link *link, const struct sense_uplink_head *head, const uint8_t *data,
+                       size_t len)
 {
 	switch (head->kind) {
 	case SENSE_UPLINK_POLICY:

@@ -46,7 +46,8 @@ struct sense_link_config {
 	/* Policies from the server lie on the disk (core/link/managed.h) and are to be put to work. May be NULL. */
 	void (*reload)(void *self);
 	/* Carries a command out. What it has to show goes to output. Why it is refused; NULL: done. May be NULL. */
-	const char *(*command)(void *self, const struct sense_link_command *command, struct sense_buf *output);
+	const char *(*command)(void *self, const struct sense_link_command *command,
+	                       struct sense_buf *output);
 	/* Rule number i of those at work, its texts good until the next call. False: there is none. May be NULL. */
 	bool (*rule)(void *self, uint32_t i, struct sense_message_rule *out);
 };
@@ -60,19 +61,20 @@ void sense_link_free(sense_link *link); /* NULL is fine; ends the process */
 void sense_link_look(sense_link *link, unsigned elapsed_ms);
 
 /* Policies of the server were loaded, or refused, problem then says why: the server is told. */
-void sense_link_loaded(sense_link *link, const struct sense_manifest *manifest, bool loaded, const char *problem);
+void sense_link_loaded(sense_link *link, const struct sense_manifest *manifest, bool loaded,
+                       const char *problem);
 
 struct sense_link_status {
 	char agent[40], organization[40];
 	bool connected;
 	pid_t pid; /* 0: none at this moment */
 	char server[SENSE_LINK_TEXT_MAX];
-	uint64_t since_us;   /* of the session, or of there being none; since the epoch */
-	uint64_t through;    /* the last finding that the server keeps */
-	uint64_t waiting;    /* findings that it does not */
-	uint64_t refused;    /* that the server could not read */
-	uint64_t sessions;   /* that began */
-	unsigned restarts;   /* of the process */
+	uint64_t since_us;                 /* of the session, or of there being none; since the epoch */
+	uint64_t through;                  /* the last finding that the server keeps */
+	uint64_t waiting;                  /* findings that it does not */
+	uint64_t refused;                  /* that the server could not read */
+	uint64_t sessions;                 /* that began */
+	unsigned restarts;                 /* of the process */
 	char problem[SENSE_LINK_TEXT_MAX]; /* the latest; "": there was none yet */
 	uint64_t problem_us;
 	int64_t certificate_until; /* seconds since the epoch */

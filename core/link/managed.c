@@ -27,8 +27,8 @@ static enum sense_status refuse(sense_error *err, const char *what)
 
 /* ---- what is believed ------------------------------------------------------------------------------- */
 
-static bool signature_good(const struct sense_managed_trust *trust, const uint8_t *signature, const uint8_t *data,
-                           size_t len)
+static bool signature_good(const struct sense_managed_trust *trust, const uint8_t *signature,
+                           const uint8_t *data, size_t len)
 {
 	static uint8_t text[SENSE_MANIFEST_SIGNED_MAX];
 	size_t text_len = sense_manifest_signed(data, len, text, sizeof text);
@@ -42,13 +42,15 @@ static bool signature_good(const struct sense_managed_trust *trust, const uint8_
 }
 
 enum sense_status sense_managed_verify(const struct sense_managed_trust *trust, const uint8_t *signature,
-                                       const uint8_t *data, size_t len, struct sense_manifest *manifest, sense_error *err)
+                                       const uint8_t *data, size_t len, struct sense_manifest *manifest,
+                                       sense_error *err)
 {
 	const char *why;
 	if (!signature_good(trust, signature, data, len))
 		return refuse(err, "their signature is not of the key that was pinned at enrolment");
 	if (!sense_manifest_decode(data, len, manifest, &why))
-		return sense_fail(err, SENSE_E_FORMAT, "link", "the server's policies are refused: their manifest %s", why);
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "the server's policies are refused: their manifest %s", why);
 	if (strcasecmp(manifest->organization, trust->organization))
 		return refuse(err, "they are for another organization");
 	if (manifest->size > SENSE_WIRE_BUNDLE_MAX)
@@ -56,8 +58,8 @@ enum sense_status sense_managed_verify(const struct sense_managed_trust *trust, 
 	return SENSE_OK;
 }
 
-enum sense_status sense_managed_verify_bundle(const struct sense_manifest *manifest, const uint8_t *bundle, size_t len,
-                                              sense_error *err)
+enum sense_status sense_managed_verify_bundle(const struct sense_manifest *manifest, const uint8_t *bundle,
+                                              size_t len, sense_error *err)
 {
 	uint8_t digest[SENSE_MESSAGE_HASH];
 	unsigned digest_len = sizeof digest;
@@ -67,7 +69,8 @@ enum sense_status sense_managed_verify_bundle(const struct sense_manifest *manif
 	    memcmp(digest, manifest->hash, sizeof digest))
 		return refuse(err, "they are not those that were signed");
 	if (!sense_wire_bundle_check(bundle, len, &count, &why))
-		return sense_fail(err, SENSE_E_FORMAT, "link", "the server's policies are refused: the bundle %s", why);
+		return sense_fail(err, SENSE_E_FORMAT, "link",
+		                  "the server's policies are refused: the bundle %s", why);
 	return SENSE_OK;
 }
 
@@ -78,8 +81,9 @@ static bool path_of(char path[PATH_MAX], const char *agent_dir, const char *end)
 	return snprintf(path, PATH_MAX, "%s/" NAME "%s", agent_dir, end) < PATH_MAX;
 }
 
-enum sense_status sense_managed_write(const char *agent_dir, const uint8_t *signature, const uint8_t *manifest,
-                                      size_t manifest_len, const uint8_t *bundle, size_t bundle_len, sense_error *err)
+enum sense_status sense_managed_write(const char *agent_dir, const uint8_t *signature,
+                                      const uint8_t *manifest, size_t manifest_len, const uint8_t *bundle,
+                                      size_t bundle_len, sense_error *err)
 {
 	char path[PATH_MAX], new_path[PATH_MAX];
 	const uint32_t len = htonl((uint32_t)manifest_len);
@@ -87,10 +91,12 @@ enum sense_status sense_managed_write(const char *agent_dir, const uint8_t *sign
 		return sense_fail(err, SENSE_E_LIMIT, "link", "agent.dir is too long");
 	unlink(new_path); /* of an attempt that was interrupted */
 	int fd = open(new_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool good = fd >= 0 && sense_file_write_all(fd, MAGIC, sizeof MAGIC - 1) && sense_file_write_all(fd, &len, sizeof len) &&
+	bool good = fd >= 0 && sense_file_write_all(fd, MAGIC, sizeof MAGIC - 1) &&
+	            sense_file_write_all(fd, &len, sizeof len) &&
 	            sense_file_write_all(fd, signature, SENSE_MANAGED_SIGNATURE) &&
-	            sense_file_write_all(fd, manifest, manifest_len) && sense_file_write_all(fd, bundle, bundle_len) &&
-	            !fsync(fd) && !rename(new_path, path) && sense_file_sync_parent(path);
+	            sense_file_write_all(fd, manifest, manifest_len) &&
+	            sense_file_write_all(fd, bundle, bundle_len) && !fsync(fd) && !rename(new_path, path) &&
+	            sense_file_sync_parent(path);
 	enum sense_status status = good ? SENSE_OK : sense_fail_errno(err, "link", "cannot write %s", path);
 	if (fd >= 0)
 		close(fd);
@@ -111,7 +117,8 @@ static enum sense_status file_read(const char *agent_dir, struct sense_buf *out,
 		                       : sense_fail_errno(err, "link", "%s", path);
 	enum sense_status status = SENSE_OK;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		status = sense_fail(err, SENSE_E_CONFIG, "link", "%s: it must be a file that user %u alone can write", path,
+		status = sense_fail(err, SENSE_E_CONFIG, "link",
+		                    "%s: it must be a file that user %u alone can write", path,
 		                    (unsigned)geteuid());
 	while (!status) {
 		ssize_t got = read(fd, data, sizeof data);
@@ -131,7 +138,8 @@ static enum sense_status file_read(const char *agent_dir, struct sense_buf *out,
  * Texts of the bundle, named as those of a directory are: without .lua; tests stay away. Settings come behind them as they
  * were signed: the worker takes them apart.
  */
-static void policies_add(const struct sense_manifest *manifest, const uint8_t *bundle, size_t len, struct sense_bundle *out)
+static void policies_add(const struct sense_manifest *manifest, const uint8_t *bundle, size_t len,
+                         struct sense_bundle *out)
 {
 	struct sense_wire_bundle reader;
 	struct sense_wire_bundle_file one;
@@ -146,7 +154,8 @@ static void policies_add(const struct sense_manifest *manifest, const uint8_t *b
 		if (end && !end[4])
 			*end = '\0';
 		if (!test)
-			sense_bundle_add(out, &(struct sense_bundle_item){file, name, (const char *)one.text, one.len});
+			sense_bundle_add(
+			    out, &(struct sense_bundle_item){file, name, (const char *)one.text, one.len});
 	}
 	if (params->data)
 		sense_bundle_add(out, &(struct sense_bundle_item){"fleet:params", SENSE_BUNDLE_PARAMS,
@@ -168,7 +177,8 @@ static enum sense_status trust_read(const char *agent_dir, struct sense_managed_
 
 /* *bundle and its length lie in `file`. */
 static enum sense_status file_take(const struct sense_managed_trust *trust, const struct sense_buf *file,
-                                   struct sense_manifest *manifest, const uint8_t **bundle, size_t *len, sense_error *err)
+                                   struct sense_manifest *manifest, const uint8_t **bundle, size_t *len,
+                                   sense_error *err)
 {
 	const uint8_t *data = (const uint8_t *)file->data;
 	uint32_t manifest_len = 0;
@@ -177,15 +187,15 @@ static enum sense_status file_take(const struct sense_managed_trust *trust, cons
 	manifest_len = ntohl(manifest_len);
 	if (file->len < HEAD || memcmp(data, MAGIC, sizeof MAGIC - 1) || manifest_len > file->len - HEAD)
 		return refuse(err, "the file that keeps them is damaged");
-	enum sense_status status = sense_managed_verify(trust, data + HEAD - SENSE_MANAGED_SIGNATURE, data + HEAD, manifest_len,
-	                                                manifest, err);
+	enum sense_status status = sense_managed_verify(trust, data + HEAD - SENSE_MANAGED_SIGNATURE,
+	                                                data + HEAD, manifest_len, manifest, err);
 	*bundle = data + HEAD + manifest_len;
 	*len = file->len - HEAD - manifest_len;
 	return status ? status : sense_managed_verify_bundle(manifest, *bundle, *len, err);
 }
 
-enum sense_status sense_managed_read(const char *agent_dir, struct sense_manifest *manifest, struct sense_bundle *out,
-                                     sense_error *err)
+enum sense_status sense_managed_read(const char *agent_dir, struct sense_manifest *manifest,
+                                     struct sense_bundle *out, sense_error *err)
 {
 	struct sense_managed_trust trust;
 	struct sense_buf file;

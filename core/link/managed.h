@@ -20,23 +20,25 @@
 /* What signs, and for whom. */
 struct sense_managed_trust {
 	uint8_t key[SENSE_IDENTITY_POLICY_KEY];
-	char organization[SENSE_IDENTITY_UUID_MAX];
+	char organization[SENSE_UUID_TEXT];
 };
 
 /* SENSE_E_FORMAT: err says what is wrong with it. manifest->params points into data. */
 enum sense_status sense_managed_verify(const struct sense_managed_trust *trust, const uint8_t *signature,
-                                       const uint8_t *data, size_t len, struct sense_manifest *manifest, sense_error *err);
+                                       const uint8_t *data, size_t len, struct sense_manifest *manifest,
+                                       sense_error *err);
 /* The bundle is the one that the manifest names, and well-formed. */
-enum sense_status sense_managed_verify_bundle(const struct sense_manifest *manifest, const uint8_t *bundle, size_t len,
-                                              sense_error *err);
+enum sense_status sense_managed_verify_bundle(const struct sense_manifest *manifest, const uint8_t *bundle,
+                                              size_t len, sense_error *err);
 
-enum sense_status sense_managed_write(const char *agent_dir, const uint8_t *signature, const uint8_t *manifest,
-                                      size_t manifest_len, const uint8_t *bundle, size_t bundle_len, sense_error *err);
+enum sense_status sense_managed_write(const char *agent_dir, const uint8_t *signature,
+                                      const uint8_t *manifest, size_t manifest_len, const uint8_t *bundle,
+                                      size_t bundle_len, sense_error *err);
 /*
  * Reads and verifies what is there. out NULL: the manifest alone is wanted; else the policies are added, to be sealed by
  * the caller. SENSE_E_NOTFOUND: this agent is not enrolled, or the server gave it none.
  */
-enum sense_status sense_managed_read(const char *agent_dir, struct sense_manifest *manifest, struct sense_bundle *out,
-                                     sense_error *err);
+enum sense_status sense_managed_read(const char *agent_dir, struct sense_manifest *manifest,
+                                     struct sense_bundle *out, sense_error *err);
 
 #endif

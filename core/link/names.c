@@ -30,11 +30,13 @@ static size_t addresses_take(const struct addrinfo *found, struct answer *out)
 		struct sense_uplink_address *to = &out->addresses[count];
 		if (found->ai_family == AF_INET) {
 			to->family = 4;
-			memcpy(to->bytes, &((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr, 4);
+			memcpy(to->bytes,
+			       &((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr, 4);
 			count++;
 		} else if (found->ai_family == AF_INET6) {
 			to->family = 6;
-			memcpy(to->bytes, &((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_addr, 16);
+			memcpy(to->bytes,
+			       &((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_addr, 16);
 			count++;
 		}
 	}
@@ -54,7 +56,9 @@ static size_t look_up(const char *name, struct answer *out)
 	if (count)
 		return sizeof out->head + count * sizeof *out->addresses;
 	int len = snprintf(out->why, sizeof out->why, "%s",
-	                   code == EAI_SYSTEM ? strerror(errno) : code ? gai_strerror(code) : "it has no address");
+	                   code == EAI_SYSTEM ? strerror(errno)
+	                   : code             ? gai_strerror(code)
+	                                      : "it has no address");
 	return sizeof out->head + (size_t)len;
 }
 

@@ -68,10 +68,12 @@ void sense_link_policies_manifest(sense_link *link, uint64_t generation, const u
 	memcpy(p->signature, data, sizeof p->signature);
 	p->manifest_len = len - sizeof p->signature;
 	memcpy(p->manifest_bytes, data + sizeof p->signature, p->manifest_len);
-	if (sense_managed_verify(&link->trust, p->signature, p->manifest_bytes, p->manifest_len, &p->manifest, &err))
+	if (sense_managed_verify(&link->trust, p->signature, p->manifest_bytes, p->manifest_len, &p->manifest,
+	                         &err))
 		give_up(link, err.message);
 	else if (p->manifest.generation != generation)
-		give_up(link, "the server's policies are refused: they are of another generation than was said");
+		give_up(link,
+		        "the server's policies are refused: they are of another generation than was said");
 	else
 		p->verified = true;
 }
@@ -82,15 +84,16 @@ static void whole(sense_link *link)
 	sense_error err;
 	const uint8_t *bundle = (const uint8_t *)p->bundle.data;
 	if (sense_managed_verify_bundle(&p->manifest, bundle, p->bundle.len, &err) ||
-	    sense_managed_write(link->config.agent_dir, p->signature, p->manifest_bytes, p->manifest_len, bundle,
-	                        p->bundle.len, &err)) {
+	    sense_managed_write(link->config.agent_dir, p->signature, p->manifest_bytes, p->manifest_len,
+	                        bundle, p->bundle.len, &err)) {
 		give_up(link, err.message);
 		return;
 	}
 	sense_buf_fini(&p->bundle);
 	p->kept = p->fetching;
 	p->fetching = 0;
-	sense_log(SENSE_LOG_INFO, "link", "policies of generation %llu came from the server", (unsigned long long)p->kept);
+	sense_log(SENSE_LOG_INFO, "link", "policies of generation %llu came from the server",
+	          (unsigned long long)p->kept);
 	if (link->config.reload)
 		link->config.reload(link->config.self);
 }
@@ -103,7 +106,8 @@ void sense_link_policies_piece(sense_link *link, uint64_t generation, const uint
 		return;
 	memcpy(place, data, sizeof place);
 	len -= sizeof place;
-	if (place[0] != p->bundle.len || place[1] != p->manifest.size || len > p->manifest.size - p->bundle.len) {
+	if (place[0] != p->bundle.len || place[1] != p->manifest.size ||
+	    len > p->manifest.size - p->bundle.len) {
 		give_up(link, "the server's policies are refused: a piece of them does not belong to it");
 		return;
 	}
@@ -116,7 +120,8 @@ void sense_link_policies_piece(sense_link *link, uint64_t generation, const uint
 
 /* ---- what came of them ------------------------------------------------------------------------------ */
 
-void sense_link_loaded(sense_link *link, const struct sense_manifest *manifest, bool loaded, const char *problem)
+void sense_link_loaded(sense_link *link, const struct sense_manifest *manifest, bool loaded,
+                       const char *problem)
 {
 	struct sense_link_policies *p = &link->policies;
 	p->outcome = (struct sense_message_policy){.generation = manifest->generation};
@@ -135,7 +140,8 @@ static uint32_t rules_measure(const sense_link *link, size_t room)
 	uint32_t count = 0;
 	if (!link->policies.loaded || !link->config.rule)
 		return 0;
-	for (; count < SENSE_MESSAGE_RULES_MAX && link->config.rule(link->config.self, count, &rule); count++) {
+	for (; count < SENSE_MESSAGE_RULES_MAX && link->config.rule(link->config.self, count, &rule);
+	     count++) {
 		size_t bytes = strlen(rule.id) + strlen(rule.state) + 16;
 		if (bytes > room)
 			break;
@@ -164,6 +170,6 @@ void sense_link_policies_look(sense_link *link)
 			return; /* they changed; the next look counts anew */
 		sense_message_put_rule(&writer, &rule);
 	}
-	p->told = !writer.full &&
-	          sense_link_send(link, SENSE_UPLINK_PARAMETERS, SENSE_UPLINK_ACKNOWLEDGE, 0, map, writer.len);
+	p->told = !writer.full && sense_link_send(link, SENSE_UPLINK_PARAMETERS, SENSE_UPLINK_ACKNOWLEDGE, 0,
+	                                          map, writer.len);
 }

@@ -95,7 +95,8 @@ __attribute__((noreturn)) static void child(const struct sense_link_start *how, 
 	_exit(EXIT_FAILURE);
 }
 
-enum sense_status sense_link_process_start(const struct sense_link_start *how, pid_t *pid, int *fd, sense_error *err)
+enum sense_status sense_link_process_start(const struct sense_link_start *how, pid_t *pid, int *fd,
+                                           sense_error *err)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))

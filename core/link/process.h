@@ -11,9 +11,10 @@
 
 struct sense_link_start {
 	const char *plugins_dir;
-	const char *agent_dir; /* whose identity it reads; NULL: it enrols, and needs none */
+	const char *agent_dir;         /* whose identity it reads; NULL: it enrols, and needs none */
 	struct sense_uplink_want want; /* servers may be empty: those of the identity */
-	void *self; /* in the child, before all else: what is shared with others is given up. NULL: there is none */
+	void *
+	    self; /* in the child, before all else: what is shared with others is given up. NULL: there is none */
 	void (*leave)(void *self);
 };
 
@@ -21,7 +22,8 @@ struct sense_link_start {
  * *fd: this end of the socket between them (struct sense_uplink_head), which does not block. The calling process must
  * have one thread.
  */
-enum sense_status sense_link_process_start(const struct sense_link_start *how, pid_t *pid, int *fd, sense_error *err);
+enum sense_status sense_link_process_start(const struct sense_link_start *how, pid_t *pid, int *fd,
+                                           sense_error *err);
 /* Ends it, if it has not ended, and waits for it. The status of waitpid. */
 int sense_link_process_end(pid_t pid, int fd);
 

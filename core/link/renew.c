@@ -1,6 +1,5 @@
 /* The agent's certificate is renewed when two thirds of its time are over: with a new key, by the old certificate. */
 #include <openssl/crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -50,19 +49,22 @@ void sense_link_renew_look(sense_link *link, unsigned elapsed_ms)
 	link->renew_left_ms = AGAIN_MS;
 	if (sense_identity_key_make(link->key, &err) ||
 	    sense_identity_request_der(link->key, link->host, request, sizeof request, &len, &err)) {
-		sense_log(SENSE_LOG_ERROR, err.subsystem, "the certificate cannot be renewed: %s", err.message);
+		sense_log(SENSE_LOG_ERROR, err.subsystem, "the certificate cannot be renewed: %s",
+		          err.message);
 		return;
 	}
 	struct sense_wire_writer writer = {.data = map, .cap = sizeof map};
 	sense_message_put_renew(&writer, request, len);
-	link->renewing = !writer.full && sense_link_send(link, SENSE_UPLINK_PARAMETERS, SENSE_UPLINK_RENEW, 0, map, writer.len);
+	link->renewing = !writer.full && sense_link_send(link, SENSE_UPLINK_PARAMETERS, SENSE_UPLINK_RENEW, 0,
+	                                                 map, writer.len);
 }
 
 void sense_link_renew_failed(sense_link *link, const char *why)
 {
 	link->renewing = false;
 	OPENSSL_cleanse(link->key, sizeof link->key);
-	sense_log(SENSE_LOG_ERROR, "link", "the certificate cannot be renewed: %s; it is tried again in an hour", why);
+	sense_log(SENSE_LOG_ERROR, "link",
+	          "the certificate cannot be renewed: %s; it is tried again in an hour", why);
 }
 
 static enum sense_status replace(sense_link *link, const uint8_t *der, size_t len, sense_error *err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/names/digest.h"
+#include "proto/hex.h"
 
 #define ITEMS_MAX (SENSE_BUNDLE_FILES_MAX + 1) /* settings are no file */
 
@@ -72,8 +73,7 @@ void sense_bundle_add(struct sense_bundle *bundle, const struct sense_bundle_ite
 static void digest_of(struct sense_bundle *bundle, uint8_t out[32])
 {
 	sense_sha256(sense_buf_str(&bundle->digests), bundle->digests.len, out);
-	for (unsigned i = 0; i < SENSE_BUNDLE_HASH_MAX / 2; i++)
-		snprintf(bundle->hash + 2 * i, 3, "%02x", out[i]);
+	sense_hex_text(out, 32, bundle->hash);
 }
 
 enum sense_status sense_bundle_seal(struct sense_bundle *bundle, sense_error *err)

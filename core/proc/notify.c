@@ -9,8 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/base/clock.h"
 
 #define MESSAGE_MAX (SENSE_NOTIFY_TEXT_MAX + 128)
 #define ALIVE_LEAST_US 10000
@@ -114,11 +115,8 @@ bool sense_notify_status(const struct sense_notify *notify, const char *text)
 bool sense_notify_reloading(const struct sense_notify *notify)
 {
 	char message[64];
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	int len =
-	    snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)us);
+	int len = snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%llu",
+	                   (unsigned long long)sense_clock_monotonic_us());
 	return send_message(notify, message, (size_t)len);
 }
 

@@ -84,8 +84,7 @@ static void tell_gauges(const struct files *files)
 	files->host->gauge("files.entries", files->looked);
 }
 
-/* ---- sweeps ---------------------------------------------------------------------------------------------
- */
+/* ---- sweeps -------------------------------------------------------------------------------------------- */
 
 static void sweep_begin(struct files *files)
 {
@@ -129,8 +128,7 @@ static bool sweep_go(struct files *files)
 	return true;
 }
 
-/* ---- changes --------------------------------------------------------------------------------------------
- */
+/* ---- changes ------------------------------------------------------------------------------------------- */
 
 static void change_begin(struct files *files, const struct job *job)
 {

@@ -244,8 +244,7 @@ static void take_config(struct files *files, struct home *home, const struct pla
 	known_expire_path(files, found->path, since);
 }
 
-/* ---- models, extensions, packages -----------------------------------------------------------------------
- */
+/* ---- models, extensions, packages ---------------------------------------------------------------------- */
 
 static void take_model(struct files *files, struct home *home, const struct found *found)
 {

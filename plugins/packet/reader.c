@@ -17,8 +17,8 @@ struct reader {
 	struct share *share;
 	int fds[RINGS], wake;
 	struct ring rings[RINGS];
-	uint32_t turn; /* that of the share which this reader knows */
-	bool moving;   /* something may be left in the ring before */
+	uint32_t turn;  /* that of the share which this reader knows */
+	bool moving;    /* something may be left in the ring before */
 	uint64_t bytes; /* given out */
 	struct block_counts counts;
 	uint64_t foreign_seen;
@@ -208,8 +208,8 @@ static void account(struct reader *reader, const struct sense_packet *packets, u
 		tell_foreign(reader);
 }
 
-static enum sense_status reader_read(void *capture, struct sense_packet *packets, unsigned max, unsigned *count,
-                                     sense_error *err)
+static enum sense_status reader_read(void *capture, struct sense_packet *packets, unsigned max,
+                                     unsigned *count, sense_error *err)
 {
 	struct reader *reader = capture;
 	enum sense_status status = SENSE_OK;

@@ -63,8 +63,9 @@ static enum sense_status wake_make(const struct sense_host *host, struct share_r
 		struct epoll_event event = {.events = EPOLLIN};
 		made = !epoll_ctl(row->wake, EPOLL_CTL_ADD, row->fds[ring], &event);
 	}
-	return made ? SENSE_OK
-	            : host->fail(err, SENSE_E_IO, "packet", "cannot wait at two sockets: %s", strerror(errno));
+	return made
+	         ? SENSE_OK
+	         : host->fail(err, SENSE_E_IO, "packet", "cannot wait at two sockets: %s", strerror(errno));
 }
 
 static enum sense_status row_make(struct room *room, sense_error *err)
@@ -78,9 +79,9 @@ static enum sense_status row_make(struct room *room, sense_error *err)
 	if (!status)
 		status = packet_socket_ring(room->host, row->fds[RING_SMALL], &blocks, err);
 	if (!status && blocks < room->blocks[RING_SMALL]) {
-		room->host->log(SENSE_LOG_WARN, "packet",
-		                "memory is short: a ring has %u KiB, %u were wanted",
-		                blocks * (BLOCK_BYTES / 1024), room->blocks[RING_SMALL] * (BLOCK_BYTES / 1024));
+		room->host->log(
+		    SENSE_LOG_WARN, "packet", "memory is short: a ring has %u KiB, %u were wanted",
+		    blocks * (BLOCK_BYTES / 1024), room->blocks[RING_SMALL] * (BLOCK_BYTES / 1024));
 		room->blocks[RING_SMALL] = blocks;
 	}
 	row->wake = row->fds[RING_SMALL];
@@ -97,8 +98,8 @@ static enum sense_status spread(const struct room *room, uint32_t first, sense_e
 	return packet_socket_spread(room->host, room->rows[0]->fds[RING_SMALL], code, count, err);
 }
 
-enum sense_status room_begin(struct room *room, const struct sense_host *host, unsigned workers, uint64_t bytes,
-                             sense_error *err)
+enum sense_status room_begin(struct room *room, const struct sense_host *host, unsigned workers,
+                             uint64_t bytes, sense_error *err)
 {
 	int fds[RINGS * SHARE_MAX];
 	uint64_t each = bytes / workers / BLOCK_BYTES;
@@ -230,8 +231,8 @@ static bool is_pressed(struct room *room, uint64_t received, uint64_t now)
 		frames += atomic_load(&share->frames);
 	}
 	uint64_t room_bytes = (uint64_t)room->workers * room->blocks[RING_SMALL] * BLOCK_BYTES;
-	pressed |= room->looked_ms && bytes > room->bytes &&
-	           (bytes - room->bytes) * HOLD_MS > room_bytes * elapsed;
+	pressed |=
+	    room->looked_ms && bytes > room->bytes && (bytes - room->bytes) * HOLD_MS > room_bytes * elapsed;
 	pressed |= is_stuck(room, frames, received, now);
 	room->bytes = bytes;
 	room->frames = frames;

@@ -21,12 +21,12 @@ struct room {
 	uint32_t turn;          /* as in the share */
 	unsigned held;          /* workers that have their large ring, from the first on */
 	uint64_t looked_ms, calm_ms, failed_ms, stuck_ms; /* times; the latter two 0: it is not so */
-	uint64_t bytes, frames, received; /* at the latest look */
+	uint64_t bytes, frames, received;                 /* at the latest look */
 };
 
 /* bytes: of all rings together. On failure call room_end as well. */
-enum sense_status room_begin(struct room *room, const struct sense_host *host, unsigned workers, uint64_t bytes,
-                             sense_error *err);
+enum sense_status room_begin(struct room *room, const struct sense_host *host, unsigned workers,
+                             uint64_t bytes, sense_error *err);
 void room_end(struct room *room);
 /* Some ten times a second. received: packets so far. */
 void room_look(struct room *room, uint64_t received);

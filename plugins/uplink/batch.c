@@ -5,7 +5,6 @@
  * Whenever the server takes less than was sent (gap, busy, too large) all that is outstanding is void: once that was
  * answered, findings are asked for again from what the server keeps.
  */
-#include <stdio.h>
 
 #include "uplink.h"
 
@@ -77,7 +76,8 @@ void batch_take(struct uplink *u, uint32_t turn, const uint8_t *items, size_t le
 		b->flush_at = u->now + FLUSH_MS;
 	for (size_t at = 0; item_at(items + at, len - at, &sequence, &size); at += ITEM_HEAD + size) {
 		size_t whole = ITEM_HEAD + size;
-		if (sequence <= b->fetched || whole > b->credit || !bytes_add(&b->queue, items + at, whole, QUEUE_MAX))
+		if (sequence <= b->fetched || whole > b->credit ||
+		    !bytes_add(&b->queue, items + at, whole, QUEUE_MAX))
 			break;
 		b->credit -= whole;
 		b->fetched = sequence;
@@ -162,7 +162,8 @@ void batch_pump(struct uplink *u)
 	size_t bytes;
 	if (b->again && !b->outstanding && u->now >= b->again_at)
 		batch_restart(u, b->through);
-	while (!b->again && b->queue_rows && b->outstanding < WINDOW && u->out.len - u->out_at < OUT_MAX / 2) {
+	while (!b->again && b->queue_rows && b->outstanding < WINDOW &&
+	       u->out.len - u->out_at < OUT_MAX / 2) {
 		unsigned rows = batch_measure(u, &bytes);
 		if (!rows || !batch_full(u, rows) || !tokens_have(u))
 			break;
@@ -246,7 +247,8 @@ static void refused_take(struct uplink *u, const struct call *call, const struct
 		smaller(u, call);
 	} else {
 		bool denied = !strcmp(error.code, "revoked") || !strcmp(error.code, "denied");
-		lost(u, denied, "the server refuses findings: %s: %s", error.code, error.message ? error.message : "");
+		lost(u, denied, "the server refuses findings: %s: %s", error.code,
+		     error.message ? error.message : "");
 	}
 }
 

@@ -29,7 +29,8 @@ bool server_parse(const char *text, struct server *out)
 	size_t len = (size_t)(colon - host) - six;
 	char *end;
 	unsigned long port = strtoul(colon + 1, &end, 10);
-	if (colon[1] < '0' || colon[1] > '9' || *end || !port || port > 65535 || !len || len >= sizeof out->host)
+	if (colon[1] < '0' || colon[1] > '9' || *end || !port || port > 65535 || !len ||
+	    len >= sizeof out->host)
 		return false;
 	for (const char *c = text; *c; c++)
 		if (*c <= ' ' || *c == 0x7f)
@@ -129,7 +130,8 @@ static const struct server *target(const struct uplink *u)
 static void address_failed(struct uplink *u, int error)
 {
 	/* A service that is kept to this host is told so by the system, not by the network. */
-	const char *kept = error == EPERM ? "; the service may not reach it: see IPAddressDeny= in docs/fleet-agent.md" : "";
+	const char *kept =
+	    error == EPERM ? "; the service may not reach it: see IPAddressDeny= in docs/fleet-agent.md" : "";
 	snprintf(u->problem, sizeof u->problem, "%s%s%s%s%s", u->proxy.port ? "proxy " : "",
 	         u->proxy.port ? u->proxy.text : "", u->proxy.port ? ": " : "", strerror(error), kept);
 	if (u->socket >= 0)
@@ -137,7 +139,8 @@ static void address_failed(struct uplink *u, int error)
 	u->socket = -1;
 }
 
-static socklen_t address_of(const struct sense_uplink_address *from, uint16_t port, struct sockaddr_storage *out)
+static socklen_t address_of(const struct sense_uplink_address *from, uint16_t port,
+                            struct sockaddr_storage *out)
 {
 	memset(out, 0, sizeof *out);
 	if (from->family == 4) {
@@ -206,7 +209,8 @@ void connect_begin(struct uplink *u)
 	u->deadline = u->now + NAMES_MS;
 	size_t len = strlen(to->host);
 	memcpy(question.name, to->host, len);
-	if (u->names < 0 || send(u->names, &question, sizeof question.head + len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (u->names < 0 ||
+	    send(u->names, &question, sizeof question.head + len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		lost(u, false, "its name cannot be looked up");
 }
 

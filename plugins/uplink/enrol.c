@@ -1,7 +1,7 @@
 /* Enrolment: one request over HTTPS (RFC 9112), its answer as JSON, errors as RFC 9457 has them. */
 #include <jansson.h>
-#include <stdio.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "uplink.h"
@@ -13,14 +13,15 @@
 enum sense_status enrol_prepare(struct uplink *u, const struct sense_uplink_enrol *enrol, sense_error *err)
 {
 	json_object_seed(0); /* while there is something to take it from */
-	json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "token", enrol->secret, "csr", enrol->request, "host", enrol->host,
-	                         "version", enrol->version);
+	json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "token", enrol->secret, "csr", enrol->request,
+	                         "host", enrol->host, "version", enrol->version);
 	u->enrol_body = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);
 	memcpy(u->fingerprint, enrol->fingerprint, sizeof u->fingerprint);
 	u->enrolling = true;
 	if (!u->enrol_body)
-		return u->host->fail(err, SENSE_E_MEMORY, NAME, "the request for enrolment cannot be written");
+		return u->host->fail(err, SENSE_E_MEMORY, NAME,
+		                     "the request for enrolment cannot be written");
 	return SENSE_OK;
 }
 
@@ -54,7 +55,8 @@ static void clean(char *text, size_t cap, const char *from)
 
 static bool add(char *out, size_t *len, const char *text)
 {
-	size_t more = text ? strlen(text) + 1 : 0, room = SENSE_UPLINK_MESSAGE_MAX - sizeof(struct sense_uplink_head);
+	size_t more = text ? strlen(text) + 1 : 0,
+	       room = SENSE_UPLINK_MESSAGE_MAX - sizeof(struct sense_uplink_head);
 	if (!more || more > room - *len)
 		return false;
 	memcpy(out + *len, text, more);
@@ -109,7 +111,8 @@ bool enrol_answer(struct uplink *u, const char *text, size_t len, char *why, siz
 	size_t length;
 	const char *body = head_read(text, &code, &length);
 	size_t have = body ? len - (size_t)(body - text) : 0;
-	json_t *answer = body ? json_loadb(body, have < length ? have : length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_t *answer =
+	    body ? json_loadb(body, have < length ? have : length, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	bool good = false;
 	snprintf(why, cap, "what answers there is no server of a fleet");
 	if (body && code >= 300)

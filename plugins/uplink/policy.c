@@ -1,5 +1,4 @@
 /* Policies in pieces, and commands: read here, and handed to the supervisor, which decides. */
-#include <stdio.h>
 
 #include "uplink.h"
 
@@ -18,7 +17,8 @@ static void ask(struct uplink *u)
 	struct call *call = call_begin(u, SENSE_METHOD_POLICIES, 64, &writer);
 	if (!call)
 		return;
-	const struct sense_message_get_policies wanted = {.generation = u->fetch.generation, .offset = u->fetch.offset};
+	const struct sense_message_get_policies wanted = {.generation = u->fetch.generation,
+	                                                  .offset = u->fetch.offset};
 	sense_message_put_get_policies(&writer, &wanted);
 	call->what = CALL_POLICIES;
 	call_end(u, call, &writer);
@@ -29,7 +29,8 @@ void policy_fetch(struct uplink *u, uint64_t generation, uint64_t offset)
 	bool under_way = u->fetch.wanted;
 	if (u->phase != PHASE_SESSION)
 		return;
-	u->fetch = (struct fetch){.wanted = true, .again = under_way, .generation = generation, .offset = offset};
+	u->fetch =
+	    (struct fetch){.wanted = true, .again = under_way, .generation = generation, .offset = offset};
 	if (!under_way)
 		ask(u);
 }

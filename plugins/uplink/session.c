@@ -49,7 +49,8 @@ void session_parameters(struct uplink *u, uint32_t method, const uint8_t *map, s
 {
 	struct sense_wire_writer writer;
 	bool registers = method == SENSE_UPLINK_REGISTER;
-	if (!method || method >= SENSE_UPLINK_METHODS || u->phase != (registers ? PHASE_REGISTER : PHASE_SESSION))
+	if (!method || method >= SENSE_UPLINK_METHODS ||
+	    u->phase != (registers ? PHASE_REGISTER : PHASE_SESSION))
 		return;
 	struct call *call = call_begin(u, methods[method], len, &writer);
 	if (!call)
@@ -91,7 +92,8 @@ static void registered_take(struct uplink *u, const struct sense_rpc_message *me
 	u->batches.bytes_max = within(registered.batch_bytes, BATCH_BYTES_LEAST, BATCH_MAX);
 	u->batches.tokens_at = u->now;
 	beat_plan(u);
-	tell(u, SENSE_UPLINK_UP, u->heartbeat, registered.through, u->servers[u->at].text, strlen(u->servers[u->at].text));
+	tell(u, SENSE_UPLINK_UP, u->heartbeat, registered.through, u->servers[u->at].text,
+	     strlen(u->servers[u->at].text));
 	policy_seen(u, &registered.policy);
 	batch_restart(u, registered.through);
 }
@@ -114,13 +116,15 @@ static void renewed_take(struct uplink *u, const struct sense_rpc_message *messa
 	struct sense_message_renewed renewed;
 	const char *why;
 	if (sense_message_get_renewed(message->body, message->body_len, u->storage, &renewed, &why))
-		tell(u, SENSE_UPLINK_RENEWED, 0, renewed.expires, renewed.certificate.data, renewed.certificate.len);
+		tell(u, SENSE_UPLINK_RENEWED, 0, renewed.expires, renewed.certificate.data,
+		     renewed.certificate.len);
 	else
 		tell_text(u, SENSE_UPLINK_DONE, SENSE_UPLINK_RENEW, why);
 }
 
 /* An error that a call of a method of the supervisor's was answered with. */
-static void refused(struct uplink *u, enum sense_uplink_method method, const struct sense_rpc_message *message)
+static void refused(struct uplink *u, enum sense_uplink_method method,
+                    const struct sense_rpc_message *message)
 {
 	struct sense_message_error error;
 	const char *why;
@@ -137,7 +141,8 @@ static void refused(struct uplink *u, enum sense_uplink_method method, const str
 		tell_text(u, SENSE_UPLINK_DONE, method, text);
 }
 
-static void method_answer(struct uplink *u, enum sense_uplink_method method, const struct sense_rpc_message *message)
+static void method_answer(struct uplink *u, enum sense_uplink_method method,
+                          const struct sense_rpc_message *message)
 {
 	if (message->error)
 		refused(u, method, message);

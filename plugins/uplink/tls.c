@@ -5,7 +5,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <stdio.h>
 
 #include "uplink.h"
 
@@ -34,7 +33,8 @@ static bool identity_use(SSL_CTX *tls, const struct sense_uplink_want *want)
 	X509 *certificate = pem_certificate(want->certificate), *ca = pem_certificate(want->ca);
 	EVP_PKEY *key = pem_key(want->key);
 	bool good = certificate && ca && key && SSL_CTX_use_certificate(tls, certificate) == 1 &&
-	            SSL_CTX_use_PrivateKey(tls, key) == 1 && X509_STORE_add_cert(SSL_CTX_get_cert_store(tls), ca) == 1;
+	            SSL_CTX_use_PrivateKey(tls, key) == 1 &&
+	            X509_STORE_add_cert(SSL_CTX_get_cert_store(tls), ca) == 1;
 	EVP_PKEY_free(key);
 	X509_free(ca);
 	X509_free(certificate);
@@ -45,13 +45,14 @@ static bool identity_use(SSL_CTX *tls, const struct sense_uplink_want *want)
  * Of an enrolment: the chain must hold the CA whose fingerprint the token has, and all else be as usual with that CA
  * as the only one that is trusted.
  */
-static X509 *pinned_find(const struct uplink *u, STACK_OF(X509) *chain)
+static X509 *pinned_find(const struct uplink *u, STACK_OF(X509) * chain)
 {
 	uint8_t digest[32];
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		X509 *one = sk_X509_value(chain, i);
 		unsigned len = sizeof digest;
-		if (X509_digest(one, EVP_sha256(), digest, &len) && !memcmp(digest, u->fingerprint, sizeof digest))
+		if (X509_digest(one, EVP_sha256(), digest, &len) &&
+		    !memcmp(digest, u->fingerprint, sizeof digest))
 			return one;
 	}
 	return NULL;
@@ -91,7 +92,8 @@ enum sense_status tls_new(struct uplink *u, const struct sense_uplink_want *want
 	if (want->enrol)
 		SSL_CTX_set_cert_verify_callback(u->tls, pinned_verify, u);
 	else if (!want->certificate || !want->key || !want->ca || !identity_use(u->tls, want))
-		return u->host->fail(err, SENSE_E_CONFIG, NAME, "the agent's certificate, its key or the CA cannot be used");
+		return u->host->fail(err, SENSE_E_CONFIG, NAME,
+		                     "the agent's certificate, its key or the CA cannot be used");
 	return SENSE_OK;
 }
 
@@ -170,10 +172,12 @@ static const char *alert_text(int reason)
 static void failed(struct uplink *u, int error, const char *when)
 {
 	unsigned long code = ERR_peek_error();
-	const char *alert = code && ERR_GET_LIB(code) == ERR_LIB_SSL ? alert_text(ERR_GET_REASON(code)) : NULL;
+	const char *alert =
+	    code && ERR_GET_LIB(code) == ERR_LIB_SSL ? alert_text(ERR_GET_REASON(code)) : NULL;
 	long verify = u->ssl ? SSL_get_verify_result(u->ssl) : X509_V_OK;
 	const char *reason = code ? ERR_reason_error_string(code) : NULL;
-	bool ends = error == SSL_ERROR_ZERO_RETURN || !code || ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+	bool ends = error == SSL_ERROR_ZERO_RETURN || !code ||
+	            ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 	if (alert)
 		lost(u, true, "%s", alert);
 	else if (!SSL_is_init_finished(u->ssl) && verify != X509_V_OK)

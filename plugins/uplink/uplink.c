@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -32,7 +31,8 @@ uint64_t jitter(uint64_t ms)
 
 /* ---- the supervisor --------------------------------------------------------------------------------- */
 
-void tell(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, uint64_t sequence, const void *data, size_t len)
+void tell(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, uint64_t sequence, const void *data,
+          size_t len)
 {
 	static uint8_t message[SENSE_UPLINK_MESSAGE_MAX];
 	const struct sense_uplink_head head = {kind, number, sequence};
@@ -138,7 +138,8 @@ static void time_passes(struct uplink *u)
 
 static int wait_ms(const struct uplink *u)
 {
-	uint64_t at = u->enrolling ? UINT64_MAX : u->alive_at, session = at_work(u) ? session_wakes(u) : UINT64_MAX;
+	uint64_t at = u->enrolling ? UINT64_MAX : u->alive_at,
+		 session = at_work(u) ? session_wakes(u) : UINT64_MAX;
 	if (u->phase != PHASE_SESSION && u->deadline < at)
 		at = u->deadline;
 	at = session < at ? session : at;
@@ -206,11 +207,13 @@ static enum sense_status want_take(struct uplink *u, const struct sense_uplink_w
 {
 	for (unsigned i = 0; i < want->server_count && u->server_count < SERVERS_MAX; i++)
 		if (!server_parse(want->servers[i], &u->servers[u->server_count++]))
-			return u->host->fail(err, SENSE_E_CONFIG, NAME, "server '%s': HOST:PORT is wanted", want->servers[i]);
+			return u->host->fail(err, SENSE_E_CONFIG, NAME, "server '%s': HOST:PORT is wanted",
+			                     want->servers[i]);
 	if (!u->server_count)
 		return u->host->fail(err, SENSE_E_CONFIG, NAME, "no server is known: set uplink.servers");
 	if (want->proxy && *want->proxy && !proxy_parse(u, want->proxy))
-		return u->host->fail(err, SENSE_E_CONFIG, NAME, "uplink.proxy: HOST:PORT of an HTTP proxy is wanted");
+		return u->host->fail(err, SENSE_E_CONFIG, NAME,
+		                     "uplink.proxy: HOST:PORT of an HTTP proxy is wanted");
 	u->bandwidth = want->bandwidth;
 	u->retry_min = want->retry_min_ms ? want->retry_min_ms : 1000;
 	u->retry_max = want->retry_max_ms > u->retry_min ? want->retry_max_ms : u->retry_min;
@@ -221,8 +224,8 @@ static enum sense_status want_take(struct uplink *u, const struct sense_uplink_w
 	return SENSE_OK;
 }
 
-static enum sense_status begin(const struct sense_host *host, const struct sense_uplink_want *want, void **uplink,
-                               sense_error *err)
+static enum sense_status begin(const struct sense_host *host, const struct sense_uplink_want *want,
+                               void **uplink, sense_error *err)
 {
 	struct uplink *u = calloc(1, sizeof *u);
 	char *storage = malloc(IN_MAX + SENSE_MESSAGE_STORAGE_EXTRA);

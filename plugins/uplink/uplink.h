@@ -26,12 +26,12 @@
 #define NAME "uplink"
 #define SERVERS_MAX 16u
 #define HOST_MAX 256u
-#define WINDOW 4u                         /* batches that were not answered yet */
-#define CALLS_MAX 16u                     /* of all kinds */
-#define QUEUE_MAX ((size_t)512 << 10)     /* findings that wait for their batch */
-#define BATCH_MAX ((size_t)256 << 10)     /* of one batch, whatever the server allows */
-#define OUT_MAX ((size_t)2 << 20)         /* bytes for the server that it has not taken */
-#define IN_MAX ((size_t)1 << 20)          /* a message from the server */
+#define WINDOW 4u                     /* batches that were not answered yet */
+#define CALLS_MAX 16u                 /* of all kinds */
+#define QUEUE_MAX ((size_t)512 << 10) /* findings that wait for their batch */
+#define BATCH_MAX ((size_t)256 << 10) /* of one batch, whatever the server allows */
+#define OUT_MAX ((size_t)2 << 20)     /* bytes for the server that it has not taken */
+#define IN_MAX ((size_t)1 << 20)      /* a message from the server */
 
 struct server {
 	char host[HOST_MAX];
@@ -39,7 +39,16 @@ struct server {
 	char text[HOST_MAX + 8];
 };
 
-enum phase { PHASE_REST, PHASE_NAMES, PHASE_CONNECT, PHASE_PROXY, PHASE_TLS, PHASE_REGISTER, PHASE_SESSION, PHASE_HTTP };
+enum phase {
+	PHASE_REST,
+	PHASE_NAMES,
+	PHASE_CONNECT,
+	PHASE_PROXY,
+	PHASE_TLS,
+	PHASE_REGISTER,
+	PHASE_SESSION,
+	PHASE_HTTP
+};
 
 struct call {
 	bool used;
@@ -47,26 +56,26 @@ struct call {
 	enum sense_uplink_method method; /* 0: one of the others below */
 	enum { CALL_METHOD, CALL_FINDINGS, CALL_POLICIES, CALL_COMMANDS } what;
 	uint64_t deadline;
-	uint64_t last;  /* FINDINGS: the sequence of its last one */
-	unsigned rows;  /* FINDINGS: how many */
+	uint64_t last; /* FINDINGS: the sequence of its last one */
+	unsigned rows; /* FINDINGS: how many */
 };
 
 /* Findings on their way. */
 struct batches {
-	uint32_t turn;       /* counts beginnings: what belongs to an earlier one is void */
-	struct bytes queue;  /* as they come from the supervisor */
+	uint32_t turn;      /* counts beginnings: what belongs to an earlier one is void */
+	struct bytes queue; /* as they come from the supervisor */
 	size_t queue_at;
 	unsigned queue_rows;
-	size_t credit;       /* bytes that the supervisor may still send */
-	uint64_t after;      /* the sequence before the next batch */
-	uint64_t fetched;    /* the last in the queue */
-	uint64_t through;    /* what the server keeps */
+	size_t credit;    /* bytes that the supervisor may still send */
+	uint64_t after;   /* the sequence before the next batch */
+	uint64_t fetched; /* the last in the queue */
+	uint64_t through; /* what the server keeps */
 	unsigned outstanding;
-	bool again;          /* go on from `through` once nothing is outstanding */
+	bool again; /* go on from `through` once nothing is outstanding */
 	uint64_t again_at, flush_at;
 	unsigned rows_max;
 	size_t bytes_max;
-	double tokens;       /* of the bandwidth, bytes */
+	double tokens; /* of the bandwidth, bytes */
 	uint64_t tokens_at;
 };
 
@@ -79,14 +88,14 @@ struct fetch {
 
 struct uplink {
 	const struct sense_host *host;
-	int fd;    /* supervisor */
-	int names; /* -1: none */
+	int fd;       /* supervisor */
+	int names;    /* -1: none */
 	uint64_t now; /* ms */
 
 	/* what is wanted */
 	struct server servers[SERVERS_MAX];
 	unsigned server_count;
-	struct server proxy; /* port 0: none */
+	struct server proxy;        /* port 0: none */
 	char proxy_login[HOST_MAX]; /* base64 of user:password; "": none */
 	uint64_t bandwidth;
 	uint32_t retry_min, retry_max, call_ms;
@@ -122,8 +131,8 @@ struct uplink {
 
 	/* enrolment */
 	bool enrolling;
-	bool over;  /* leave the loop */
-	int code;   /* with this */
+	bool over; /* leave the loop */
+	int code;  /* with this */
 	uint8_t fingerprint[32];
 	char *enrol_body;
 };
@@ -132,16 +141,17 @@ struct uplink {
 uint64_t now_ms(void);
 uint64_t jitter(uint64_t ms); /* from half of it to all of it */
 /* To the supervisor; waits until it takes it. More than a message holds is cut. */
-void tell(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, uint64_t sequence, const void *data, size_t len);
+void tell(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, uint64_t sequence, const void *data,
+          size_t len);
 void tell_text(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, const char *text);
 
 /* ---- connect.c ---- */
 /* HOST:PORT or [IPv6]:PORT. */
 bool server_parse(const char *text, struct server *out);
 bool proxy_parse(struct uplink *u, const char *text);
-void connect_begin(struct uplink *u);                   /* to the server at `at` */
-void connect_event(struct uplink *u, short revents);    /* phases CONNECT and PROXY */
-void connect_time(struct uplink *u); /* the phase took too long */
+void connect_begin(struct uplink *u);                /* to the server at `at` */
+void connect_event(struct uplink *u, short revents); /* phases CONNECT and PROXY */
+void connect_time(struct uplink *u);                 /* the phase took too long */
 void names_answer(struct uplink *u);
 /* This attempt, or this session, is over: `why` is told, and another follows. slow: there is no hurry. */
 void lost(struct uplink *u, bool slow, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

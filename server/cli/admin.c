@@ -9,6 +9,7 @@
 #include "core/cli/json.h"
 #include "core/cli/terminal.h"
 #include "core/cli/text.h"
+#include "proto/hex.h"
 
 /* Types as pg_type.dat numbers them. */
 enum { TYPE_BOOL = 16, TYPE_INT8 = 20, TYPE_INT4 = 23 };
@@ -33,6 +34,23 @@ int sense_admin_usage(const char *command, const char *fmt, ...)
 	fprintf(stderr, "\nTry 'sense-server %s --help'.\n", command);
 	va_end(args);
 	return SENSE_SERVER_USAGE;
+}
+
+bool sense_admin_name_good(const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+			return false;
+	return len && len <= 200;
+}
+
+const char *sense_admin_heartbeat(const struct sense_admin *admin)
+{
+	static char seconds[24];
+	uint64_t us = sense_conf_number(admin->conf, SENSE_SERVER_KEY_AGENTS_HEARTBEAT);
+	snprintf(seconds, sizeof seconds, "%llu", (unsigned long long)(us / 1000000));
+	return seconds;
 }
 
 const char *sense_admin_actor(void)
@@ -63,7 +81,7 @@ bool sense_admin_open(struct sense_admin *admin, const struct sense_conf *conf)
 {
 	char embedded[PATH_MAX + 64];
 	const char *url = sense_conf_text(conf, SENSE_SERVER_KEY_DATABASE_URL);
-	*admin = (struct sense_admin){0};
+	*admin = (struct sense_admin){.conf = conf};
 	snprintf(embedded, sizeof embedded, "host='%s/run' user=sense dbname=sense",
 	         sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR));
 	const char *const names[] = {"connect_timeout", "application_name", "dbname", NULL};
@@ -112,7 +130,17 @@ const char *sense_admin_value(const struct sense_admin *admin, int column)
 	return PQntuples(admin->result) ? PQgetvalue(admin->result, 0, column) : "";
 }
 
-bool sense_admin_org(struct sense_admin *admin, const char *name, char *out)
+char *sense_admin_bytea(const uint8_t *bytes, size_t len)
+{
+	char *text = malloc(2 * len + sizeof "\\x");
+	if (!text)
+		return NULL;
+	memcpy(text, "\\x", 2);
+	sense_hex_text(bytes, len, text + 2);
+	return text;
+}
+
+bool sense_admin_org(struct sense_admin *admin, const char *name, char out[SENSE_UUID_TEXT])
 {
 	if (!sense_admin_ask(admin, "SELECT id FROM sense.organizations WHERE name = $1", &name, 1))
 		return false;
@@ -120,7 +148,7 @@ bool sense_admin_org(struct sense_admin *admin, const char *name, char *out)
 		sense_admin_fail("there is no organization '%s': see 'sense-server org list'", name);
 		return false;
 	}
-	snprintf(out, 37, "%s", sense_admin_value(admin, 0));
+	snprintf(out, SENSE_UUID_TEXT, "%s", sense_admin_value(admin, 0));
 	return true;
 }
 

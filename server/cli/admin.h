@@ -11,11 +11,13 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
+#include "proto/uuid.h"
 #include "server/cli/cli.h"
 
 #define SENSE_ADMIN_COLUMNS_MAX 10u
 
 struct sense_admin {
+	const struct sense_conf *conf; /* the server's */
 	PGconn *conn;
 	PGresult *result; /* of the latest statement */
 };
@@ -36,8 +38,14 @@ int sense_admin_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)))
 /* Likewise, for what was given wrongly. */
 int sense_admin_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The id of an organization by its name, into out (37 bytes). False: said on stderr. */
-bool sense_admin_org(struct sense_admin *admin, const char *name, char *out);
+/* Bytes as a value of type bytea; free it. NULL: no memory. */
+char *sense_admin_bytea(const uint8_t *bytes, size_t len);
+/* The id of an organization by its name, into out. False: said on stderr. */
+bool sense_admin_org(struct sense_admin *admin, const char *name, char out[SENSE_UUID_TEXT]);
+/* Of an organization or a group: 1 to 200 bytes, on one line. */
+bool sense_admin_name_good(const char *name);
+/* Seconds between two heartbeats of an agent, as text. In static memory. */
+const char *sense_admin_heartbeat(const struct sense_admin *admin);
 /* Who does it, as the audit log has it. In static memory. */
 const char *sense_admin_actor(void);
 

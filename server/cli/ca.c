@@ -1,13 +1,13 @@
-#include "server/cli/ca.h"
-
+/* `sense-server ca`: makes the CA of a fleet, shows it, and makes the server's certificate anew. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/cli/json.h"
 #include "core/cli/terminal.h"
-#include "server/cli/admin.h"
+#include "proto/hex.h"
+#include "server/cli/commands.h"
+#include "server/cli/scope.h"
 #include "server/pki/ca.h"
 
 #define NAMES_TEXT_MAX 4096
@@ -51,27 +51,20 @@ static bool place_find(const struct sense_server_cli *cli, const struct sense_co
 	return true;
 }
 
-static void fingerprint_text(const uint8_t fingerprint[32], char out[65])
-{
-	for (size_t i = 0; i < 32; i++)
-		snprintf(out + 2 * i, 3, "%02x", fingerprint[i]);
-}
-
 static void day_text(time_t when, char out[32])
 {
 	struct tm utc;
 	strftime(out, 32, "%Y-%m-%d", gmtime_r(&when, &utc));
 }
 
-/* ---- init
- * -------------------------------------------------------------------------------------------------- */
+/* ---- init ---------------------------------------------------------------------------------------------- */
 
 static void init_tell(const struct place *place, bool made_passphrase)
 {
 	char fingerprint[65] = "";
 	struct sense_ca_public ca;
 	if (!sense_ca_public_read(place->dir, &ca, NULL))
-		fingerprint_text(ca.fingerprint, fingerprint);
+		sense_hex_text(ca.fingerprint, sizeof ca.fingerprint, fingerprint);
 	printf("A CA was made in %s:\n\n"
 	       "  ca.pem          its certificate, good for 20 years; tokens name it by its fingerprint\n"
 	       "  ca.key          its key, encrypted: whoever has it can be any agent\n"
@@ -99,101 +92,121 @@ static void init_tell(const struct place *place, bool made_passphrase)
 	sense_ca_public_free(&ca);
 }
 
-static int init(const struct sense_server_cli *cli, const struct place *place)
+static int init(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
 	sense_error err;
 	bool made_passphrase;
-	struct sense_ca_init what = {.dir = place->dir,
+	static struct place place;
+	if (!place_find(cli, conf, &place))
+		return SENSE_SERVER_USAGE;
+	struct sense_ca_init what = {.dir = place.dir,
 	                             .name = sense_server_option(cli, "name"),
-	                             .passphrase_file = place->passphrase_file,
-	                             .names = place->names,
-	                             .name_count = place->name_count};
+	                             .passphrase_file = place.passphrase_file,
+	                             .names = place.names,
+	                             .name_count = place.name_count};
 	if (what.name && (!*what.name || strlen(what.name) > 64))
 		return sense_admin_usage("ca", "--name takes 1 to 64 bytes");
 	if (sense_ca_init(&what, &made_passphrase, &err))
 		return sense_admin_fail("%s", err.message);
-	init_tell(place, made_passphrase);
+	init_tell(&place, made_passphrase);
 	return SENSE_SERVER_OK;
 }
 
-/* ---- show
- * -------------------------------------------------------------------------------------------------- */
+/* ---- show ---------------------------------------------------------------------------------------------- */
 
-static int show(const struct sense_server_cli *cli, const struct place *place)
+struct shown {
+	const char *dir;
+	char *subject; /* of OpenSSL */
+	char fingerprint[65], policy_key[65], ends[32], server_ends[32];
+};
+
+static void shown_fill(struct shown *shown, const struct sense_ca_public *ca)
+{
+	X509 *server = NULL;
+	sense_hex_text(ca->fingerprint, sizeof ca->fingerprint, shown->fingerprint);
+	sense_hex_text(ca->policy_key, sizeof ca->policy_key, shown->policy_key);
+	day_text(sense_certificate_end(ca->certificate), shown->ends);
+	snprintf(shown->server_ends, sizeof shown->server_ends, "missing");
+	if (!sense_certificate_read(shown->dir, SENSE_CA_SERVER_CERTIFICATE, &server, NULL))
+		day_text(sense_certificate_end(server), shown->server_ends);
+	X509_free(server);
+	shown->subject = X509_NAME_oneline(X509_get_subject_name(ca->certificate), NULL, 0);
+}
+
+static void shown_json(const struct shown *shown, struct sense_buf *out)
+{
+	struct sense_json json = {.out = out};
+	sense_json_open(&json, '{');
+	sense_json_member(&json, "dir", shown->dir);
+	sense_json_member(&json, "subject", shown->subject);
+	sense_json_member(&json, "fingerprint", shown->fingerprint);
+	sense_json_member(&json, "ends", shown->ends);
+	sense_json_member(&json, "policy_key", shown->policy_key);
+	sense_json_member(&json, "server_ends", shown->server_ends);
+	sense_json_close(&json, '}');
+	sense_buf_addc(out, '\n');
+}
+
+static int show(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
 	sense_error err;
 	struct sense_ca_public ca;
-	X509 *server = NULL;
-	char fingerprint[65], policy_key[65], ends[32], server_ends[32], *subject;
-	if (sense_ca_public_read(place->dir, &ca, &err))
-		return sense_admin_fail("%s", err.message);
-	fingerprint_text(ca.fingerprint, fingerprint);
-	fingerprint_text(ca.policy_key, policy_key);
-	day_text(sense_certificate_end(ca.certificate), ends);
-	snprintf(server_ends, sizeof server_ends, "missing");
-	if (!sense_certificate_read(place->dir, SENSE_CA_SERVER_CERTIFICATE, &server, NULL))
-		day_text(sense_certificate_end(server), server_ends);
-	subject = X509_NAME_oneline(X509_get_subject_name(ca.certificate), NULL, 0);
 	struct sense_output output = {.subsystem = "cli"};
-	if (sense_server_option(cli, "json")) {
-		struct sense_json json = {.out = &output.buf};
-		sense_json_open(&json, '{');
-		sense_json_member(&json, "dir", place->dir);
-		sense_json_member(&json, "subject", subject);
-		sense_json_member(&json, "fingerprint", fingerprint);
-		sense_json_member(&json, "ends", ends);
-		sense_json_member(&json, "policy_key", policy_key);
-		sense_json_member(&json, "server_ends", server_ends);
-		sense_json_close(&json, '}');
-		sense_buf_addc(&output.buf, '\n');
-	} else {
-		sense_buf_printf(
-		    &output.buf,
-		    "directory    %s\nCA           %s\nfingerprint  %s\nends         %s\npolicy key   %s\n"
-		    "server ends  %s\n",
-		    place->dir, subject, fingerprint, ends, policy_key, server_ends);
-	}
+	static struct place place;
+	if (!place_find(cli, conf, &place))
+		return SENSE_SERVER_USAGE;
+	if (sense_ca_public_read(place.dir, &ca, &err))
+		return sense_admin_fail("%s", err.message);
+	struct shown shown = {.dir = place.dir};
+	shown_fill(&shown, &ca);
+	if (sense_server_option(cli, "json"))
+		shown_json(&shown, &output.buf);
+	else
+		sense_buf_printf(&output.buf,
+		                 "directory    %s\nCA           %s\nfingerprint  %s\nends         %s\n"
+		                 "policy key   %s\nserver ends  %s\n",
+		                 shown.dir, shown.subject, shown.fingerprint, shown.ends, shown.policy_key,
+		                 shown.server_ends);
 	sense_output_flush(&output);
 	sense_buf_fini(&output.buf);
-	OPENSSL_free(subject);
-	X509_free(server);
+	OPENSSL_free(shown.subject);
 	sense_ca_public_free(&ca);
 	return output.failed ? SENSE_SERVER_FAILED : SENSE_SERVER_OK;
 }
 
-/* ---- server
- * ------------------------------------------------------------------------------------------------ */
+/* ---- server -------------------------------------------------------------------------------------------- */
 
-static int server(const struct place *place)
+static int server(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
 	sense_error err;
-	struct sense_ca ca;
-	enum sense_status status = sense_ca_unlock(place->dir, place->passphrase_file, &ca, &err);
+	struct sense_issuer ca;
+	static struct place place;
+	if (!place_find(cli, conf, &place))
+		return SENSE_SERVER_USAGE;
+	enum sense_status status = sense_ca_unlock(place.dir, place.passphrase_file, &ca, &err);
 	if (!status)
-		status = sense_ca_server_renew(place->dir, &ca, place->names, place->name_count, &err);
+		status = sense_ca_server_renew(place.dir, &ca, place.names, place.name_count, &err);
 	sense_ca_lock(&ca);
 	if (status)
 		return sense_admin_fail("%s", err.message);
-	printf("%s/%s was made anew for:", place->dir, SENSE_CA_SERVER_CERTIFICATE);
-	for (unsigned i = 0; i < place->name_count; i++)
-		printf(" %s", place->names[i]);
+	printf("%s/%s was made anew for:", place.dir, SENSE_CA_SERVER_CERTIFICATE);
+	for (unsigned i = 0; i < place.name_count; i++)
+		printf(" %s", place.names[i]);
 	puts("\nA server that runs takes it up when it is reloaded.");
 	return SENSE_SERVER_OK;
 }
 
+/* None of them is in need of the database. */
+static const struct sense_scope_action actions[] = {
+    {.name = "init", .operands = "no operands", .before = init},
+    {.name = "show", .operands = "no operands", .before = show},
+    {.name = "server", .operands = "no operands", .before = server},
+    {.name = NULL},
+};
+
 static int run(const struct sense_server_cli *cli, struct sense_conf *conf)
 {
-	static struct place place;
-	const char *what = cli->operands[0];
-	if (!place_find(cli, conf, &place))
-		return SENSE_SERVER_USAGE;
-	if (!strcmp(what, "init"))
-		return init(cli, &place);
-	if (!strcmp(what, "show"))
-		return show(cli, &place);
-	if (!strcmp(what, "server"))
-		return server(&place);
-	return sense_admin_usage("ca", "ca takes init, show or server, not '%s'", what);
+	return sense_scope_run(cli, conf, actions);
 }
 
 static const struct sense_server_option options[] = {
@@ -207,13 +220,13 @@ static const struct sense_server_option options[] = {
 
 const struct sense_server_command sense_command_ca = {
     .name = "ca",
-    .operands = "init|show|server",
+    .operands = "init | show | server",
     .operands_min = 1,
     .operands_max = 1,
     .doc = "make the CA of a fleet, show it, make the server's certificate anew",
     .more =
 	"init makes keys and certificates, and refuses when there are any. server makes server.pem anew, "
-        "for\n"
+	"for\n"
 	"other names. The passphrase of the keys is looked for in --passphrase-file, then in the credential\n"
 	"ca.passphrase ($CREDENTIALS_DIRECTORY), then in ca.passphrase in the directory, which init makes\n"
 	"when there is none.",

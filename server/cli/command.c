@@ -1,5 +1,4 @@
-#include "server/cli/command.h"
-
+/* `sense-server command`: what agents can be told to do, from a fixed list. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 
 #include "core/cli/text.h"
 #include "core/conf/units.h"
+#include "server/cli/commands.h"
 #include "server/cli/scope.h"
 
 enum { EXPIRES_MAX_S = 7 * 86400, LOOK_MS = 250 };
@@ -54,8 +54,8 @@ static bool arguments_make(const struct known *command, const char *value, char 
 
 /* ---- give --------------------------------------------------------------------------------------------- */
 
-static const char results[] = "SELECT coalesce(status, ''), coalesce(detail, ''), output FROM sense.commands "
-                              "WHERE org_id = $1 AND id = $2";
+static const char results[] = "SELECT coalesce(status, ''), coalesce(detail, ''), output "
+			      "FROM sense.commands WHERE org_id = $1 AND id = $2";
 
 /* Texts of agents: terminals must not obey them. */
 static void text_print(const char *text, FILE *out)
@@ -102,7 +102,7 @@ static int result_await(struct sense_admin *admin, const char *org, const char *
 
 static int give(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
-	char agent[SENSE_SCOPE_UUID], id[SENSE_SCOPE_UUID], arguments[64], valid[40];
+	char agent[SENSE_UUID_TEXT], id[SENSE_UUID_TEXT], arguments[64], valid[40];
 	const char *expires = sense_server_option(cli, "expires");
 	uint64_t us = 600 * UINT64_C(1000000);
 	const struct known *command = known_find(cli->operands[2]);
@@ -132,22 +132,21 @@ static int give(struct sense_admin *admin, const struct sense_server_cli *cli, c
 
 static int list(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
-	char agent[SENSE_SCOPE_UUID];
+	char agent[SENSE_UUID_TEXT];
 	const char *name = sense_server_option(cli, "agent"), *values[] = {org, name ? agent : NULL};
 	if (name && !sense_scope_agent(admin, org, name, agent))
 		return SENSE_SERVER_FAILED;
 	if (!sense_admin_ask(admin,
-	                     "SELECT c.id, a.host, replace(c.name, '_', '-') AS command, (SELECT "
-	                     "string_agg(value, ' ') FROM "
-	                     "jsonb_each_text(c.arguments)) AS with, coalesce(c.status, CASE WHEN "
-	                     "c.expires_at <= now() THEN "
-	                     "'expired' WHEN c.sent_at IS NULL THEN 'waits' ELSE 'sent' END) AS state, "
-	                     "to_char(c.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS given_utc, "
-	                     "c.created_by AS by, "
-	                     "c.detail FROM sense.commands c JOIN sense.agents a ON a.org_id = c.org_id AND "
-	                     "a.id = c.agent_id "
-	                     "WHERE c.org_id = $1 AND ($2::uuid IS NULL OR c.agent_id = $2) ORDER BY "
-	                     "c.created DESC LIMIT 100",
+	                     "SELECT c.id, a.host, replace(c.name, '_', '-') AS command, "
+	                     "(SELECT string_agg(value, ' ') "
+	                     "FROM jsonb_each_text(c.arguments)) AS with, coalesce(c.status, CASE "
+	                     "WHEN c.expires_at <= now() THEN 'expired' WHEN c.sent_at IS NULL THEN 'waits' "
+	                     "ELSE 'sent' END) AS state, to_char(c.created AT TIME ZONE 'UTC', "
+	                     "'YYYY-MM-DD HH24:MI') AS given_utc, c.created_by AS by, c.detail "
+	                     "FROM sense.commands c "
+	                     "JOIN sense.agents a ON a.org_id = c.org_id AND a.id = c.agent_id "
+	                     "WHERE c.org_id = $1 AND ($2::uuid IS NULL OR c.agent_id = $2) "
+	                     "ORDER BY c.created DESC LIMIT 100",
 	                     values, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
@@ -167,10 +166,14 @@ static int show(struct sense_admin *admin, const struct sense_server_cli *cli, c
 }
 
 static const struct sense_scope_action actions[] = {
-    {"give", 2, 3, "an AGENT and one of scan, reload, diagnose, log-level LEVEL", give, NULL, NULL},
-    {"list", 0, 0, "no operands", list, NULL, NULL},
-    {"show", 1, 1, "the ID of a command", show, NULL, NULL},
-    {NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.name = "give",
+     .operands_min = 2,
+     .operands_max = 3,
+     .operands = "an AGENT and one of scan, reload, diagnose, log-level LEVEL",
+     .run = give},
+    {.name = "list", .operands = "no operands", .run = list},
+    {.name = "show", .operands_min = 1, .operands_max = 1, .operands = "the ID of a command", .run = show},
+    {.name = NULL},
 };
 
 static int run(const struct sense_server_cli *cli, struct sense_conf *conf)
@@ -198,7 +201,7 @@ const struct sense_server_command sense_command_command = {
 	    "  sense-server command list --agent laptop-17\n"
 	    "\n"
 	    "AGENT is an id, or the name of a host with one agent. There are no other commands than these; "
-            "each one\n"
+	    "each one\n"
 	    "that is given is in the audit log.",
     .options = options,
     .run = run,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cli/json.h"
+#include "server/cli/commands.h"
 #include "server/policy/vet.h"
 
 /* ---- add ---------------------------------------------------------------------------------------------- */
@@ -50,21 +51,6 @@ static void add_end(void)
 	sense_policy_sources_fini(&added.sources);
 }
 
-static char *bytea_of(const uint8_t *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *text = malloc(2 * len + 3);
-	if (!text)
-		return NULL;
-	memcpy(text, "\\x", 2);
-	for (size_t i = 0; i < len; i++) {
-		text[2 + 2 * i] = digits[bytes[i] >> 4];
-		text[3 + 2 * i] = digits[bytes[i] & 15];
-	}
-	text[2 + 2 * len] = '\0';
-	return text;
-}
-
 static int added_tell(const struct sense_server_cli *cli, const char *hex, bool is_new)
 {
 	struct sense_buf out;
@@ -94,7 +80,7 @@ static int added_tell(const struct sense_server_cli *cli, const char *hex, bool 
 static int add(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
 	char hex[SENSE_PACK_HEX], rules[16];
-	char *bundle = bytea_of(added.pack.bytes, added.pack.len);
+	char *bundle = sense_admin_bytea(added.pack.bytes, added.pack.len);
 	sense_pack_hex(added.pack.hash, hex);
 	snprintf(rules, sizeof rules, "%u", added.rules);
 	const char *values[] = {
@@ -102,10 +88,12 @@ static int add(struct sense_admin *admin, const struct sense_server_cli *cli, co
 	bool good =
 	    bundle &&
 	    sense_admin_ask(admin,
-	                    "WITH p AS (INSERT INTO sense.policies (org_id, hash, bundle, rules, note, "
-	                    "created_by) VALUES ($1, decode($2, 'hex'), $3, $4, $5, $6) ON CONFLICT DO "
-	                    "NOTHING RETURNING org_id, hash), l AS (INSERT INTO sense.audit_log (org_id, "
-	                    "actor, action, target, details) SELECT org_id, $6, 'policy.add', $2, "
+	                    "WITH "
+	                    "p AS (INSERT INTO sense.policies (org_id, hash, bundle, rules, note, "
+	                    "created_by) VALUES ($1, decode($2, 'hex'), $3, $4, $5, $6) "
+	                    "ON CONFLICT DO NOTHING RETURNING org_id, hash), "
+	                    "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
+	                    "SELECT org_id, $6, 'policy.add', $2, "
 	                    "jsonb_strip_nulls(jsonb_build_object('rules', $4::integer, 'note', $5::text)) "
 	                    "FROM p) SELECT count(*) FROM p",
 	                    values, 6);
@@ -120,14 +108,13 @@ static int list(struct sense_admin *admin, const struct sense_server_cli *cli, c
 	if (!sense_admin_ask(
 		admin,
 		"SELECT left(encode(p.hash, 'hex'), CASE WHEN $2 = '' THEN 64 ELSE 12 END) AS hash, p.rules, "
-		"length(p.bundle) AS bytes, to_char(p.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS "
-		"added_utc, p.created_by AS by, (SELECT string_agg(r.generation::text || ' ' || r.state, ', "
-	        "' "
-		"ORDER BY r.generation DESC) FROM sense.policy_rollouts r WHERE r.org_id = p.org_id AND "
-	        "r.hash = "
-		"p.hash AND r.state <> 'replaced') AS rolled_out, p.note FROM sense.policies p WHERE "
-	        "p.org_id = "
-		"$1 ORDER BY p.created, p.hash",
+		"length(p.bundle) AS bytes, to_char(p.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') "
+		"AS added_utc, p.created_by AS by, "
+		"(SELECT string_agg(r.generation::text || ' ' || r.state, ', ' "
+		"ORDER BY r.generation DESC) FROM sense.policy_rollouts r "
+		"WHERE r.org_id = p.org_id AND r.hash = p.hash AND r.state <> 'replaced') AS rolled_out, "
+		"p.note FROM sense.policies p WHERE p.org_id = $1 "
+		"ORDER BY p.created, p.hash",
 		(const char *[]){org, sense_server_option(cli, "json") ? "" : "12"}, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
@@ -146,11 +133,11 @@ static bool generation_find(struct sense_admin *admin, const struct sense_server
 			    "policy", "'%s' is not a generation: see 'sense-server policy status'", given);
 		return good;
 	}
-	if (!sense_admin_ask(
-		admin,
-		"SELECT generation FROM sense.policy_rollouts WHERE org_id = $1 AND state = ANY ($2::text[]) "
-		"ORDER BY generation DESC LIMIT 1",
-		values, 2))
+	if (!sense_admin_ask(admin,
+	                     "SELECT generation FROM sense.policy_rollouts "
+	                     "WHERE org_id = $1 AND state = ANY ($2::text[]) "
+	                     "ORDER BY generation DESC LIMIT 1",
+	                     values, 2))
 		return false;
 	snprintf(out, 24, "%s", sense_admin_value(admin, 0));
 	if (!*out)
@@ -191,18 +178,32 @@ static int resume(struct sense_admin *admin, const struct sense_server_cli *cli,
 /* ---- the command -------------------------------------------------------------------------------------- */
 
 static const struct sense_scope_action actions[] = {
-    {"add", 1, 1, "a directory of policies", add, add_check, add_end},
-    {"list", 0, 0, "no operands", list, NULL, NULL},
-    {"show", 1, 1, "a HASH", sense_policy_cli_show, NULL, NULL},
-    {"diff", 2, 2, "two HASHes", sense_policy_cli_diff, NULL, NULL},
-    {"roll-out", 1, 1, "a HASH", sense_policy_cli_roll_out, sense_policy_cli_roll_out_before,
-     sense_policy_cli_lock},
-    {"status", 0, 0, "no operands", sense_policy_cli_status, NULL, NULL},
-    {"halt", 0, 1, "at most a GENERATION", halt, NULL, NULL},
-    {"resume", 0, 1, "at most a GENERATION", resume, NULL, NULL},
-    {"rollback", 0, 0, "no operands", sense_policy_cli_rollback, sense_policy_cli_unlock,
-     sense_policy_cli_lock},
-    {NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.name = "add",
+     .operands_min = 1,
+     .operands_max = 1,
+     .operands = "a directory of policies",
+     .run = add,
+     .before = add_check,
+     .after = add_end},
+    {.name = "list", .operands = "no operands", .run = list},
+    {.name = "show", .operands_min = 1, .operands_max = 1, .operands = "a HASH", .run = sense_policy_cli_show},
+    {.name = "diff", .operands_min = 2, .operands_max = 2, .operands = "two HASHes", .run = sense_policy_cli_diff},
+    {.name = "roll-out",
+     .operands_min = 1,
+     .operands_max = 1,
+     .operands = "a HASH",
+     .run = sense_policy_cli_roll_out,
+     .before = sense_policy_cli_roll_out_before,
+     .after = sense_policy_cli_lock},
+    {.name = "status", .operands = "no operands", .run = sense_policy_cli_status},
+    {.name = "halt", .operands_max = 1, .operands = "at most a GENERATION", .run = halt},
+    {.name = "resume", .operands_max = 1, .operands = "at most a GENERATION", .run = resume},
+    {.name = "rollback",
+     .operands = "no operands",
+     .run = sense_policy_cli_rollback,
+     .before = sense_policy_cli_unlock,
+     .after = sense_policy_cli_lock},
+    {.name = NULL},
 };
 
 static int run(const struct sense_server_cli *cli, struct sense_conf *conf)
@@ -217,7 +218,8 @@ static const struct sense_server_option options[] = {
     {"out", "DIR", "of show: write the files there, into a directory that is new or empty"},
     {"group", "NAME", "of roll-out: to the agents of this group alone"},
     {"label", "KEY=VALUE", "of roll-out: to agents with this label alone; may be repeated: with all of them"},
-    {"param", "KEY=VALUE", "of roll-out: RULE.NAME or *.NAME and its value, as JSON or a text; may be repeated"},
+    {"param", "KEY=VALUE",
+     "of roll-out: RULE.NAME or *.NAME and its value, as JSON or a text; may be repeated"},
     {"percent", "N", "of roll-out: to so many of the agents at first (100)"},
     {"steps", "LIST", "of roll-out: then to 25,50,100 percent, one after the other"},
     {"pause", "TIME", "of roll-out: between two steps (10m)"},
@@ -241,7 +243,7 @@ const struct sense_server_command sense_command_policy = {
 	"  sense-server policy status                                        who has what, and what fails\n"
 	"  sense-server policy rollback                                      to what was before, at once\n"
 	"  sense-server policy show 3fa1c2d4 --out /tmp/policies             the files, to change and add "
-        "again\n"
+	"again\n"
 	"\n"
 	"A hash may be cut to its first eight digits. docs/policies.md tells how rollouts go on and halt.",
     .options = options,

@@ -8,8 +8,6 @@
 
 #include "server/cli/scope.h"
 
-extern const struct sense_server_command sense_command_policy;
-
 /* ---- policy_show.c ---- */
 int sense_policy_cli_show(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org);
 int sense_policy_cli_diff(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org);

@@ -12,14 +12,14 @@
 
 enum { STEPS_MAX = 20, PAUSE_MAX_S = 30 * 86400 };
 
-static struct sense_ca unlocked; /* while a command that signs runs */
+static struct sense_signer_key unlocked; /* while a command that signs runs */
 static struct sense_tryout tryout;
 
 /* Before there is a connection to the database: without the key there is nothing to be done. */
 int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
 	sense_error err;
-	if (!sense_ca_unlock(sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR),
+	if (!sense_ca_unlock_policy(sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR),
 	                     sense_server_option(cli, "passphrase-file"), &unlocked, &err))
 		return -1;
 	return sense_admin_fail(
@@ -28,7 +28,7 @@ int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sen
 
 void sense_policy_cli_lock(void)
 {
-	sense_ca_lock(&unlocked);
+	sense_signer_key_free(&unlocked);
 	sense_tryout_end(&tryout);
 }
 
@@ -45,7 +45,7 @@ int sense_policy_cli_roll_out_before(const struct sense_server_cli *cli, const s
 
 /* What a rollout is, as the database takes it: texts, NULL is NULL. */
 struct rollout {
-	char hash[SENSE_PACK_HEX], group[SENSE_SCOPE_UUID], percent[8], steps[8 * STEPS_MAX], pause[32],
+	char hash[SENSE_PACK_HEX], group[SENSE_UUID_TEXT], percent[8], steps[8 * STEPS_MAX], pause[32],
 	    halt_at[32];
 	char generation[24], back_from[24];
 	bool to_group, dry_run;
@@ -163,7 +163,8 @@ static bool settings_good(struct sense_admin *admin, const char *org, const stru
 		return true;
 	size_t len = sense_seal_settings(rollout->settings, params, sizeof params);
 	if (!len) {
-		sense_admin_fail("these settings do not go into a manifest of %zu KiB", SENSE_MANIFEST_MAX >> 10);
+		sense_admin_fail("these settings do not go into a manifest of %zu KiB",
+		                 SENSE_MANIFEST_MAX >> 10);
 		return false;
 	}
 	if (!sense_scope_pack(admin, org, rollout->hash, &pack))
@@ -171,29 +172,19 @@ static bool settings_good(struct sense_admin *admin, const char *org, const stru
 	bool good = sense_tryout_ask(&tryout, &pack, params, len);
 	sense_pack_fini(&pack);
 	if (!good)
-		sense_admin_fail("bundle %.12s does not load with these settings: nothing was signed", rollout->hash);
+		sense_admin_fail("bundle %.12s does not load with these settings: nothing was signed",
+		                 rollout->hash);
 	return good;
 }
 
 /* ---- signing and writing down ------------------------------------------------------------------------- */
 
-static char *hex_of(const uint8_t *bytes, size_t len)
-{
-	char *text = malloc(2 * len + 3);
-	if (!text)
-		return NULL;
-	memcpy(text, "\\x", sizeof "\\x");
-	for (size_t i = 0; i < len; i++)
-		snprintf(text + 2 + 2 * i, 3, "%02x", bytes[i]);
-	return text;
-}
-
 static bool rollout_write(struct sense_admin *admin, const char *org, struct rollout *rollout,
                           const struct sense_seal *seal)
 {
 	char hash[SENSE_PACK_HEX + 2];
-	char *manifest = hex_of(seal->manifest, seal->len),
-	     *signature = hex_of(seal->signature, sizeof seal->signature);
+	char *manifest = sense_admin_bytea(seal->manifest, seal->len),
+	     *signature = sense_admin_bytea(seal->signature, sizeof seal->signature);
 	char *labels = json_dumps(rollout->labels, 0), *settings = json_dumps(rollout->settings, 0);
 	snprintf(hash, sizeof hash, "\\x%s", rollout->hash);
 	const char *values[] = {org,
@@ -241,7 +232,7 @@ static bool rollout_sign(struct sense_admin *admin, const char *org, struct roll
 	                                     .size = pack.len,
 	                                     .observe = rollout->dry_run,
 	                                     .settings = rollout->settings};
-	bool good = !sense_seal_make(&what, &unlocked.policy, &seal, &err);
+	bool good = !sense_seal_make(&what, &unlocked, &seal, &err);
 	sense_pack_fini(&pack);
 	if (!good)
 		sense_admin_fail("%s", err.message);
@@ -300,8 +291,7 @@ int sense_policy_cli_roll_out(struct sense_admin *admin, const struct sense_serv
 		code = SENSE_SERVER_FAILED;
 		if ((!group || sense_scope_group(admin, org, group, rollout.group)) &&
 		    sense_scope_bundle(admin, org, cli->operands[1], rollout.hash) &&
-		    settings_good(admin, org, &rollout) &&
-		    sense_admin_ask(admin, "BEGIN", NULL, 0))
+		    settings_good(admin, org, &rollout) && sense_admin_ask(admin, "BEGIN", NULL, 0))
 			code = rollout_do(admin, cli, org, &rollout);
 	}
 	rollout_fini(&rollout);
@@ -315,11 +305,10 @@ int sense_policy_cli_rollback(struct sense_admin *admin, const struct sense_serv
 	/* The lock on the organization's row keeps others from rolling out meanwhile. */
 	if (!sense_admin_ask(admin, "BEGIN", NULL, 0) ||
 	    !sense_admin_ask(admin, "SELECT FROM sense.organizations WHERE id = $1 FOR UPDATE", &org, 1) ||
-	    !sense_admin_ask(
-		admin,
-		"SELECT encode(hash, 'hex'), group_id, labels, parameters, dry_run, back_from FROM "
-		"sense.rollback_of($1)",
-		&org, 1))
+	    !sense_admin_ask(admin,
+	                     "SELECT encode(hash, 'hex'), group_id, labels, parameters, dry_run, back_from "
+	                     "FROM sense.rollback_of($1)",
+	                     &org, 1))
 		return code;
 	if (!sense_admin_rows(admin))
 		return sense_admin_fail(

@@ -54,8 +54,8 @@ static int about(struct sense_admin *admin, const struct sense_server_cli *cli, 
 	if (!sense_admin_ask(
 		admin,
 		"SELECT rules, to_char(created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC', "
-	        "created_by, "
-		"coalesce(note, '') FROM sense.policies WHERE org_id = $1 AND hash = decode($2, 'hex')",
+		"created_by, coalesce(note, '') FROM sense.policies "
+		"WHERE org_id = $1 AND hash = decode($2, 'hex')",
 		(const char *[]){org, hex}, 2))
 		return SENSE_SERVER_FAILED;
 	sense_text_clean(sense_admin_value(admin, 3), note, sizeof note);

@@ -164,7 +164,7 @@ const struct sense_server_command sense_command_run = {
     .name = "run",
     .doc = "serve agents, until told to end",
     .more = "SIGHUP reads the configuration anew: a bad one changes nothing, and no connection is refused "
-            "meanwhile.\n"
+	    "meanwhile.\n"
 	    "SIGTERM and SIGINT end the server, when what was asked is answered (server.drain).",
     .run = run,
 };

@@ -1,9 +1,9 @@
 #include "server/cli/scope.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "proto/hex.h"
 #include "proto/message.h"
 
 enum { DIGITS_LEAST = 8 };
@@ -18,14 +18,14 @@ static bool one_row(struct sense_admin *admin, char *out, size_t cap)
 }
 
 bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli,
-                     char out[SENSE_SCOPE_UUID])
+                     char out[SENSE_UUID_TEXT])
 {
 	const char *name = sense_server_option(cli, "org");
 	if (name)
 		return sense_admin_org(admin, name, out);
 	if (!sense_admin_ask(admin, "SELECT id FROM sense.organizations LIMIT 2", NULL, 0))
 		return false;
-	if (one_row(admin, out, SENSE_SCOPE_UUID))
+	if (one_row(admin, out, SENSE_UUID_TEXT))
 		return true;
 	if (sense_admin_rows(admin))
 		sense_admin_usage(cli->command->name,
@@ -36,28 +36,28 @@ bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *c
 }
 
 bool sense_scope_group(struct sense_admin *admin, const char *org, const char *name,
-                       char out[SENSE_SCOPE_UUID])
+                       char out[SENSE_UUID_TEXT])
 {
 	const char *values[] = {org, name};
 	if (!sense_admin_ask(admin, "SELECT id FROM sense.agent_groups WHERE org_id = $1 AND name = $2",
 	                     values, 2))
 		return false;
-	if (one_row(admin, out, SENSE_SCOPE_UUID))
+	if (one_row(admin, out, SENSE_UUID_TEXT))
 		return true;
 	sense_admin_fail("the organization has no group '%s': see 'sense-server group list'", name);
 	return false;
 }
 
 bool sense_scope_agent(struct sense_admin *admin, const char *org, const char *name,
-                       char out[SENSE_SCOPE_UUID])
+                       char out[SENSE_UUID_TEXT])
 {
 	const char *values[] = {org, name};
 	const char *by_id = "SELECT id FROM sense.agents WHERE org_id = $1 AND id = $2";
 	const char *by_host =
 	    "SELECT id FROM sense.agents WHERE org_id = $1 AND host = $2 AND revoked_at IS NULL LIMIT 2";
-	if (!sense_admin_ask(admin, sense_message_is_uuid(name) ? by_id : by_host, values, 2))
+	if (!sense_admin_ask(admin, sense_uuid_is(name) ? by_id : by_host, values, 2))
 		return false;
-	if (one_row(admin, out, SENSE_SCOPE_UUID))
+	if (one_row(admin, out, SENSE_UUID_TEXT))
 		return true;
 	if (sense_admin_rows(admin))
 		sense_admin_fail(
@@ -79,8 +79,8 @@ bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *
 		return false;
 	}
 	if (!sense_admin_ask(admin,
-	                     "SELECT encode(hash, 'hex') FROM sense.policies WHERE org_id = $1 AND "
-	                     "starts_with(encode(hash, 'hex'), $2) LIMIT 2",
+	                     "SELECT encode(hash, 'hex') FROM sense.policies "
+	                     "WHERE org_id = $1 AND starts_with(encode(hash, 'hex'), $2) LIMIT 2",
 	                     values, 2))
 		return false;
 	if (one_row(admin, out, SENSE_PACK_HEX))
@@ -90,17 +90,6 @@ bool sense_scope_bundle(struct sense_admin *admin, const char *org, const char *
 	else
 		sense_admin_fail("the organization has no bundle %s: see 'sense-server policy list'", digits);
 	return false;
-}
-
-static bool hash_of(const char *hex, uint8_t out[SENSE_PACK_HASH])
-{
-	for (unsigned i = 0; i < SENSE_PACK_HASH; i++) {
-		char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'}, *rest;
-		out[i] = (uint8_t)strtoul(digits, &rest, 16);
-		if (*rest || !*digits)
-			return false;
-	}
-	return true;
 }
 
 bool sense_scope_pack(struct sense_admin *admin, const char *org, const char *hex, struct sense_pack *out)
@@ -115,7 +104,7 @@ bool sense_scope_pack(struct sense_admin *admin, const char *org, const char *he
 		values, 2))
 		return false;
 	unsigned char *bytes = PQunescapeBytea((const unsigned char *)sense_admin_value(admin, 0), &len);
-	bool good = bytes && hash_of(hex, hash) && !sense_pack_take(bytes, len, hash, out, &err);
+	bool good = bytes && sense_hex_bytes(hex, hash, sizeof hash) && !sense_pack_take(bytes, len, hash, out, &err);
 	if (!good)
 		sense_admin_fail("bundle %s: %s", hex, err.message);
 	PQfreemem(bytes);
@@ -137,19 +126,27 @@ static int unknown(const struct sense_server_cli *cli, const struct sense_scope_
 	                         cli->command->operands, cli->operands[0]);
 }
 
+static bool org_take(struct sense_admin *admin, const struct sense_server_cli *cli, bool all, char *out,
+                     const char **org)
+{
+	*org = all && !sense_server_option(cli, "org") ? NULL : out;
+	return !*org || sense_scope_org(admin, cli, out);
+}
+
 static int action_run(const struct sense_scope_action *action, const struct sense_server_cli *cli,
                       const struct sense_conf *conf)
 {
 	struct sense_admin admin;
-	char org[SENSE_SCOPE_UUID];
+	char id[SENSE_UUID_TEXT];
+	const char *org;
 	int code = SENSE_SERVER_FAILED;
-	if (sense_admin_open(&admin, conf) && sense_scope_org(&admin, cli, org))
+	if (sense_admin_open(&admin, conf) && org_take(&admin, cli, action->all, id, &org))
 		code = action->run(&admin, cli, org);
 	sense_admin_close(&admin);
 	return code;
 }
 
-int sense_scope_run(const struct sense_server_cli *cli, struct sense_conf *conf,
+int sense_scope_run(const struct sense_server_cli *cli, const struct sense_conf *conf,
                     const struct sense_scope_action *actions)
 {
 	const struct sense_scope_action *action = actions;

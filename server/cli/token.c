@@ -1,5 +1,4 @@
-#include "server/cli/token.h"
-
+/* `sense-server token`: enrolment tokens are made, listed and revoked. */
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -10,8 +9,10 @@
 #include "core/cli/json.h"
 #include "core/cli/terminal.h"
 #include "core/conf/units.h"
+#include "proto/hex.h"
 #include "proto/token.h"
-#include "server/cli/admin.h"
+#include "server/cli/commands.h"
+#include "server/cli/scope.h"
 #include "server/pki/ca.h"
 #include "server/pki/signer_wire.h"
 
@@ -24,8 +25,10 @@ struct making {
 	struct sense_token token;
 	char id[SENSE_UUID_TEXT], text[SENSE_TOKEN_TEXT_MAX + 1], hash[2 * SHA256_DIGEST_LENGTH + 3];
 	char expires[32], uses[16]; /* seconds; a number */
-	char org[SENSE_UUID_TEXT], group[SENSE_UUID_TEXT];
 };
+
+/* Between the two halves of `token create`: before there is a connection to the database, and after. */
+static struct making making;
 
 static bool server_add(struct sense_token *token, const char *server)
 {
@@ -85,7 +88,7 @@ static bool servers_take(const struct sense_server_cli *cli, const struct sense_
 	return true;
 }
 
-static bool limits_take(const struct sense_server_cli *cli, struct making *making)
+static bool limits_take(const struct sense_server_cli *cli)
 {
 	uint64_t us;
 	char *end;
@@ -95,19 +98,18 @@ static bool limits_take(const struct sense_server_cli *cli, struct making *makin
 		sense_admin_usage("token", "--expires takes a time of 1s to 366d, not '%s'", expires);
 		return false;
 	}
-	snprintf(making->expires, sizeof making->expires, "%llu", (unsigned long long)(us / 1000000));
+	snprintf(making.expires, sizeof making.expires, "%llu", (unsigned long long)(us / 1000000));
 	unsigned long count = strtoul(uses ? uses : "100", &end, 10);
 	if (uses && (*uses < '0' || *uses > '9' || *end || !count || count > USES_MAX)) {
 		sense_admin_usage("token", "--uses takes a number from 1 to %u, not '%s'", USES_MAX, uses);
 		return false;
 	}
-	snprintf(making->uses, sizeof making->uses, "%lu", count);
+	snprintf(making.uses, sizeof making.uses, "%lu", count);
 	return true;
 }
 
 /* The secret itself is in the token's text and nowhere else. */
-static bool text_make(const struct sense_server_cli *cli, const struct sense_conf *conf,
-                      struct making *making)
+static bool text_make(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
 	sense_error err;
 	struct sense_ca_public ca;
@@ -119,19 +121,18 @@ static bool text_make(const struct sense_server_cli *cli, const struct sense_con
 		    err.message);
 		return false;
 	}
-	memcpy(making->token.ca, ca.fingerprint, sizeof making->token.ca);
+	memcpy(making.token.ca, ca.fingerprint, sizeof making.token.ca);
 	sense_ca_public_free(&ca);
-	if (RAND_bytes(making->token.id, SENSE_TOKEN_ID) != 1 ||
-	    RAND_priv_bytes(making->token.secret, SENSE_TOKEN_SECRET) != 1) {
+	if (RAND_bytes(making.token.id, SENSE_TOKEN_ID) != 1 ||
+	    RAND_priv_bytes(making.token.secret, SENSE_TOKEN_SECRET) != 1) {
 		sense_admin_fail("there is no randomness for a token");
 		return false;
 	}
-	sense_uuid_text(making->token.id, making->id);
-	SHA256(making->token.secret, SENSE_TOKEN_SECRET, hash);
-	strcpy(making->hash, "\\x");
-	for (size_t i = 0; i < sizeof hash; i++)
-		snprintf(making->hash + 2 + 2 * i, 3, "%02x", hash[i]);
-	if (sense_token_encode(&making->token, making->text, &why))
+	sense_uuid_text(making.token.id, making.id);
+	SHA256(making.token.secret, SENSE_TOKEN_SECRET, hash);
+	memcpy(making.hash, "\\x", 2);
+	sense_hex_text(hash, sizeof hash, making.hash + 2);
+	if (sense_token_encode(&making.token, making.text, &why))
 		return true;
 	sense_admin_fail("this cannot be said in a token: %s", why);
 	return false;
@@ -139,68 +140,47 @@ static bool text_make(const struct sense_server_cli *cli, const struct sense_con
 
 /* ---- create: what is written down --------------------------------------------------------------------- */
 
-static bool group_find(struct sense_admin *admin, const char *name, struct making *making)
+static bool making_store(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org,
+                         const char *group)
 {
-	const char *values[] = {making->org, name};
-	if (!name)
-		return true;
-	if (!sense_admin_ask(admin, "SELECT id FROM sense.agent_groups WHERE org_id = $1 AND name = $2",
-	                     values, 2))
-		return false;
-	if (!sense_admin_rows(admin)) {
-		sense_admin_fail("the organization has no group '%s'", name);
-		return false;
-	}
-	snprintf(making->group, sizeof making->group, "%s", sense_admin_value(admin, 0));
-	return true;
-}
-
-static bool making_store(struct sense_admin *admin, const struct sense_server_cli *cli,
-                         const struct making *making)
-{
-	const char *values[] = {making->id,
-	                        making->org,
-	                        making->hash,
-	                        making->expires,
-	                        making->uses,
-	                        *making->group ? making->group : NULL,
-	                        sense_server_option(cli, "note"),
-	                        sense_admin_actor()};
+	const char *values[] = {making.id,   org,   making.hash,
+	                        making.expires, making.uses, group,
+	                        sense_server_option(cli, "note"), sense_admin_actor()};
 	return sense_admin_ask(
 	    admin,
-	    "WITH t AS (INSERT INTO sense.enrolment_tokens (id, org_id, secret_hash, expires_at, uses_left, "
-	    "groups, note, "
-	    "created_by) VALUES ($1, $2, $3, now() + make_interval(secs => $4::integer), $5, "
-	    "array_remove(ARRAY[$6::uuid], NULL), $7, $8) RETURNING id, org_id, expires_at, uses_left), "
+	    "WITH t AS (INSERT INTO sense.enrolment_tokens "
+	    "(id, org_id, secret_hash, expires_at, uses_left, groups, note, created_by) "
+	    "VALUES ($1, $2, $3, now() + make_interval(secs => $4::integer), $5, "
+	    "array_remove(ARRAY[$6::uuid], NULL), $7, $8) "
+	    "RETURNING id, org_id, expires_at, uses_left), "
 	    "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target) "
 	    "SELECT org_id, $8, 'token.create', id::text FROM t) "
 	    "SELECT to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC', uses_left FROM t",
 	    values, 8);
 }
 
-static int making_tell(const struct sense_server_cli *cli, const struct sense_admin *admin,
-                       const struct making *making)
+static int making_tell(const struct sense_server_cli *cli, const struct sense_admin *admin)
 {
 	struct sense_output output = {.subsystem = "cli"};
 	const char *servers[SENSE_TOKEN_SERVERS_MAX] = {NULL};
-	for (unsigned i = 0; i < making->token.server_count; i++)
-		servers[i] = making->token.servers[i];
+	for (unsigned i = 0; i < making.token.server_count; i++)
+		servers[i] = making.token.servers[i];
 	if (sense_server_option(cli, "json")) {
 		struct sense_json json = {.out = &output.buf};
 		sense_json_open(&json, '{');
-		sense_json_member(&json, "id", making->id);
-		sense_json_member(&json, "token", making->text);
+		sense_json_member(&json, "id", making.id);
+		sense_json_member(&json, "token", making.text);
 		sense_json_member(&json, "expires", sense_admin_value(admin, 0));
 		sense_json_member_uint(&json, "uses_left", strtoull(sense_admin_value(admin, 1), NULL, 10));
-		sense_json_member_list(&json, "servers", servers, making->token.server_count);
+		sense_json_member_list(&json, "servers", servers, making.token.server_count);
 		sense_json_close(&json, '}');
 		sense_buf_addc(&output.buf, '\n');
 	} else {
-		sense_buf_printf(&output.buf, "%s\n", making->text);
-		fprintf(stderr, "token %s: %s uses until %s, for", making->id, sense_admin_value(admin, 1),
+		sense_buf_printf(&output.buf, "%s\n", making.text);
+		fprintf(stderr, "token %s: %s uses until %s, for", making.id, sense_admin_value(admin, 1),
 		        sense_admin_value(admin, 0));
-		for (unsigned i = 0; i < making->token.server_count; i++)
-			fprintf(stderr, " %s", making->token.servers[i]);
+		for (unsigned i = 0; i < making.token.server_count; i++)
+			fprintf(stderr, " %s", making.token.servers[i]);
 		fputs("\nIt is shown this once. Who has it can enrol agents: hand it over as you would a "
 		      "password.\n",
 		      stderr);
@@ -210,95 +190,99 @@ static int making_tell(const struct sense_server_cli *cli, const struct sense_ad
 	return output.failed ? SENSE_SERVER_FAILED : SENSE_SERVER_OK;
 }
 
-static int create(const struct sense_server_cli *cli, const struct sense_conf *conf)
+static int create_before(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
-	static struct making making;
-	struct sense_admin admin = {0};
-	int code = SENSE_SERVER_FAILED;
-	const char *org = sense_server_option(cli, "org");
-	if (!org)
-		return sense_admin_usage("token", "token create needs --org NAME");
-	if (!limits_take(cli, &making) || !servers_take(cli, conf, &making.token))
+	if (!limits_take(cli) || !servers_take(cli, conf, &making.token))
 		return SENSE_SERVER_USAGE;
-	if (text_make(cli, conf, &making) && sense_admin_open(&admin, conf) &&
-	    sense_admin_org(&admin, org, making.org) &&
-	    group_find(&admin, sense_server_option(cli, "group"), &making) &&
-	    making_store(&admin, cli, &making))
-		code = making_tell(cli, &admin, &making);
-	sense_admin_close(&admin);
+	return text_make(cli, conf) ? -1 : SENSE_SERVER_FAILED;
+}
+
+static int create(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
+{
+	char id[SENSE_UUID_TEXT];
+	const char *group = sense_server_option(cli, "group");
+	if ((group && !sense_scope_group(admin, org, group, id)) ||
+	    !making_store(admin, cli, org, group ? id : NULL))
+		return SENSE_SERVER_FAILED;
+	return making_tell(cli, admin);
+}
+
+static void create_after(void)
+{
 	OPENSSL_cleanse(&making, sizeof making);
-	return code;
 }
 
-/* ---- list, revoke ---------------------------------------------------------------------------------------
- */
+/* ---- list, revoke --------------------------------------------------------------------------------------- */
 
-static int list(const struct sense_server_cli *cli, const struct sense_conf *conf)
+static int list(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
-	struct sense_admin admin;
-	const char *org = sense_server_option(cli, "org");
-	int code = SENSE_SERVER_FAILED;
-	if (sense_admin_open(&admin, conf) &&
-	    sense_admin_ask(
-		&admin,
-		"SELECT t.id, o.name AS organization, CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN "
-		"t.expires_at <= now() THEN 'expired' WHEN t.uses_left = 0 THEN 'used up' ELSE 'good' END AS "
-		"state, t.uses_left, to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS "
-		"expires_utc, (SELECT string_agg(g.name, ' ' ORDER BY g.name) FROM sense.agent_groups g "
-		"WHERE g.id "
-		"= ANY (t.groups)) AS groups, t.note FROM sense.enrolment_tokens t JOIN sense.organizations "
-		"o ON "
-		"o.id = t.org_id WHERE $1::text IS NULL OR o.name = $1 ORDER BY t.created",
+	if (!sense_admin_ask(
+		admin,
+		"SELECT t.id, o.name AS organization, "
+		"CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN t.expires_at <= now() THEN 'expired' "
+		"WHEN t.uses_left = 0 THEN 'used up' ELSE 'good' END AS state, t.uses_left, "
+		"to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS expires_utc, "
+		"(SELECT string_agg(g.name, ' ' ORDER BY g.name) FROM sense.agent_groups g "
+		"WHERE g.id = ANY (t.groups)) AS groups, t.note "
+		"FROM sense.enrolment_tokens t JOIN sense.organizations o ON o.id = t.org_id "
+		"WHERE $1::uuid IS NULL OR o.id = $1 ORDER BY t.created",
 		&org, 1))
-		code = sense_admin_print(&admin, sense_server_option(cli, "json") != NULL);
-	sense_admin_close(&admin);
-	return code;
+		return SENSE_SERVER_FAILED;
+	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
 }
 
-static int revoke_token(const struct sense_conf *conf, const char *id)
+static int id_check(const struct sense_server_cli *cli, const struct sense_conf *conf)
 {
-	struct sense_admin admin;
-	const char *values[] = {id, sense_admin_actor()};
-	int code = SENSE_SERVER_FAILED;
-	if (sense_admin_open(&admin, conf) &&
-	    sense_admin_ask(&admin,
-	                    "WITH t AS (UPDATE sense.enrolment_tokens SET revoked_at = now() WHERE id = $1 "
-	                    "AND revoked_at IS "
-	                    "NULL RETURNING id, org_id), l AS (INSERT INTO sense.audit_log (org_id, actor, "
-	                    "action, target) "
-	                    "SELECT org_id, $2, 'token.revoke', id::text FROM t) SELECT id FROM t",
-	                    values, 2)) {
-		if (sense_admin_rows(&admin)) {
-			printf("token %s is revoked; agents that enrolled with it stay\n", id);
-			code = SENSE_SERVER_OK;
-		} else {
-			sense_admin_fail("there is no token %s that is not revoked already", id);
-		}
-	}
-	sense_admin_close(&admin);
-	return code;
+	(void)conf;
+	return sense_uuid_is(cli->operands[1])
+	         ? -1
+	         : sense_admin_usage("token",
+	                             "token revoke takes the ID of a token, as 'token list' shows it");
 }
+
+static int revoke_token(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
+{
+	const char *id = cli->operands[1], *values[] = {id, org, sense_admin_actor()};
+	if (!sense_admin_ask(
+		admin,
+		"WITH t AS (UPDATE sense.enrolment_tokens SET revoked_at = now() "
+		"WHERE id = $1 AND ($2::uuid IS NULL OR org_id = $2) AND revoked_at IS NULL "
+		"RETURNING id, org_id), "
+		"l AS (INSERT INTO sense.audit_log (org_id, actor, action, target) "
+		"SELECT org_id, $3, 'token.revoke', id::text FROM t) "
+		"SELECT id FROM t",
+		values, 3))
+		return SENSE_SERVER_FAILED;
+	if (!sense_admin_rows(admin))
+		return sense_admin_fail("there is no token %s that is not revoked already", id);
+	printf("token %s is revoked; agents that enrolled with it stay\n", id);
+	return SENSE_SERVER_OK;
+}
+
+static const struct sense_scope_action actions[] = {
+    {.name = "create",
+     .operands = "no operands",
+     .run = create,
+     .before = create_before,
+     .after = create_after},
+    {.name = "list", .operands = "no operands", .all = true, .run = list},
+    {.name = "revoke",
+     .operands_min = 1,
+     .operands_max = 1,
+     .operands = "the ID of a token, as 'token list' shows it",
+     .all = true,
+     .run = revoke_token,
+     .before = id_check},
+    {.name = NULL},
+};
 
 static int run(const struct sense_server_cli *cli, struct sense_conf *conf)
 {
-	const char *what = cli->operands[0], *id = cli->operand_count > 1 ? cli->operands[1] : NULL;
-	if (!strcmp(what, "revoke")) {
-		if (!id || !sense_uuid_good(id, strlen(id)))
-			return sense_admin_usage(
-			    "token", "token revoke takes the ID of a token, as 'token list' shows it");
-		return revoke_token(conf, id);
-	}
-	if (id)
-		return sense_admin_usage("token", "token %s takes no '%s'", what, id);
-	if (!strcmp(what, "create"))
-		return create(cli, conf);
-	if (!strcmp(what, "list"))
-		return list(cli, conf);
-	return sense_admin_usage("token", "token takes create, list or revoke, not '%s'", what);
+	return sense_scope_run(cli, conf, actions);
 }
 
 static const struct sense_server_option options[] = {
-    {"org", "NAME", "organization that agents enrol into; of list: its tokens alone"},
+    {"org", "NAME", "organization that agents enrol into, not needed when there is only one; else: its tokens alone"},
     {"expires", "TIME", "how long it is good (24h)"},
     {"uses", "NUMBER", "how many agents may enrol with it (100)"},
     {"group", "NAME", "group that these agents join"},
@@ -311,7 +295,7 @@ static const struct sense_server_option options[] = {
 
 const struct sense_server_command sense_command_token = {
     .name = "token",
-    .operands = "create|list|revoke [ID]",
+    .operands = "create | list | revoke ID",
     .operands_min = 1,
     .operands_max = 2,
     .doc = "make, list and revoke enrolment tokens",

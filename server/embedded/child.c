@@ -61,7 +61,9 @@ bool sense_embedded_ended(pid_t pid, unsigned ms, int *code)
 	for (unsigned waited = 0;; waited += POLL_MS) {
 		pid_t got = waitpid(pid, &status, WNOHANG);
 		if (got == pid || (got < 0 && errno != EINTR)) {
-			*code = got < 0 ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			*code = got < 0           ? 0
+			      : WIFEXITED(status) ? WEXITSTATUS(status)
+			                          : 128 + WTERMSIG(status);
 			return true;
 		}
 		if (waited >= ms)

@@ -45,7 +45,7 @@ static const char *program(const struct sense_embedded *stores, const char *name
 static enum sense_status choose_user(struct sense_embedded *stores, sense_error *err)
 {
 	const char *names[] = {stores->config.user ? stores->config.user : "postgres",
-			       stores->config.user ? NULL : "nobody", NULL};
+	                       stores->config.user ? NULL : "nobody", NULL};
 
 	stores->uid = geteuid();
 	stores->gid = getegid();
@@ -59,10 +59,11 @@ static enum sense_status choose_user(struct sense_embedded *stores, sense_error 
 		stores->gid = user->pw_gid;
 		return SENSE_OK;
 	}
-	return sense_fail(err, SENSE_E_CONFIG, SUBSYSTEM,
-			  "the embedded stores need a user of their own, and there is no unprivileged user '%s': make "
-			  "one, or set database.url",
-			  names[0]);
+	return sense_fail(
+	    err, SENSE_E_CONFIG, SUBSYSTEM,
+	    "the embedded stores need a user of their own, and there is no unprivileged user '%s': make "
+	    "one, or set database.url",
+	    names[0]);
 }
 
 /* A folder that is theirs; one that is there already is made so. */
@@ -85,10 +86,11 @@ static enum sense_status check_way(const struct sense_embedded *stores, sense_er
 	if (pid < 0)
 		return sense_fail_errno(err, SUBSYSTEM, "no process can be started");
 	if (sense_embedded_wait(pid, 10000) != 0)
-		return sense_fail(err, SENSE_E_CONFIG, SUBSYSTEM,
-				  "the user %ld of the embedded stores cannot enter %s: let others pass through the "
-				  "folders above it (chmod o+x)",
-				  (long)stores->uid, stores->dir);
+		return sense_fail(
+		    err, SENSE_E_CONFIG, SUBSYSTEM,
+		    "the user %ld of the embedded stores cannot enter %s: let others pass through the "
+		    "folders above it (chmod o+x)",
+		    (long)stores->uid, stores->dir);
 	return SENSE_OK;
 }
 
@@ -101,7 +103,8 @@ static enum sense_status make_layout(struct sense_embedded *stores, sense_error 
 		return sense_fail_errno(err, SUBSYSTEM, "%s cannot be made", stores->dir);
 	status = check_way(stores, err);
 	if (!status)
-		status = make_folder(path_of(stores, "run", path), stores->uid, stores->config.group, 0750, err);
+		status =
+		    make_folder(path_of(stores, "run", path), stores->uid, stores->config.group, 0750, err);
 	if (!status)
 		status = make_folder(path_of(stores, "log", path), stores->uid, stores->gid, 0750, err);
 	if (!status && !stores->config.without_redis)
@@ -110,7 +113,7 @@ static enum sense_status make_layout(struct sense_embedded *stores, sense_error 
 }
 
 static enum sense_status set_up(const struct sense_embedded_config *config, struct sense_embedded *stores,
-				sense_error *err)
+                                sense_error *err)
 {
 	*stores = (struct sense_embedded){.config = *config};
 	struct sense_embedded_config *own = &stores->config;
@@ -121,17 +124,20 @@ static enum sense_status set_up(const struct sense_embedded_config *config, stru
 	own->wait = own->wait ? own->wait : WAIT_S;
 
 	if (own->dir[0] != '/' || strpbrk(own->dir, "'\\,\n\""))
-		return sense_fail(err, SENSE_E_CONFIG, SUBSYSTEM,
-				  "'%s' cannot hold the embedded stores: an absolute path without quotes, commas and "
-				  "backslashes can",
-				  own->dir);
+		return sense_fail(
+		    err, SENSE_E_CONFIG, SUBSYSTEM,
+		    "'%s' cannot hold the embedded stores: an absolute path without quotes, commas and "
+		    "backslashes can",
+		    own->dir);
 	if (strlen(own->dir) + LAYOUT_ROOM > SENSE_EMBEDDED_PATH_MAX)
-		return sense_fail(err, SENSE_E_CONFIG, SUBSYSTEM,
-				  "%s is too long: the path of a socket in it would have more than %u bytes; choose a "
-				  "server.dir of at most %u",
-				  own->dir, SENSE_EMBEDDED_PATH_MAX, SENSE_EMBEDDED_PATH_MAX - LAYOUT_ROOM);
+		return sense_fail(
+		    err, SENSE_E_CONFIG, SUBSYSTEM,
+		    "%s is too long: the path of a socket in it would have more than %u bytes; choose a "
+		    "server.dir of at most %u",
+		    own->dir, SENSE_EMBEDDED_PATH_MAX, SENSE_EMBEDDED_PATH_MAX - LAYOUT_ROOM);
 	snprintf(stores->dir, sizeof(stores->dir), "%s", own->dir);
-	snprintf(stores->conninfo, sizeof(stores->conninfo), "host='%s/run' user=sense dbname=sense", stores->dir);
+	snprintf(stores->conninfo, sizeof(stores->conninfo), "host='%s/run' user=sense dbname=sense",
+	         stores->dir);
 	if (!own->without_redis)
 		snprintf(stores->redis_path, sizeof(stores->redis_path), "%.80s/run/redis.sock", stores->dir);
 	return choose_user(stores, err);
@@ -161,26 +167,27 @@ static enum sense_status make_cluster(const struct sense_embedded *stores, sense
 	if (status)
 		return status;
 	const char *argv[] = {program(stores, "initdb", tool, sizeof(tool)),
-			      "--pgdata",
-			      fresh,
-			      "--username=sense",
-			      "--auth-local=trust",
-			      "--auth-host=reject",
-			      "--encoding=UTF8",
-			      "--locale=C.UTF-8",
-			      "--data-checksums",
-			      "--no-instructions",
-			      stores->config.without_fsync ? "--no-sync" : NULL,
-			      NULL};
+	                      "--pgdata",
+	                      fresh,
+	                      "--username=sense",
+	                      "--auth-local=trust",
+	                      "--auth-host=reject",
+	                      "--encoding=UTF8",
+	                      "--locale=C.UTF-8",
+	                      "--data-checksums",
+	                      "--no-instructions",
+	                      stores->config.without_fsync ? "--no-sync" : NULL,
+	                      NULL};
 	struct sense_embedded_child child = {argv, log, stores->dir, stores->uid, stores->gid, SIGKILL};
 	pid_t pid = sense_embedded_spawn(&child);
 	if (pid < 0)
 		return sense_fail_errno(err, SUBSYSTEM, "initdb cannot be started");
 	int code = sense_embedded_wait(pid, stores->config.wait * 1000 * 2);
 	if (code != 0)
-		return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
-				  "%s ended with %d%s: %s says why (PostgreSQL 15 is in Debian's postgresql-15)", argv[0],
-				  code, code == 127 ? ", it could not be started" : "", log);
+		return sense_fail(
+		    err, SENSE_E_IO, SUBSYSTEM,
+		    "%s ended with %d%s: %s says why (PostgreSQL 15 is in Debian's postgresql-15)", argv[0],
+		    code, code == 127 ? ", it could not be started" : "", log);
 	if (rename(fresh, data))
 		return sense_fail_errno(err, SUBSYSTEM, "%s cannot be renamed to %s", fresh, data);
 	return SENSE_OK;
@@ -207,9 +214,11 @@ static void end_leftover(const struct sense_embedded *stores)
 	cwd[len] = '\0';
 	if (strcmp(cwd, data) != 0)
 		return;
-	sense_log(SENSE_LOG_WARN, SUBSYSTEM, "a PostgreSQL of an earlier server still works in %s and is stopped", data);
+	sense_log(SENSE_LOG_WARN, SUBSYSTEM,
+	          "a PostgreSQL of an earlier server still works in %s and is stopped", data);
 	kill((pid_t)pid, SIGINT);
-	for (unsigned waited = 0; waited < stores->config.wait * 1000 && readlink(link, cwd, 1) > 0; waited += 20)
+	for (unsigned waited = 0; waited < stores->config.wait * 1000 && readlink(link, cwd, 1) > 0;
+	     waited += 20)
 		poll(NULL, 0, 20);
 }
 
@@ -222,24 +231,41 @@ static pid_t spawn_postgres(const struct sense_embedded *stores)
 	snprintf(sockets, sizeof(sockets), "unix_socket_directories=%s/run", stores->dir);
 	snprintf(connections, sizeof(connections), "max_connections=%u", stores->config.connections);
 	const char *argv[] = {program(stores, "postgres", tool, sizeof(tool)),
-			      "-D", data,
-			      "-c", sockets,
-			      "-c", connections,
-			      "-c", "listen_addresses=",
-			      "-c", "unix_socket_permissions=0777", /* the folder says who may */
-			      "-c", "shared_buffers=128MB",
-			      "-c", "work_mem=8MB",
-			      "-c", "maintenance_work_mem=64MB",
-			      "-c", "max_wal_size=2GB",
-			      "-c", "wal_buffers=16MB",
-			      "-c", "checkpoint_completion_target=0.9",
-			      "-c", "jit=off",
-			      "-c", "timezone=UTC",
-			      "-c", "log_timezone=UTC",
-			      "-c", "log_line_prefix=%m [%p] ",
-			      "-c", "idle_in_transaction_session_timeout=60s",
-			      "-c", stores->config.without_fsync ? "fsync=off" : "fsync=on",
-			      NULL};
+	                      "-D",
+	                      data,
+	                      "-c",
+	                      sockets,
+	                      "-c",
+	                      connections,
+	                      "-c",
+	                      "listen_addresses=",
+	                      "-c",
+	                      "unix_socket_permissions=0777", /* the folder says who may */
+	                      "-c",
+	                      "shared_buffers=128MB",
+	                      "-c",
+	                      "work_mem=8MB",
+	                      "-c",
+	                      "maintenance_work_mem=64MB",
+	                      "-c",
+	                      "max_wal_size=2GB",
+	                      "-c",
+	                      "wal_buffers=16MB",
+	                      "-c",
+	                      "checkpoint_completion_target=0.9",
+	                      "-c",
+	                      "jit=off",
+	                      "-c",
+	                      "timezone=UTC",
+	                      "-c",
+	                      "log_timezone=UTC",
+	                      "-c",
+	                      "log_line_prefix=%m [%p] ",
+	                      "-c",
+	                      "idle_in_transaction_session_timeout=60s",
+	                      "-c",
+	                      stores->config.without_fsync ? "fsync=off" : "fsync=on",
+	                      NULL};
 	struct sense_embedded_child child = {argv, log, data, stores->uid, stores->gid, SIGINT};
 	return sense_embedded_spawn(&child);
 }
@@ -250,7 +276,8 @@ static bool make_database(const struct sense_embedded *stores, char *why, size_t
 	char conninfo[sizeof(stores->conninfo) + 64];
 	bool good = false;
 
-	snprintf(conninfo, sizeof(conninfo), "host='%s/run' user=sense dbname=postgres connect_timeout=5", stores->dir);
+	snprintf(conninfo, sizeof(conninfo), "host='%s/run' user=sense dbname=postgres connect_timeout=5",
+	         stores->dir);
 	PGconn *conn = PQconnectdb(conninfo);
 	PGresult *result = NULL;
 	if (PQstatus(conn) == CONNECTION_OK) {
@@ -314,13 +341,15 @@ static enum sense_status start_postgres(struct sense_embedded *stores, sense_err
 					continue;
 				stores->postgres = 0;
 			}
-			return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
-					  "the embedded PostgreSQL ended with %d when it was started: %s says why", code, log);
+			return sense_fail(
+			    err, SENSE_E_IO, SUBSYSTEM,
+			    "the embedded PostgreSQL ended with %d when it was started: %s says why", code,
+			    log);
 		}
 	}
 	return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
-			  "the embedded PostgreSQL does not answer after %u s (%s): %s may say why", stores->config.wait,
-			  why, log);
+	                  "the embedded PostgreSQL does not answer after %u s (%s): %s may say why",
+	                  stores->config.wait, why, log);
 }
 
 /* ---- Redis ------------------------------------------------------------------------------------------------ */
@@ -332,17 +361,27 @@ static pid_t spawn_redis(const struct sense_embedded *stores)
 	path_of(stores, "redis", data);
 	path_of(stores, "log/redis.log", log);
 	const char *argv[] = {stores->config.redis,
-			      "--port", "0",
-			      "--unixsocket", stores->redis_path,
-			      "--unixsocketperm", "777",
-			      "--dir", data,
-			      "--daemonize", "no",
-			      "--save", "",
-			      "--appendonly", "yes",
-			      "--appendfsync", "everysec",
-			      "--maxmemory", "256mb",
-			      "--maxmemory-policy", "noeviction",
-			      NULL};
+	                      "--port",
+	                      "0",
+	                      "--unixsocket",
+	                      stores->redis_path,
+	                      "--unixsocketperm",
+	                      "777",
+	                      "--dir",
+	                      data,
+	                      "--daemonize",
+	                      "no",
+	                      "--save",
+	                      "",
+	                      "--appendonly",
+	                      "yes",
+	                      "--appendfsync",
+	                      "everysec",
+	                      "--maxmemory",
+	                      "256mb",
+	                      "--maxmemory-policy",
+	                      "noeviction",
+	                      NULL};
 	struct sense_embedded_child child = {argv, log, data, stores->uid, stores->gid, SIGTERM};
 	return sense_embedded_spawn(&child);
 }
@@ -359,8 +398,9 @@ static bool redis_answers(const struct sense_embedded *stores)
 		return false;
 	memcpy(address.sun_path, stores->redis_path, strlen(stores->redis_path) + 1);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	bool good = !connect(fd, (struct sockaddr *)&address, sizeof(address)) && write(fd, "PING\r\n", 6) == 6 &&
-		    read(fd, answer, sizeof(answer) - 1) >= 5 && !strncmp(answer, "+PONG", 5);
+	bool good = !connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	            write(fd, "PING\r\n", 6) == 6 && read(fd, answer, sizeof(answer) - 1) >= 5 &&
+	            !strncmp(answer, "+PONG", 5);
 	close(fd);
 	return good;
 }
@@ -385,20 +425,22 @@ static enum sense_status start_redis(struct sense_embedded *stores, sense_error 
 			return SENSE_OK;
 		if (sense_embedded_ended(stores->redis, 20, &code)) {
 			stores->redis = 0;
-			return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
-					  "the embedded Redis (%s) ended with %d when it was started%s: %s says why",
-					  stores->config.redis, code,
-					  code == 127 ? "; it is in Debian's redis-server" : "", log);
+			return sense_fail(
+			    err, SENSE_E_IO, SUBSYSTEM,
+			    "the embedded Redis (%s) ended with %d when it was started%s: %s says why",
+			    stores->config.redis, code, code == 127 ? "; it is in Debian's redis-server" : "",
+			    log);
 		}
 	}
-	return sense_fail(err, SENSE_E_IO, SUBSYSTEM, "the embedded Redis does not answer after %u s: %s may say why",
-			  stores->config.wait, log);
+	return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
+	                  "the embedded Redis does not answer after %u s: %s may say why",
+	                  stores->config.wait, log);
 }
 
 /* ---- both --------------------------------------------------------------------------------------------------- */
 
-enum sense_status sense_embedded_start(const struct sense_embedded_config *config, struct sense_embedded *stores,
-				       sense_error *err)
+enum sense_status sense_embedded_start(const struct sense_embedded_config *config,
+                                       struct sense_embedded *stores, sense_error *err)
 {
 	enum sense_status status = set_up(config, stores, err);
 	if (!status)
@@ -437,7 +479,7 @@ bool sense_embedded_exited(struct sense_embedded *stores, pid_t pid, int status)
 	bool postgres = pid == stores->postgres;
 	uint64_t pause_us = UINT64_C(250000) << (stores->failures < 7 ? stores->failures : 7);
 	sense_log(SENSE_LOG_ERROR, SUBSYSTEM, "%s ended (status %#x) and is started again; %s/log says why",
-		  postgres ? "PostgreSQL" : "Redis", (unsigned)status, stores->dir);
+	          postgres ? "PostgreSQL" : "Redis", (unsigned)status, stores->dir);
 	if (postgres)
 		stores->postgres = 0;
 	else

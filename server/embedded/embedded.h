@@ -43,13 +43,13 @@ struct sense_embedded {
 	pid_t postgres, redis; /* 0: not running */
 	uid_t uid;
 	gid_t gid;
-	unsigned failures;     /* starts since one that lasted */
-	uint64_t again_at_us;  /* when what ended may be started anew */
+	unsigned failures;    /* starts since one that lasted */
+	uint64_t again_at_us; /* when what ended may be started anew */
 };
 
 /* Returns when both answer, or with neither running. The configuration's texts must stay. */
-enum sense_status sense_embedded_start(const struct sense_embedded_config *config, struct sense_embedded *stores,
-                                       sense_error *err);
+enum sense_status sense_embedded_start(const struct sense_embedded_config *config,
+                                       struct sense_embedded *stores, sense_error *err);
 /* Clean: what is committed is on disk. Bounded: after a minute PostgreSQL is told to stop at once, then killed. */
 void sense_embedded_stop(struct sense_embedded *stores);
 

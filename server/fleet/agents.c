@@ -1,10 +1,9 @@
 /* RegisterAgent and Heartbeat. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/cli/json.h"
+#include "proto/hex.h"
 #include "server/fleet/internal.h"
 
 enum { ANSWER_MAX = 512, SAID_MAX = 64 * 1024 };
@@ -12,17 +11,18 @@ enum { ANSWER_MAX = 512, SAID_MAX = 64 * 1024 };
 static const char gone[] = "this agent is not known here any more, or was revoked: enrol it again";
 
 static const struct sense_db_statement registers = {
-    "agent_register", "SELECT through, coalesce(generation, 0), hash FROM sense.agent_register($1, $2, $3, $4)"};
+    "agent_register",
+    "SELECT through, coalesce(generation, 0), hash FROM sense.agent_register($1, $2, $3, $4)"};
 static const struct sense_db_statement heartbeats = {
-    "agent_heartbeat", "SELECT coalesce(generation, 0), hash, commands FROM sense.agent_heartbeat($1, $2, $3)"};
+    "agent_heartbeat",
+    "SELECT coalesce(generation, 0), hash, commands FROM sense.agent_heartbeat($1, $2, $3)"};
 
 /* ---- what they have in common --------------------------------------------------------------------------- */
 
 static void policy_say(struct sense_json *json, const struct sense_message_policy *policy)
 {
 	char hex[2 * SENSE_MESSAGE_HASH + 1];
-	for (unsigned i = 0; i < SENSE_MESSAGE_HASH; i++)
-		snprintf(hex + 2 * i, 3, "%02x", policy->hash[i]);
+	sense_hex_text(policy->hash, sizeof policy->hash, hex);
 	sense_json_member_uint(json, "generation", policy->generation);
 	if (policy->generation)
 		sense_json_member(json, "hash", hex);
@@ -34,14 +34,6 @@ static struct sense_message_policy policy_of(const struct sense_db_result *resul
 	if (sense_db_bytes(result, 0, column + 1, policy.hash, sizeof policy.hash) != sizeof policy.hash)
 		policy.generation = 0;
 	return policy;
-}
-
-/* The agent knows of this generation when it has the answer: it need not be told once more. */
-static void present(struct sense_agents_ask *ask, uint64_t generation)
-{
-	struct sense_present_agent *agent = sense_present_add(&ask->fleet->present, ask->agent, ask->org);
-	if (agent)
-		agent->told = generation;
 }
 
 static void say_and_ask(struct sense_agents_ask *ask, struct sense_buf *said, const char *address,
@@ -77,12 +69,11 @@ static void registered(void *self, const struct sense_db_result *result)
 	                                                 .batch_bytes = config->batch_bytes,
 	                                                 .policy = policy_of(result, 1)};
 	sense_message_put_registered(&writer, &message);
-	present(ask, message.policy.generation);
 	sense_agents_answer(ask, &writer);
 }
 
-void sense_agents_serve_register(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                                const uint8_t *params, size_t len)
+void sense_agents_serve_register(void *self, sense_calls *calls, struct sense_call_ref ref,
+                                 const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	sense_agents *fleet = self;
 	struct sense_message_register message;
@@ -90,26 +81,23 @@ void sense_agents_serve_register(void *self, sense_calls *calls, struct sense_ca
 	struct sense_json json = {.out = &said};
 	const char *why;
 	(void)calls;
-	char *storage = malloc(len + SENSE_MESSAGE_STORAGE_EXTRA);
-	if (!storage || !sense_message_get_register(params, len, storage, &message, &why)) {
-		sense_agents_invalid(fleet, ref, storage ? why : "no memory");
-		free(storage);
+	if (!sense_message_get_register(params, len, fleet->storage, &message, &why)) {
+		sense_agents_invalid(fleet, ref, why);
 		return;
 	}
 	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
-	if (ask) {
-		sense_buf_init(&said, SAID_MAX);
-		sense_json_open(&json, '{');
-		sense_json_member(&json, "version", message.version);
-		sense_json_member(&json, "host", message.host);
-		sense_json_member(&json, "os", message.os);
-		sense_json_member(&json, "kernel", message.kernel);
-		sense_json_member(&json, "arch", message.arch);
-		policy_say(&json, &message.policy);
-		sense_json_close(&json, '}');
-		say_and_ask(ask, &said, peer->address, &registers, registered);
-	}
-	free(storage);
+	if (!ask)
+		return;
+	sense_buf_init(&said, SAID_MAX);
+	sense_json_open(&json, '{');
+	sense_json_member(&json, "version", message.version);
+	sense_json_member(&json, "host", message.host);
+	sense_json_member(&json, "os", message.os);
+	sense_json_member(&json, "kernel", message.kernel);
+	sense_json_member(&json, "arch", message.arch);
+	policy_say(&json, &message.policy);
+	sense_json_close(&json, '}');
+	say_and_ask(ask, &said, peer->address, &registers, registered);
 }
 
 /* ---- Heartbeat --------------------------------------------------------------------------------------------- */
@@ -125,7 +113,6 @@ static void beaten(void *self, const struct sense_db_result *result)
 	                                           .policy = policy_of(result, 0),
 	                                           .commands = (uint32_t)sense_db_uint(result, 0, 2)};
 	sense_message_put_beat(&writer, &message);
-	present(ask, message.policy.generation);
 	sense_agents_answer(ask, &writer);
 }
 
@@ -149,7 +136,7 @@ static void heartbeat_say(struct sense_json *json, const struct sense_message_he
 }
 
 void sense_agents_serve_heartbeat(void *self, sense_calls *calls, struct sense_call_ref ref,
-                                 const struct sense_peer *peer, const uint8_t *params, size_t len)
+                                  const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	sense_agents *fleet = self;
 	struct sense_message_heartbeat message;
@@ -157,17 +144,14 @@ void sense_agents_serve_heartbeat(void *self, sense_calls *calls, struct sense_c
 	struct sense_json json = {.out = &said};
 	const char *why;
 	(void)calls;
-	char *storage = malloc(len + SENSE_MESSAGE_STORAGE_EXTRA);
-	if (!storage || !sense_message_get_heartbeat(params, len, storage, &message, &why)) {
-		sense_agents_invalid(fleet, ref, storage ? why : "no memory");
-		free(storage);
+	if (!sense_message_get_heartbeat(params, len, fleet->storage, &message, &why)) {
+		sense_agents_invalid(fleet, ref, why);
 		return;
 	}
 	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
-	if (ask) {
-		sense_buf_init(&said, SAID_MAX);
-		heartbeat_say(&json, &message);
-		say_and_ask(ask, &said, NULL, &heartbeats, beaten);
-	}
-	free(storage);
+	if (!ask)
+		return;
+	sense_buf_init(&said, SAID_MAX);
+	heartbeat_say(&json, &message);
+	say_and_ask(ask, &said, NULL, &heartbeats, beaten);
 }

@@ -20,7 +20,8 @@ static void arguments_fill(struct sense_message_command *command, json_t *argume
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach(arguments, name, value) {
+	json_object_foreach(arguments, name, value)
+	{
 		if (command->argument_count == SENSE_MESSAGE_ARGUMENTS_MAX)
 			break;
 		if (!json_is_string(value))
@@ -59,8 +60,8 @@ static void taken(void *self, const struct sense_db_result *result)
 	free(writer.data);
 }
 
-void sense_agents_serve_commands(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                                const uint8_t *params, size_t len)
+void sense_agents_serve_commands(void *self, sense_calls *calls, struct sense_call_ref ref,
+                                 const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	char most[16];
 	struct sense_agents_ask *ask = sense_agents_ask_new(self, ref, peer);
@@ -70,7 +71,8 @@ void sense_agents_serve_commands(void *self, sense_calls *calls, struct sense_ca
 	if (!ask)
 		return;
 	snprintf(most, sizeof most, "%u", SENSE_MESSAGE_COMMANDS_MAX);
-	const struct sense_db_param asked[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(ask->agent), SENSE_DB_TEXT(most)};
+	const struct sense_db_param asked[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(ask->agent),
+	                                       SENSE_DB_TEXT(most)};
 	sense_agents_ask(ask, &takes, asked, 3, taken);
 }
 
@@ -88,53 +90,28 @@ static void ended(void *self, const struct sense_db_result *result)
 	sense_agents_answer(ask, &writer);
 }
 
-static bool is_status(const char *status)
-{
-	static const char *const known[] = {"done", "failed", "refused", "expired"};
-	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
-		if (!strcmp(status, known[i]))
-			return true;
-	return false;
-}
-
-static bool is_uuid(const char *text)
-{
-	if (strlen(text) != 36)
-		return false;
-	for (unsigned i = 0; i < 36; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		if (dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i]))
-			return false;
-	}
-	return true;
-}
-
-void sense_agents_serve_result(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                              const uint8_t *params, size_t len)
+void sense_agents_serve_result(void *self, sense_calls *calls, struct sense_call_ref ref,
+                               const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	sense_agents *fleet = self;
 	struct sense_message_result message;
-	const char *why = "no memory";
+	const char *why;
 	(void)calls;
-	char *storage = malloc(len + SENSE_MESSAGE_STORAGE_EXTRA);
-	bool good = storage && sense_message_get_result(params, len, storage, &message, &why);
-	if (good && (!is_uuid(message.id) || !is_status(message.status))) {
-		good = false;
-		why = "id or status is none that there can be";
-	}
-	struct sense_agents_ask *ask = good ? sense_agents_ask_new(fleet, ref, peer) : NULL;
-	if (!good)
+	if (!sense_message_get_result(params, len, fleet->storage, &message, &why)) {
 		sense_agents_invalid(fleet, ref, why);
-	if (ask) {
-		const struct sense_db_param asked[] = {
-		    SENSE_DB_TEXT(ask->org),
-		    SENSE_DB_TEXT(ask->agent),
-		    SENSE_DB_TEXT(message.id),
-		    SENSE_DB_TEXT(message.status),
-		    SENSE_DB_TEXT(message.detail),
-		    SENSE_DB_BYTES(message.output.data, message.output.len),
-		};
-		sense_agents_ask(ask, &ends, asked, 6, ended);
+		return;
 	}
-	free(storage);
+	if (!sense_uuid_is(message.id)) {
+		sense_agents_invalid(fleet, ref, "has an id that no command has");
+		return;
+	}
+	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
+	if (!ask)
+		return;
+	const struct sense_db_param asked[] = {
+	    SENSE_DB_TEXT(ask->org),       SENSE_DB_TEXT(ask->agent),
+	    SENSE_DB_TEXT(message.id),     SENSE_DB_TEXT(message.status),
+	    SENSE_DB_TEXT(message.detail), SENSE_DB_BYTES(message.output.data, message.output.len),
+	};
+	sense_agents_ask(ask, &ends, asked, 6, ended);
 }

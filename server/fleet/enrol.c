@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "proto/hex.h"
 #include "proto/token.h"
 #include "server/pki/request.h"
 #include "server/pki/signer_wire.h"
@@ -79,8 +80,7 @@ static void finish_well(struct enrolment *e)
 {
 	char key[65];
 	const struct sense_enrol_config *config = &e->enrol->config;
-	for (unsigned i = 0; i < 32; i++)
-		snprintf(key + 2 * (size_t)i, 3, "%02x", config->ca->policy_key[i]);
+	sense_hex_text(config->ca->policy_key, sizeof config->ca->policy_key, key);
 	json_t *servers = json_array();
 	for (unsigned i = 0; i < config->server_count; i++)
 		json_array_append_new(servers, json_string(config->servers[i]));
@@ -97,8 +97,7 @@ static void finish_well(struct enrolment *e)
 	answer_json(done, self, 200, "application/json", json, 0);
 }
 
-/* ---- what the database and the signer say
- * ------------------------------------------------------------------ */
+/* ---- what the database and the signer say -------------------------------------------------------------- */
 
 static void database_failed(struct enrolment *e, const struct sense_db_result *result)
 {
@@ -114,23 +113,21 @@ static void database_failed(struct enrolment *e, const struct sense_db_result *r
 
 static const struct sense_db_statement join_sql = {
     "enrol_join",
-    "WITH t AS (UPDATE sense.enrolment_tokens SET uses_left = uses_left - 1 "
-    "WHERE id = $1 AND org_id = $2 AND secret_hash = $3 AND uses_left > 0 AND expires_at > now() AND "
-    "revoked_at IS NULL "
-    "RETURNING id, org_id, groups, labels), "
+    "WITH "
+    "t AS (UPDATE sense.enrolment_tokens SET uses_left = uses_left - 1 "
+    "WHERE id = $1 AND org_id = $2 AND secret_hash = $3 AND uses_left > 0 AND expires_at > now() "
+    "AND revoked_at IS NULL RETURNING id, org_id, groups, labels), "
     "a AS (INSERT INTO sense.agents (id, org_id, host, version, address, labels) "
     "SELECT $4::uuid, t.org_id, $5::text, $6::text, $7::inet, t.labels FROM t RETURNING id, org_id), "
     "c AS (INSERT INTO sense.agent_certificates (serial, agent_id, org_id, not_before, not_after) "
-    "SELECT $8::bytea, a.id, a.org_id, to_timestamp($9::bigint), to_timestamp($10::bigint) FROM a), "
+    "SELECT $8::bytea, a.id, a.org_id, to_timestamp($9::bigint), to_timestamp($10::bigint) "
+    "FROM a), "
     "m AS (INSERT INTO sense.agent_group_members (org_id, group_id, agent_id) "
-    "SELECT t.org_id, g.id, $4::uuid FROM t JOIN sense.agent_groups g ON g.org_id = t.org_id AND g.id = ANY "
-    "(t.groups)), "
+    "SELECT t.org_id, g.id, $4::uuid FROM t "
+    "JOIN sense.agent_groups g ON g.org_id = t.org_id AND g.id = ANY (t.groups)), "
     "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
-    "SELECT t.org_id, 'token ' || t.id, 'agent.enrol', $4::uuid::text, jsonb_build_object('host', $5::text, "
-    "'address', "
-    "$7::text) "
-    "FROM t) "
-    "SELECT id FROM a"};
+    "SELECT t.org_id, 'token ' || t.id, 'agent.enrol', $4::uuid::text, jsonb_build_object('host', "
+    "$5::text, 'address', $7::text) FROM t) SELECT id FROM a"};
 
 static void on_joined(void *self, const struct sense_db_result *result)
 {
@@ -208,29 +205,14 @@ static void on_token(void *self, const struct sense_db_result *result)
 	}
 }
 
-/* ---- what was asked
- * ------------------------------------------------------------------------------------------ */
-
-static int hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0'
-	     : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	     : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	                            : -1;
-}
+/* ---- what was asked ------------------------------------------------------------------------------------ */
 
 /* Id and secret, as hexadecimal digits. */
 static bool token_take(struct enrolment *e, const char *text)
 {
 	uint8_t bytes[SENSE_TOKEN_ID + SENSE_TOKEN_SECRET];
-	if (strlen(text) != 2 * sizeof bytes)
+	if (strlen(text) != 2 * sizeof bytes || !sense_hex_bytes(text, bytes, sizeof bytes))
 		return false;
-	for (size_t i = 0; i < sizeof bytes; i++) {
-		int high = hex(text[2 * i]), low = hex(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
 	sense_uuid_text(bytes, e->token);
 	SHA256(bytes + SENSE_TOKEN_ID, SENSE_TOKEN_SECRET, e->hash);
 	OPENSSL_cleanse(bytes, sizeof bytes);
@@ -301,8 +283,7 @@ void sense_enrol_ask(sense_enrol *enrol, const void *body, size_t len, const cha
 	json_decref(json);
 }
 
-/* ---- its life
- * -------------------------------------------------------------------------------------------------- */
+/* ---- its life ------------------------------------------------------------------------------------------ */
 
 X509 *sense_enrol_certificate_read(const uint8_t *der, size_t len, struct sense_enrol_certificate *out)
 {

@@ -57,8 +57,7 @@ sense_httpd_serve sense_enrol_serve;
 /* Serves RenewCertificate; self is a sense_enrol. */
 sense_method_serve sense_enrol_renew;
 
-/* ---- between enrol.c and renew.c -------------------------------------------------------------------------
- */
+/* ---- between enrol.c and renew.c ----------------------------------------------------------------------- */
 
 /* What is written down of a certificate. */
 struct sense_enrol_certificate {

@@ -69,16 +69,17 @@ static void database_failed(struct renewal *r, const struct sense_db_result *res
 	}
 }
 
-/* ---- written down, after it is signed
- * ---------------------------------------------------------------------- */
+/* ---- written down, after it is signed ------------------------------------------------------------------ */
 
 static const struct sense_db_statement renew_sql = {
     "renew_certificate",
-    "WITH a AS (UPDATE sense.agents SET renewed = now() WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL "
-    "AND (renewed IS NULL OR renewed <= now() - make_interval(secs => $3::integer)) RETURNING id, org_id), "
+    "WITH "
+    "a AS (UPDATE sense.agents SET renewed = now() "
+    "WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL AND (renewed IS NULL "
+    "OR renewed <= now() - make_interval(secs => $3::integer)) RETURNING id, org_id), "
     "c AS (INSERT INTO sense.agent_certificates (serial, agent_id, org_id, not_before, not_after) "
-    "SELECT $4::bytea, a.id, a.org_id, to_timestamp($5::bigint), to_timestamp($6::bigint) FROM a) "
-    "SELECT id FROM a"};
+    "SELECT $4::bytea, a.id, a.org_id, to_timestamp($5::bigint), to_timestamp($6::bigint) "
+    "FROM a) SELECT id FROM a"};
 
 static void on_written(void *self, const struct sense_db_result *result)
 {
@@ -122,14 +123,13 @@ static void on_signed(void *self, const struct sense_signed *result)
 		finish(r, "busy", "too much waits for the database", RETRY_MS);
 }
 
-/* ---- may it?
- * ------------------------------------------------------------------------------------------------- */
+/* ---- may it? ------------------------------------------------------------------------------------------- */
 
 /* The certificate that it came with must be one that is written down for it. */
 static const struct sense_db_statement may_sql = {
     "renew_may",
-    "SELECT a.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL, "
-    "greatest(0, ceil(extract(epoch FROM a.renewed - now()) + $4::integer)) FROM sense.agents a "
+    "SELECT a.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL, greatest(0, ceil(extract(epoch "
+    "FROM a.renewed - now()) + $4::integer)) FROM sense.agents a "
     "JOIN sense.agent_certificates c ON c.org_id = a.org_id AND c.agent_id = a.id AND c.serial = $3 "
     "WHERE a.id = $1 AND a.org_id = $2"};
 

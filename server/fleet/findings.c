@@ -8,7 +8,9 @@ enum { ANSWER_MAX = 64, FULL_MS = 500, AWAY_MS = 2000 };
 static void gap(struct sense_agents_ask *ask, uint64_t through)
 {
 	const struct sense_message_error error = {
-	    .code = "gap", .message = "findings before these are missing: go on behind `through`", .through = through};
+	    .code = "gap",
+	    .message = "findings before these are missing: go on behind `through`",
+	    .through = through};
 	sense_call_fail(ask->fleet->config.calls, ask->ref, &error);
 	free(ask);
 }
@@ -31,14 +33,15 @@ static void reported(void *self, enum sense_ingest_outcome outcome, uint64_t thr
 		sense_agents_fail(ask->fleet, ask->ref, "busy", "the database cannot be reached", AWAY_MS);
 		break;
 	case SENSE_INGEST_DENIED:
-		sense_agents_fail(ask->fleet, ask->ref, "denied", "this agent is not known in its organization", 0);
+		sense_agents_fail(ask->fleet, ask->ref, "denied",
+		                  "this agent is not known in its organization", 0);
 		break;
 	}
 	free(ask);
 }
 
-void sense_agents_serve_findings(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                                const uint8_t *params, size_t len)
+void sense_agents_serve_findings(void *self, sense_calls *calls, struct sense_call_ref ref,
+                                 const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	sense_agents *fleet = self;
 	struct sense_message_findings message;
@@ -51,14 +54,16 @@ void sense_agents_serve_findings(void *self, sense_calls *calls, struct sense_ca
 	struct sense_agents_ask *ask = sense_agents_ask_new(fleet, ref, peer);
 	if (!ask)
 		return;
-	switch (sense_ingest_submit(fleet->config.ingest, peer->org, peer->agent, message.after, &message, reported, ask)) {
+	switch (sense_ingest_submit(fleet->config.ingest, peer->org, peer->agent, message.after, &message,
+	                            reported, ask)) {
 	case SENSE_INGEST_TAKEN:
 		return;
 	case SENSE_INGEST_FULL:
 		sense_agents_fail(fleet, ref, "busy", "more findings than the database takes", FULL_MS);
 		break;
 	case SENSE_INGEST_INVALID:
-		sense_agents_invalid(fleet, ref, message.reader.why ? message.reader.why : "sequences do not ascend");
+		sense_agents_invalid(fleet, ref,
+		                     message.reader.why ? message.reader.why : "sequences do not ascend");
 		break;
 	}
 	free(ask);

@@ -18,10 +18,11 @@ sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_e
 		return NULL;
 	}
 	fleet->config = *config;
-	if (sense_agents_push_begin(fleet))
+	fleet->storage = malloc(SENSE_RPC_MESSAGE_MAX + SENSE_MESSAGE_STORAGE_EXTRA);
+	if (fleet->storage && sense_agents_push_begin(fleet))
 		return fleet;
-	sense_fail(err, SENSE_E_MEMORY, "fleet", "no memory to listen for changes");
-	free(fleet);
+	sense_fail(err, SENSE_E_MEMORY, "fleet", "no memory to serve agents");
+	sense_agents_free(fleet);
 	return NULL;
 }
 
@@ -29,8 +30,8 @@ void sense_agents_free(sense_agents *fleet)
 {
 	if (!fleet)
 		return;
-	sense_present_fini(&fleet->present);
 	sense_agents_bundles_free(fleet);
+	free(fleet->storage);
 	free(fleet);
 }
 
@@ -51,7 +52,7 @@ void sense_agents_methods(sense_agents *fleet, struct sense_method out[SENSE_AGE
 /* ---- asking ------------------------------------------------------------------------------------------ */
 
 void sense_agents_fail(sense_agents *fleet, struct sense_call_ref ref, const char *code, const char *message,
-                      uint32_t retry_ms)
+                       uint32_t retry_ms)
 {
 	const struct sense_message_error error = {.code = code, .message = message, .retry = retry_ms};
 	sense_call_fail(fleet->config.calls, ref, &error);
@@ -62,7 +63,8 @@ void sense_agents_invalid(sense_agents *fleet, struct sense_call_ref ref, const 
 	sense_agents_fail(fleet, ref, "invalid", why ? why : "the parameters cannot be read", 0);
 }
 
-struct sense_agents_ask *sense_agents_ask_new(sense_agents *fleet, struct sense_call_ref ref, const struct sense_peer *peer)
+struct sense_agents_ask *sense_agents_ask_new(sense_agents *fleet, struct sense_call_ref ref,
+                                              const struct sense_peer *peer)
 {
 	struct sense_agents_ask *ask = calloc(1, sizeof *ask);
 	if (!ask) {
@@ -77,7 +79,7 @@ struct sense_agents_ask *sense_agents_ask_new(sense_agents *fleet, struct sense_
 }
 
 void sense_agents_ask(struct sense_agents_ask *ask, const struct sense_db_statement *statement,
-                     const struct sense_db_param *params, unsigned count, sense_db_done *done)
+                      const struct sense_db_param *params, unsigned count, sense_db_done *done)
 {
 	if (sense_db_ask(ask->fleet->config.db, ask->org, statement, params, count, done, ask))
 		return;
@@ -91,15 +93,15 @@ static void refused(struct sense_agents_ask *ask, const struct sense_db_result *
 	uint64_t now = sense_clock_us();
 	if (now - ask->fleet->refused_us >= REFUSED_EVERY_US) {
 		ask->fleet->refused_us = now;
-		sense_log(SENSE_LOG_ERROR, "fleet", "agent %s: the database refused its call: %s (%s)", ask->agent,
-		          result->message ? result->message : "", result->sqlstate);
+		sense_log(SENSE_LOG_ERROR, "fleet", "agent %s: the database refused its call: %s (%s)",
+		          ask->agent, result->message ? result->message : "", result->sqlstate);
 	}
-	sense_agents_fail(ask->fleet, ask->ref, "internal", "the database refused it; the server's log says why",
-	                  RETRY_MS);
+	sense_agents_fail(ask->fleet, ask->ref, "internal",
+	                  "the database refused it; the server's log says why", RETRY_MS);
 }
 
 bool sense_agents_row(struct sense_agents_ask *ask, const struct sense_db_result *result, const char *none,
-                     const char *none_message)
+                      const char *none_message)
 {
 	if (result->outcome == SENSE_DB_DONE && result->rows)
 		return true;

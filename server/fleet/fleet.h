@@ -2,8 +2,7 @@
  * The fleet, as a worker serves it: what each method of an agent means in the database (server/migrations), and what
  * is pushed to connected agents when policies or commands change.
  *
- * No state that counts is here. What is remembered of connected agents serves only to find those that a change is
- * about; the database is asked each time.
+ * No state is here but bundles on their way to many agents; the database is asked each time.
  */
 #ifndef SENSE_SERVER_FLEET_FLEET_H
 #define SENSE_SERVER_FLEET_FLEET_H

@@ -9,9 +9,10 @@
 enum { HEAD_MAX = 8 * 1024, SAID_MAX = 4 << 20 };
 
 static const struct sense_db_statement bundles = {
-    "policy_bundle", "SELECT r.hash, r.manifest, r.signature, p.bundle FROM sense.policy_rollouts r "
-                     "JOIN sense.policies p ON p.org_id = r.org_id AND p.hash = r.hash "
-                     "WHERE r.org_id = $1 AND r.generation = $2"};
+    "policy_bundle", "SELECT r.hash, r.manifest, r.signature, p.bundle "
+		     "FROM sense.policy_rollouts r "
+		     "JOIN sense.policies p ON p.org_id = r.org_id AND p.hash = r.hash "
+		     "WHERE r.org_id = $1 AND r.generation = $2"};
 static const struct sense_db_statement acknowledges = {
     "policy_acknowledge", "SELECT sense.policy_acknowledge($1, $2, $3, $4, $5, $6, $7)"};
 
@@ -54,7 +55,7 @@ static uint8_t *bytes_take(const struct sense_db_result *result, unsigned column
 
 /* In the place of the one that was not asked for the longest. NULL: no memory, or the row is not as it must be. */
 static struct sense_agents_bundle *bundle_keep(sense_agents *fleet, const char *org, uint64_t generation,
-                                              const struct sense_db_result *result)
+                                               const struct sense_db_result *result)
 {
 	struct sense_agents_bundle *place = &fleet->bundles[0];
 	for (unsigned i = 1; i < SENSE_AGENTS_BUNDLES; i++)
@@ -88,7 +89,8 @@ static void piece_answer(struct sense_agents_ask *ask, const struct sense_agents
 	    .signature = {bundle->signature, sizeof bundle->signature},
 	    .size = bundle->size,
 	    .offset = ask->offset,
-	    .bytes = {bundle->bytes + bundle->size - left, left < SENSE_MESSAGE_PIECE_MAX ? left : SENSE_MESSAGE_PIECE_MAX},
+	    .bytes = {bundle->bytes + bundle->size - left,
+	              left < SENSE_MESSAGE_PIECE_MAX ? left : SENSE_MESSAGE_PIECE_MAX},
 	};
 	memcpy(message.policy.hash, bundle->hash, sizeof bundle->hash);
 	writer.full = !writer.data;
@@ -115,16 +117,15 @@ static void bundle_read(void *self, const struct sense_db_result *result)
 	free(ask);
 }
 
-void sense_agents_serve_policies(void *self, sense_calls *calls, struct sense_call_ref ref, const struct sense_peer *peer,
-                                const uint8_t *params, size_t len)
+void sense_agents_serve_policies(void *self, sense_calls *calls, struct sense_call_ref ref,
+                                 const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	sense_agents *fleet = self;
 	struct sense_message_get_policies message;
-	char storage[1024], generation[24];
-	const char *why = "the parameters are too large";
+	char generation[24];
+	const char *why;
 	(void)calls;
-	if (len > sizeof storage - SENSE_MESSAGE_STORAGE_EXTRA ||
-	    !sense_message_get_get_policies(params, len, storage, &message, &why)) {
+	if (!sense_message_get_get_policies(params, len, fleet->storage, &message, &why)) {
 		sense_agents_invalid(fleet, ref, why);
 		return;
 	}
@@ -184,8 +185,10 @@ static void acknowledge(sense_agents *fleet, struct sense_call_ref ref, const st
 	bool good = rules_say(&json, message) && !said.failed;
 	struct sense_agents_ask *ask = good ? sense_agents_ask_new(fleet, ref, peer) : NULL;
 	if (!good)
-		sense_agents_invalid(fleet, ref, message->reader.why ? message->reader.why : "too much is said of rules");
-	snprintf(generation, sizeof generation, "%llu", (unsigned long long)(message->policy.generation & INT64_MAX));
+		sense_agents_invalid(fleet, ref,
+		                     message->reader.why ? message->reader.why : "too much is said of rules");
+	snprintf(generation, sizeof generation, "%llu",
+	         (unsigned long long)(message->policy.generation & INT64_MAX));
 	const struct sense_db_param params[] = {
 	    SENSE_DB_TEXT(peer->org),
 	    SENSE_DB_TEXT(peer->agent),
@@ -201,16 +204,14 @@ static void acknowledge(sense_agents *fleet, struct sense_call_ref ref, const st
 }
 
 void sense_agents_serve_acknowledge(void *self, sense_calls *calls, struct sense_call_ref ref,
-                                   const struct sense_peer *peer, const uint8_t *params, size_t len)
+                                    const struct sense_peer *peer, const uint8_t *params, size_t len)
 {
 	sense_agents *fleet = self;
 	struct sense_message_acknowledge message;
 	const char *why;
 	(void)calls;
-	char *storage = malloc(len + SENSE_MESSAGE_STORAGE_EXTRA);
-	if (storage && sense_message_get_acknowledge(params, len, storage, &message, &why))
+	if (sense_message_get_acknowledge(params, len, fleet->storage, &message, &why))
 		acknowledge(fleet, ref, peer, &message);
 	else
-		sense_agents_invalid(fleet, ref, storage ? why : "no memory");
-	free(storage);
+		sense_agents_invalid(fleet, ref, why);
 }

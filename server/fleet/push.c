@@ -1,92 +1,73 @@
 /* What changed in the database and connected agents are to know: by NOTIFY, from whichever server changed it. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/fleet/internal.h"
 
 enum { CHUNK = 500 /* agents in one question */ };
 
+/* Of these agents those that are to have other policies than they have. */
 static const struct sense_db_statement wanted = {
-    "wanted_policy", "SELECT agent, generation, hash FROM sense.wanted_policy($1, $2)"};
-
-static void tell_policy(sense_agents *fleet, const struct sense_db_result *result, unsigned row)
-{
-	uint8_t bytes[128];
-	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
-	struct sense_message_policy policy = {.generation = sense_db_uint(result, row, 1)};
-	const char *name = sense_db_value(result, row, 0);
-	struct sense_present_agent *agent = name ? sense_present_find(&fleet->present, name) : NULL;
-	if (!agent || agent->told == policy.generation ||
-	    sense_db_bytes(result, row, 2, policy.hash, sizeof policy.hash) != sizeof policy.hash)
-		return;
-	sense_message_put_policy(&writer, &policy);
-	if (sense_call_notify(fleet->config.calls, agent->agent, SENSE_NOTIFY_POLICY, writer.data, writer.len))
-		agent->told = policy.generation;
-	else
-		sense_present_remove(&fleet->present, agent);
-}
+    "wanted_policy",
+    "SELECT w.agent, w.generation, w.hash FROM sense.wanted_policy($1, $2) w "
+    "JOIN sense.agents a ON a.id = w.agent AND a.policy_generation <> w.generation"};
 
 static void policies_known(void *self, const struct sense_db_result *result)
 {
+	sense_agents *fleet = self;
+	uint8_t bytes[128];
 	/* On failure the next heartbeat tells. */
-	for (unsigned i = 0; result->outcome == SENSE_DB_DONE && i < result->rows; i++)
-		tell_policy(self, result, i);
-}
-
-/* names: "{uuid,uuid,...}" without its end. */
-static void names_ask(sense_agents *fleet, const char *org, struct sense_buf *names)
-{
-	sense_buf_addc(names, '}');
-	const struct sense_db_param params[] = {SENSE_DB_TEXT(org), SENSE_DB_TEXT(sense_buf_str(names))};
-	if (!names->failed)
-		sense_db_ask(fleet->config.db, org, &wanted, params, 2, policies_known, fleet);
-	sense_buf_clear(names);
-}
-
-static void policies_look(sense_agents *fleet, const char *org)
-{
-	struct sense_buf names;
-	unsigned count = 0;
-	sense_buf_init(&names, 0);
-	for (uint32_t i = 0; i < fleet->present.cap; i++) {
-		const struct sense_present_agent *agent = &fleet->present.agents[i];
-		if (!*agent->agent || strcmp(agent->org, org))
-			continue;
-		sense_buf_addc(&names, count % CHUNK ? ',' : '{');
-		sense_buf_adds(&names, agent->agent);
-		if (++count % CHUNK == 0)
-			names_ask(fleet, org, &names);
+	for (unsigned i = 0; result->outcome == SENSE_DB_DONE && i < result->rows; i++) {
+		struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
+		struct sense_message_policy policy = {.generation = sense_db_uint(result, i, 1)};
+		sense_db_bytes(result, i, 2, policy.hash, sizeof policy.hash);
+		sense_message_put_policy(&writer, &policy);
+		sense_call_notify(fleet->config.calls, sense_db_value(result, i, 0), SENSE_NOTIFY_POLICY,
+		                  writer.data, writer.len);
 	}
-	if (count % CHUNK)
-		names_ask(fleet, org, &names);
-	sense_buf_fini(&names);
 }
 
-/* Each organization once: those of agents at places before this one were looked at. */
-static void all_look(sense_agents *fleet)
+/* Connected agents of one organization, CHUNK by CHUNK. */
+struct look {
+	sense_agents *fleet;
+	const char *org;
+	struct sense_buf names; /* "{uuid,uuid" */
+	unsigned count;
+};
+
+static void look_ask(struct look *look)
 {
-	const struct sense_present_agent *agents = fleet->present.agents;
-	const char *seen[64];
-	unsigned count = 0;
-	for (uint32_t i = 0; i < fleet->present.cap && count < sizeof seen / sizeof *seen; i++) {
-		bool is_new = *agents[i].agent;
-		for (unsigned k = 0; is_new && k < count; k++)
-			is_new = strcmp(seen[k], agents[i].org) != 0;
-		if (is_new)
-			seen[count++] = agents[i].org;
-	}
-	for (unsigned k = 0; k < count; k++)
-		policies_look(fleet, seen[k]);
+	sense_buf_addc(&look->names, '}');
+	const struct sense_db_param params[] = {SENSE_DB_TEXT(look->org),
+	                                        SENSE_DB_TEXT(sense_buf_str(&look->names))};
+	if (look->count && !look->names.failed)
+		sense_db_ask(look->fleet->config.db, look->org, &wanted, params, 2, policies_known,
+		             look->fleet);
+	sense_buf_clear(&look->names);
+	look->count = 0;
 }
 
-static void on_policy(void *self, const char *channel, const char *payload)
+static void look_add(void *self, const struct sense_peer *peer)
 {
+	struct look *look = self;
+	if (strcmp(peer->org, look->org))
+		return;
+	sense_buf_addc(&look->names, look->count++ ? ',' : '{');
+	sense_buf_adds(&look->names, peer->agent);
+	if (look->count == CHUNK)
+		look_ask(look);
+}
+
+/* What was missed while there was no connection heartbeats tell. */
+static void on_policy(void *self, const char *channel, const char *org)
+{
+	struct look look = {.fleet = self, .org = org};
 	(void)channel;
-	/* After a reconnection nobody knows what was missed. */
-	if (*payload)
-		policies_look(self, payload);
-	else
-		all_look(self);
+	if (!*org)
+		return;
+	sense_buf_init(&look.names, 0);
+	sense_call_each(look.fleet->config.calls, look_add, &look);
+	look_ask(&look);
+	sense_buf_fini(&look.names);
 }
 
 static void on_command(void *self, const char *channel, const char *payload)
@@ -97,7 +78,8 @@ static void on_command(void *self, const char *channel, const char *payload)
 	(void)channel;
 	sense_message_put_nothing(&writer);
 	if (*payload)
-		sense_call_notify(fleet->config.calls, payload, SENSE_NOTIFY_COMMAND, writer.data, writer.len);
+		sense_call_notify(fleet->config.calls, payload, SENSE_NOTIFY_COMMAND, writer.data,
+		                  writer.len);
 }
 
 bool sense_agents_push_begin(sense_agents *fleet)

@@ -24,8 +24,7 @@ static enum sense_gate_result refuse(struct sense_gate *gate, unsigned status, c
 	return SENSE_GATE_REFUSED;
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------------------
- */
+/* ---- bytes --------------------------------------------------------------------------------------------- */
 
 static bool is_token(unsigned char c) /* RFC 9110, 5.6.2 */
 {
@@ -47,8 +46,7 @@ static bool span_is(const struct span *span, const char *word)
 	return span->len == strlen(word) && !strncasecmp(span->text, word, span->len);
 }
 
-/* ---- the request's line -----------------------------------------------------------------------------------
- */
+/* ---- the request's line -------------------------------------------------------------------------------- */
 
 static enum sense_gate_result version_look(struct sense_gate *gate, const struct span *version)
 {
@@ -83,8 +81,7 @@ static enum sense_gate_result request_line(struct sense_gate *gate, const char *
 	return version_look(gate, &version);
 }
 
-/* ---- fields
- * -------------------------------------------------------------------------------------------------- */
+/* ---- fields -------------------------------------------------------------------------------------------- */
 
 static enum sense_gate_result length_look(struct sense_gate *gate, const struct span *value)
 {
@@ -165,8 +162,7 @@ static enum sense_gate_result field_line(struct sense_gate *gate, const char *li
 	return field_look(gate, &name, &value);
 }
 
-/* ---- the head
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the head ------------------------------------------------------------------------------------------ */
 
 /* Behind the empty line: what is to come. */
 static enum sense_gate_result head_end(struct sense_gate *gate)
@@ -210,8 +206,7 @@ static enum sense_gate_result head_byte(struct sense_gate *gate, const uint8_t *
 	return SENSE_GATE_MORE;
 }
 
-/* ---- the body
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the body ------------------------------------------------------------------------------------------ */
 
 static enum sense_gate_result chunk_size_end(struct sense_gate *gate)
 {

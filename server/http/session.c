@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/cli/json.h"
 #include "server/metrics.h"
 
@@ -27,13 +28,6 @@ enum { ANSWERS, REFUSED = 4, SECONDS };
 enum sense_status sense_httpd_metrics(sense_error *err)
 {
 	return sense_metrics_register(metrics, sizeof metrics / sizeof *metrics, err);
-}
-
-static uint64_t monotonic_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* ---- routes ------------------------------------------------------------------------------------------- */
@@ -66,8 +60,7 @@ bool sense_httpd_route(sense_httpd *http, const struct sense_route *route)
 	return true;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------
- */
+/* ---- answers ------------------------------------------------------------------------------------------- */
 
 /* IMF-fixdate (RFC 9110, 5.6.7), without the locale. */
 static const char *date(void)
@@ -117,7 +110,7 @@ static void answered(sense_httpd_session *session, unsigned status)
 {
 	if (status >= 200 && status < 600)
 		sense_metric_add(&metrics[ANSWERS + status / 100 - 2], 1);
-	sense_metric_observe(&metrics[SECONDS], monotonic_us() - session->began_us);
+	sense_metric_observe(&metrics[SECONDS], sense_clock_monotonic_us() - session->began_us);
 	session->serving = false;
 	if (!session->keep_alive)
 		sense_connection_close(session->connection,
@@ -163,8 +156,7 @@ void sense_httpd_problem(sense_httpd *http, struct sense_httpd_ref ref, unsigned
 	sense_buf_fini(&text);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------------------ */
 
 static struct sense_httpd_ref ref_of(sense_httpd_session *session)
 {
@@ -175,7 +167,7 @@ static void serve_begin(sense_httpd_session *session)
 {
 	session->request++;
 	session->serving = true;
-	session->began_us = monotonic_us();
+	session->began_us = sense_clock_monotonic_us();
 }
 
 /* Behind what is no request nothing can be found: the connection ends with the answer. */

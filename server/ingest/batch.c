@@ -5,33 +5,6 @@
 
 #include "server/ingest/internal.h"
 
-static int nibble(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A UUID's usual text (RFC 9562, 4), in lower case. */
-static bool read_uuid(const char *text, uint8_t out[16])
-{
-	unsigned at = 0;
-
-	if (strlen(text) != 36)
-		return false;
-	for (unsigned i = 0; i < 36;) {
-		if (i == 8 || i == 13 || i == 18 || i == 23) {
-			if (text[i++] != '-')
-				return false;
-			continue;
-		}
-		int high = nibble(text[i]), low = nibble(text[i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		out[at++] = (uint8_t)(high << 4 | low);
-		i += 2;
-	}
-	return true;
-}
-
 void sense_ingest_batch_free(struct sense_ingest_batch *batch)
 {
 	if (!batch)
@@ -50,13 +23,13 @@ static bool fill(struct sense_ingest_batch *batch, struct sense_message_findings
 	while (batch->count < findings->count && sense_message_finding_next(findings, &finding)) {
 		struct sense_ingest_item *item = &batch->items[batch->count];
 		*item = (struct sense_ingest_item){.sequence = finding.sequence,
-						   .at = (uint32_t)batch->rows.len,
-						   .raw_at = (uint32_t)(finding.finding.data - begin),
-						   .raw_len = (uint32_t)finding.finding.len};
+		                                   .at = (uint32_t)batch->rows.len,
+		                                   .raw_at = (uint32_t)(finding.finding.data - begin),
+		                                   .raw_len = (uint32_t)finding.finding.len};
 		if (finding.sequence <= batch->last || finding.sequence > INT64_MAX)
 			return false;
-		item->reason = sense_row_add(&batch->rows, &batch->origin, finding.sequence, finding.finding.data,
-					     finding.finding.len, &item->row);
+		item->reason = sense_row_add(&batch->rows, &batch->origin, finding.sequence,
+		                             finding.finding.data, finding.finding.len, &item->row);
 		batch->last = finding.sequence;
 		batch->refused += item->reason != NULL;
 		batch->count++;
@@ -65,9 +38,9 @@ static bool fill(struct sense_ingest_batch *batch, struct sense_message_findings
 }
 
 struct sense_ingest_batch *sense_ingest_batch_new(const char *org, const char *agent, uint64_t after,
-						  uint64_t received_us, uint64_t oldest_us,
-						  struct sense_message_findings *findings,
-						  enum sense_ingest_submit *outcome)
+                                                  uint64_t received_us, uint64_t oldest_us,
+                                                  struct sense_message_findings *findings,
+                                                  enum sense_ingest_submit *outcome)
 {
 	size_t raw_len = (size_t)(findings->reader.end - findings->reader.at);
 	const uint8_t *begin = findings->reader.at;
@@ -79,7 +52,7 @@ struct sense_ingest_batch *sense_ingest_batch_new(const char *org, const char *a
 	    calloc(1, sizeof(*batch) + findings->count * sizeof(struct sense_ingest_item));
 	if (!batch)
 		goto memory;
-	if (!read_uuid(org, batch->origin.org) || !read_uuid(agent, batch->origin.agent))
+	if (!sense_uuid_bytes(org, batch->origin.org) || !sense_uuid_bytes(agent, batch->origin.agent))
 		goto out;
 	snprintf(batch->org, sizeof(batch->org), "%s", org);
 	snprintf(batch->agent, sizeof(batch->agent), "%s", agent);

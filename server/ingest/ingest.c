@@ -17,13 +17,6 @@
 #define CLOCK_S 0.1
 #define DAY_US UINT64_C(86400000000)
 
-uint64_t sense_ingest_now_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
 static void note_latency(struct sense_ingest_stats *stats, uint64_t us)
@@ -34,8 +27,8 @@ static void note_latency(struct sense_ingest_stats *stats, uint64_t us)
 	stats->latency[bucket]++;
 }
 
-void sense_ingest_finish(sense_ingest *ingest, struct sense_ingest_batch *batch, enum sense_ingest_outcome outcome,
-			 uint64_t through)
+void sense_ingest_finish(sense_ingest *ingest, struct sense_ingest_batch *batch,
+                         enum sense_ingest_outcome outcome, uint64_t through)
 {
 	struct sense_ingest_stats *stats = &ingest->stats;
 
@@ -46,7 +39,7 @@ void sense_ingest_finish(sense_ingest *ingest, struct sense_ingest_batch *batch,
 	stats->denied += outcome == SENSE_INGEST_DENIED;
 	if (outcome == SENSE_INGEST_STORED) {
 		stats->stored_batches++;
-		note_latency(stats, sense_ingest_now_us() - batch->taken_us);
+		note_latency(stats, sense_clock_monotonic_us() - batch->taken_us);
 	}
 	sense_ingest_done *done = batch->done;
 	void *self = batch->self;
@@ -70,12 +63,12 @@ static struct sense_ingest_batch *unlink_batch(sense_ingest *ingest, struct sens
 
 /* Its agent waits for another transaction: after it, this batch need not wait for a lock, nor find a gap. */
 static bool is_elsewhere(sense_ingest *ingest, const struct sense_ingest_writer *mine,
-			 const struct sense_ingest_batch *batch)
+                         const struct sense_ingest_batch *batch)
 {
 	for (unsigned i = 0; i < ingest->writer_count; i++) {
 		struct sense_ingest_writer *writer = &ingest->writers[i];
 		if (writer != mine && (sense_ingest_writer_claim(writer, batch->origin.agent) ||
-				       sense_ingest_writer_holds(writer, batch->origin.agent)))
+		                       sense_ingest_writer_holds(writer, batch->origin.agent)))
 			return true;
 	}
 	return false;
@@ -103,8 +96,9 @@ static bool fill(sense_ingest *ingest, struct sense_ingest_writer *writer)
 
 static bool is_due(const sense_ingest *ingest)
 {
-	return ingest->pending && (ingest->pending_rows >= ingest->config.rows ||
-				   sense_ingest_now_us() >= ingest->pending->taken_us + ingest->config.delay_us);
+	return ingest->pending &&
+	       (ingest->pending_rows >= ingest->config.rows ||
+	        sense_clock_monotonic_us() >= ingest->pending->taken_us + ingest->config.delay_us);
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
@@ -127,7 +121,7 @@ static void on_delay(struct ev_loop *loop, ev_timer *timer, int events)
 static void on_clock(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	sense_ingest *ingest = timer->data;
-	uint64_t now = sense_ingest_now_us();
+	uint64_t now = sense_clock_monotonic_us();
 
 	(void)events;
 	for (unsigned i = 0; i < ingest->writer_count; i++)
@@ -138,9 +132,9 @@ static void on_clock(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- what others call ------------------------------------------------------------------------------------------ */
 
-enum sense_ingest_submit sense_ingest_submit(sense_ingest *ingest, const char *org, const char *agent, uint64_t after,
-					     struct sense_message_findings *findings, sense_ingest_done *done,
-					     void *self)
+enum sense_ingest_submit sense_ingest_submit(sense_ingest *ingest, const char *org, const char *agent,
+                                             uint64_t after, struct sense_message_findings *findings,
+                                             sense_ingest_done *done, void *self)
 {
 	uint64_t now = sense_clock_us(), oldest = 0;
 	enum sense_ingest_submit outcome;
@@ -157,7 +151,7 @@ enum sense_ingest_submit sense_ingest_submit(sense_ingest *ingest, const char *o
 		return outcome;
 	batch->done = done;
 	batch->self = self;
-	batch->taken_us = sense_ingest_now_us();
+	batch->taken_us = sense_clock_monotonic_us();
 	if (!ingest->pending)
 		ingest->pending_last = &ingest->pending;
 	*ingest->pending_last = batch;
@@ -174,7 +168,8 @@ enum sense_ingest_submit sense_ingest_submit(sense_ingest *ingest, const char *o
 
 bool sense_ingest_is_full(const sense_ingest *ingest)
 {
-	return ingest->stopping || ingest->bytes >= ingest->config.bytes || ingest->batches >= SENSE_INGEST_BATCHES_MAX;
+	return ingest->stopping || ingest->bytes >= ingest->config.bytes ||
+	       ingest->batches >= SENSE_INGEST_BATCHES_MAX;
 }
 
 void sense_ingest_stats(const sense_ingest *ingest, struct sense_ingest_stats *out)
@@ -193,7 +188,8 @@ static void set_defaults(struct sense_ingest_config *config)
 	config->timeout_us = config->timeout_us ? config->timeout_us : TIMEOUT_US;
 }
 
-sense_ingest *sense_ingest_new(struct ev_loop *loop, const struct sense_ingest_config *config, sense_error *err)
+sense_ingest *sense_ingest_new(struct ev_loop *loop, const struct sense_ingest_config *config,
+                               sense_error *err)
 {
 	struct sense_ingest_config full = *config;
 
@@ -203,7 +199,8 @@ sense_ingest *sense_ingest_new(struct ev_loop *loop, const struct sense_ingest_c
 	if (!ingest || !conninfo) {
 		free(ingest);
 		free(conninfo);
-		sense_fail(err, SENSE_E_MEMORY, "ingest", "no memory for the connections that write findings");
+		sense_fail(err, SENSE_E_MEMORY, "ingest",
+		           "no memory for the connections that write findings");
 		return NULL;
 	}
 	ingest->loop = loop;

@@ -30,11 +30,11 @@ typedef struct sense_ingest sense_ingest;
 struct sense_ingest_config {
 	const char *conninfo; /* libpq connection string, of a member of the role sense_ingest */
 	unsigned writers;     /* connections: 2 */
-	unsigned rows;        /* for which a transaction waits no longer: 1000; up to four times that go into one */
-	uint64_t delay_us;    /* for which a batch waits for others: 5000 */
-	size_t bytes;         /* of batches under way, at most: 64 MiB */
-	uint64_t timeout_us;  /* from taken to answered, about: 15 s */
-	unsigned retention;   /* days for which findings are kept; older ones are set aside: any age */
+	unsigned rows; /* for which a transaction waits no longer: 1000; up to four times that go into one */
+	uint64_t delay_us;   /* for which a batch waits for others: 5000 */
+	size_t bytes;        /* of batches under way, at most: 64 MiB */
+	uint64_t timeout_us; /* from taken to answered, about: 15 s */
+	unsigned retention;  /* days for which findings are kept; older ones are set aside: any age */
 };
 
 enum sense_ingest_submit {
@@ -51,16 +51,18 @@ enum sense_ingest_outcome {
 };
 
 /* through: the agent's last finding that is kept. refused: findings of the batch that were set aside. */
-typedef void sense_ingest_done(void *self, enum sense_ingest_outcome outcome, uint64_t through, uint32_t refused);
+typedef void sense_ingest_done(void *self, enum sense_ingest_outcome outcome, uint64_t through,
+                               uint32_t refused);
 
-sense_ingest *sense_ingest_new(struct ev_loop *loop, const struct sense_ingest_config *config, sense_error *err);
+sense_ingest *sense_ingest_new(struct ev_loop *loop, const struct sense_ingest_config *config,
+                               sense_error *err);
 /* What is open is answered AWAY. */
 void sense_ingest_free(sense_ingest *ingest);
 
 /* org, agent: UUIDs as text, of the certificate. The findings are copied, and `findings` is walked to its end. */
-enum sense_ingest_submit sense_ingest_submit(sense_ingest *ingest, const char *org, const char *agent, uint64_t after,
-                                             struct sense_message_findings *findings, sense_ingest_done *done,
-                                             void *self);
+enum sense_ingest_submit sense_ingest_submit(sense_ingest *ingest, const char *org, const char *agent,
+                                             uint64_t after, struct sense_message_findings *findings,
+                                             sense_ingest_done *done, void *self);
 bool sense_ingest_is_full(const sense_ingest *ingest);
 
 #define SENSE_INGEST_LATENCIES 24u
@@ -68,8 +70,10 @@ bool sense_ingest_is_full(const sense_ingest *ingest);
 struct sense_ingest_stats {
 	unsigned connected, batches; /* under way */
 	size_t bytes;
-	uint64_t stored_batches, stored_rows, quarantined, duplicates, gaps, away, denied, full, transactions, retries;
-	uint64_t latency[SENSE_INGEST_LATENCIES]; /* batches by the time from taken to stored: less than 2^n us */
+	uint64_t stored_batches, stored_rows, quarantined, duplicates, gaps, away, denied, full, transactions,
+	    retries;
+	uint64_t
+	    latency[SENSE_INGEST_LATENCIES]; /* batches by the time from taken to stored: less than 2^n us */
 };
 void sense_ingest_stats(const sense_ingest *ingest, struct sense_ingest_stats *out);
 

@@ -4,6 +4,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/buf.h"
+#include "proto/uuid.h"
 #include "server/ingest/ingest.h"
 #include "server/ingest/transcode.h"
 #include "server/store/link.h"
@@ -24,7 +25,7 @@ struct sense_ingest_item {
 
 struct sense_ingest_batch {
 	struct sense_ingest_batch *next;
-	char org[37], agent[37];
+	char org[SENSE_UUID_TEXT], agent[SENSE_UUID_TEXT];
 	struct sense_row_origin origin;
 	uint64_t after, last;
 	uint64_t taken_us; /* by the monotonic clock */
@@ -62,7 +63,8 @@ struct sense_tally {
 
 void sense_tally_begin(struct sense_tally *tally, struct sense_rows *rows);
 /* row: its first byte; must stay until the end. */
-void sense_tally_add(struct sense_tally *tally, const uint8_t *org, const struct sense_finding_row *row, const uint8_t *data);
+void sense_tally_add(struct sense_tally *tally, const uint8_t *org, const struct sense_finding_row *row,
+                     const uint8_t *data);
 void sense_tally_end(struct sense_tally *tally);
 
 /* ---- a transaction -------------------------------------------------------------------------------------- */
@@ -88,8 +90,8 @@ enum sense_ingest_copy { SENSE_COPY_FINDINGS, SENSE_COPY_QUARANTINE, SENSE_COPY_
 struct sense_ingest_writer {
 	sense_ingest *ingest;
 	struct sense_link link;
-	bool set_up;   /* the connection's own settings are made */
-	bool busy;     /* a transaction is under way */
+	bool set_up; /* the connection's own settings are made */
+	bool busy;   /* a transaction is under way */
 	bool rolls_back;
 	bool committed;
 	bool quarantines;
@@ -115,7 +117,8 @@ bool sense_ingest_writer_init(struct sense_ingest_writer *writer, sense_ingest *
 void sense_ingest_writer_fini(struct sense_ingest_writer *writer);
 bool sense_ingest_writer_is_idle(const struct sense_ingest_writer *writer);
 /* The claim of an agent in the transaction under way or being put together; NULL: none. */
-struct sense_ingest_claim *sense_ingest_writer_claim(struct sense_ingest_writer *writer, const uint8_t agent[16]);
+struct sense_ingest_claim *sense_ingest_writer_claim(struct sense_ingest_writer *writer,
+                                                     const uint8_t agent[16]);
 /* Adds the whole batch; false: not in this transaction. */
 bool sense_ingest_writer_add(struct sense_ingest_writer *writer, struct sense_ingest_batch *batch);
 /* True when the agent is among what is still to be tried in parts. */
@@ -145,8 +148,7 @@ struct sense_ingest {
 };
 
 /* Answers and frees. */
-void sense_ingest_finish(sense_ingest *ingest, struct sense_ingest_batch *batch, enum sense_ingest_outcome outcome,
-                         uint64_t through);
-uint64_t sense_ingest_now_us(void); /* monotonic */
+void sense_ingest_finish(sense_ingest *ingest, struct sense_ingest_batch *batch,
+                         enum sense_ingest_outcome outcome, uint64_t through);
 
 #endif

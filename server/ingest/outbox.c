@@ -67,9 +67,11 @@ static void lose(sense_ingest_outbox *outbox, const char *why)
 	outbox->stats.connected = false;
 	outbox->stats.failures++;
 	if (outbox->attempts++ == 2)
-		sense_log(SENSE_LOG_WARN, SUBSYSTEM, "Redis at %s cannot be reached (%s); findings are taken all the same",
-			  outbox->redis, why);
-	pause_for(outbox, (pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S) * (0.5 + (double)arc4random_uniform(1024) / 1024.0));
+		sense_log(SENSE_LOG_WARN, SUBSYSTEM,
+		          "Redis at %s cannot be reached (%s); findings are taken all the same",
+		          outbox->redis, why);
+	pause_for(outbox, (pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S) *
+	                      (0.5 + (double)arc4random_uniform(1024) / 1024.0));
 }
 
 static void hang_up(sense_ingest_outbox *outbox)
@@ -171,7 +173,8 @@ static void connect_redis(sense_ingest_outbox *outbox)
 	if (outbox->redis[0] == '/') {
 		outbox->context = redisAsyncConnectUnix(outbox->redis);
 	} else {
-		snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - outbox->redis) : 100, outbox->redis);
+		snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - outbox->redis) : 100,
+		         outbox->redis);
 		outbox->context = redisAsyncConnect(host, colon ? (int)strtol(colon + 1, NULL, 10) : 6379);
 	}
 	if (!outbox->context || outbox->context->err) {
@@ -204,11 +207,13 @@ static void add_entries(sense_ingest_outbox *outbox, const struct sense_db_resul
 	for (unsigned row = 0; row < result->rows && outbox->context; row++) {
 		uint64_t place = sense_db_uint(result, row, 0);
 		snprintf(id, sizeof(id), "%llu-0", (unsigned long long)place);
-		redisAsyncCommand(outbox->context, on_added, (void *)(uintptr_t)place,
-				  "XADD %s MAXLEN ~ %s %s org %s agent %s first %s last %s first_us %s last_us %s", outbox->stream,
-				  length, id, sense_db_value(result, row, 1), sense_db_value(result, row, 2),
-				  sense_db_value(result, row, 3), sense_db_value(result, row, 4),
-				  sense_db_value(result, row, 5), sense_db_value(result, row, 6));
+		redisAsyncCommand(
+		    outbox->context, on_added, (void *)(uintptr_t)place,
+		    "XADD %s MAXLEN ~ %s %s org %s agent %s first %s last %s first_us %s last_us %s",
+		    outbox->stream, length, id, sense_db_value(result, row, 1),
+		    sense_db_value(result, row, 2), sense_db_value(result, row, 3),
+		    sense_db_value(result, row, 4), sense_db_value(result, row, 5),
+		    sense_db_value(result, row, 6));
 	}
 	pause_for(outbox, PATIENCE_S);
 }
@@ -246,9 +251,10 @@ static void on_forgotten(void *self, const struct sense_db_result *result)
 
 static void ask(sense_ingest_outbox *outbox)
 {
-	static const struct sense_db_statement next = {"outbox_next", "SELECT * FROM sense.outbox_next($1, $2)"};
-	static const struct sense_db_statement forget = {"outbox_forget",
-							 "SELECT sense.outbox_forget($1, make_interval(secs => $2))"};
+	static const struct sense_db_statement next = {"outbox_next",
+	                                               "SELECT * FROM sense.outbox_next($1, $2)"};
+	static const struct sense_db_statement forget = {
+	    "outbox_forget", "SELECT sense.outbox_forget($1, make_interval(secs => $2))"};
 	char place[24], most[16], keep[16];
 	struct sense_db_param params[] = {SENSE_DB_TEXT(place), SENSE_DB_TEXT(most)};
 	double now = ev_now(outbox->loop);
@@ -298,10 +304,13 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	step(timer->data);
 }
 
-sense_ingest_outbox *sense_ingest_outbox_new(struct ev_loop *loop, const struct sense_ingest_outbox_config *config, sense_error *err)
+sense_ingest_outbox *sense_ingest_outbox_new(struct ev_loop *loop,
+                                             const struct sense_ingest_outbox_config *config,
+                                             sense_error *err)
 {
 	sense_ingest_outbox *outbox = calloc(1, sizeof(*outbox));
-	char *redis = strdup(config->redis), *stream = strdup(config->stream ? config->stream : SENSE_OUTBOX_STREAM);
+	char *redis = strdup(config->redis),
+	     *stream = strdup(config->stream ? config->stream : SENSE_OUTBOX_STREAM);
 
 	if (!outbox || !redis || !stream) {
 		free(outbox);

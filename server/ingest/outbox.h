@@ -26,14 +26,16 @@ typedef struct sense_ingest_outbox sense_ingest_outbox;
 /* 0 and NULL mean what stands behind. */
 struct sense_ingest_outbox_config {
 	sense_db *db;
-	const char *redis;   /* /path/of/socket, or address:port */
-	const char *stream;  /* SENSE_OUTBOX_STREAM */
-	uint64_t length;     /* 1,000,000 */
-	unsigned keep_s;     /* 3600 */
-	uint64_t every_us;   /* between two looks into the outbox: 100,000 */
+	const char *redis;  /* /path/of/socket, or address:port */
+	const char *stream; /* SENSE_OUTBOX_STREAM */
+	uint64_t length;    /* 1,000,000 */
+	unsigned keep_s;    /* 3600 */
+	uint64_t every_us;  /* between two looks into the outbox: 100,000 */
 };
 
-sense_ingest_outbox *sense_ingest_outbox_new(struct ev_loop *loop, const struct sense_ingest_outbox_config *config, sense_error *err);
+sense_ingest_outbox *sense_ingest_outbox_new(struct ev_loop *loop,
+                                             const struct sense_ingest_outbox_config *config,
+                                             sense_error *err);
 void sense_ingest_outbox_free(sense_ingest_outbox *outbox);
 
 struct sense_ingest_outbox_stats {

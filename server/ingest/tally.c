@@ -16,8 +16,9 @@ void sense_tally_begin(struct sense_tally *tally, struct sense_rows *rows)
 static bool same(const struct sense_row_count *a, const struct sense_row_count *b)
 {
 	return a->hour_us == b->hour_us && a->severity == b->severity && a->type_len == b->type_len &&
-	       a->service_len == b->service_len && a->category_len == b->category_len && !memcmp(a->org, b->org, 16) &&
-	       !memcmp(a->type, b->type, a->type_len) && !memcmp(a->service, b->service, a->service_len) &&
+	       a->service_len == b->service_len && a->category_len == b->category_len &&
+	       !memcmp(a->org, b->org, 16) && !memcmp(a->type, b->type, a->type_len) &&
+	       !memcmp(a->service, b->service, a->service_len) &&
 	       !memcmp(a->category, b->category, a->category_len);
 }
 
@@ -29,19 +30,20 @@ static uint64_t hash_of(const struct sense_row_count *count)
 	return sense_hash(count->category, count->category_len, hash);
 }
 
-void sense_tally_add(struct sense_tally *tally, const uint8_t *org, const struct sense_finding_row *row, const uint8_t *data)
+void sense_tally_add(struct sense_tally *tally, const uint8_t *org, const struct sense_finding_row *row,
+                     const uint8_t *data)
 {
 	const char *text = (const char *)data;
 	struct sense_row_count count = {.org = org,
-					.hour_us = row->time_us - row->time_us % HOUR_US,
-					.severity = row->severity,
-					.type = text + row->type.at,
-					.service = text + row->service.at,
-					.category = text + row->category.at,
-					.type_len = row->type.len,
-					.service_len = row->service.len,
-					.category_len = row->category.len,
-					.count = 1};
+	                                .hour_us = row->time_us - row->time_us % HOUR_US,
+	                                .severity = row->severity,
+	                                .type = text + row->type.at,
+	                                .service = text + row->service.at,
+	                                .category = text + row->category.at,
+	                                .type_len = row->type.len,
+	                                .service_len = row->service.len,
+	                                .category_len = row->category.len,
+	                                .count = 1};
 	uint64_t hash = hash_of(&count);
 
 	/* So many kinds in one transaction: what there is goes out, sums are made later anyway. */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/wire.h"
 #include "proto/finding_spans.h"
+#include "proto/wire.h"
 
 #define COLUMNS 26
 #define EPOCH_US INT64_C(946684800000000) /* 2000-01-01, where PostgreSQL's times begin */
@@ -89,7 +89,8 @@ static uint8_t *put_text(uint8_t *at, const struct sense_span *text)
 }
 
 /* Also tells where it is. */
-static uint8_t *put_key(uint8_t *at, const uint8_t *row, const struct sense_span *text, struct sense_row_text *where)
+static uint8_t *put_key(uint8_t *at, const uint8_t *row, const struct sense_span *text,
+                        struct sense_row_text *where)
 {
 	*where = (struct sense_row_text){(uint32_t)(at + 4 - row), text->len};
 	return put_text(at, text);
@@ -155,7 +156,7 @@ static uint8_t *put_list(uint8_t *at, const struct sense_span *texts, unsigned c
 {
 	uint8_t *start = at;
 
-	at = put32(at + 4, count ? 1 : 0); /* dimensions */
+	at = put32(at + 4, count ? 1 : 0);  /* dimensions */
 	at = put32(put32(at, 0), OID_TEXT); /* no NULL among them */
 	if (count)
 		at = put32(put32(at, count), 1); /* indexes begin with 1 */
@@ -193,8 +194,8 @@ static uint8_t *put_json_number(uint8_t *at, double number)
 {
 	char text[32];
 	int len = fabs(number) <= 9007199254740992.0 && number == floor(number)
-		      ? snprintf(text, sizeof(text), "%lld", (long long)number)
-		      : snprintf(text, sizeof(text), "%.17g", number);
+	            ? snprintf(text, sizeof(text), "%lld", (long long)number)
+	            : snprintf(text, sizeof(text), "%.17g", number);
 	memcpy(at, text, (size_t)len);
 	return at + len;
 }
@@ -227,7 +228,7 @@ static uint8_t *put_details(uint8_t *at, const struct sense_spans *finding, uint
 	/* Of a key that comes twice jsonb keeps the last: nobody can say this in our place. */
 	if (claimed_us)
 		at += sprintf((char *)at, "%s\"timestamp_claimed\":%llu", finding->detail_count ? "," : "",
-			      (unsigned long long)claimed_us);
+		              (unsigned long long)claimed_us);
 	*at++ = '}';
 	put32(start, (uint32_t)(at - start - 4));
 	return at;
@@ -237,9 +238,11 @@ static uint8_t *put_details(uint8_t *at, const struct sense_spans *finding, uint
 
 static bool read_severity(const struct sense_span *word, uint8_t *severity)
 {
-	static const struct sense_span words[] = {{"info", 4}, {"low", 3}, {"medium", 6}, {"high", 4}, {"critical", 8}};
+	static const struct sense_span words[] = {
+	    {"info", 4}, {"low", 3}, {"medium", 6}, {"high", 4}, {"critical", 8}};
 	for (*severity = 0; *severity < 5; ++*severity)
-		if (word->len == words[*severity].len && !memcmp(word->data, words[*severity].data, word->len))
+		if (word->len == words[*severity].len &&
+		    !memcmp(word->data, words[*severity].data, word->len))
 			return true;
 	return false;
 }
@@ -256,7 +259,7 @@ struct prepared {
 };
 
 static const char *prepare(const struct sense_row_origin *origin, const uint8_t *data, size_t len,
-			   struct prepared *out, struct sense_finding_row *row)
+                           struct prepared *out, struct sense_finding_row *row)
 {
 	struct sense_spans *finding = &out->finding;
 	const char *why;
@@ -281,7 +284,7 @@ static const char *prepare(const struct sense_row_origin *origin, const uint8_t 
 }
 
 const char *sense_row_add(struct sense_rows *rows, const struct sense_row_origin *origin, uint64_t sequence,
-			  const uint8_t *finding, size_t len, struct sense_finding_row *out)
+                          const uint8_t *finding, size_t len, struct sense_finding_row *out)
 {
 	struct prepared prepared;
 	const struct sense_spans *spans = &prepared.finding;
@@ -334,7 +337,7 @@ static size_t text_len(const char *text, size_t max)
 }
 
 void sense_row_quarantine(struct sense_rows *rows, const struct sense_row_origin *origin, uint64_t sequence,
-			  const char *reason, const uint8_t *finding, size_t len)
+                          const char *reason, const uint8_t *finding, size_t len)
 {
 	size_t reason_len = text_len(reason, REASON_MAX);
 	uint8_t *row = reserve(rows, reason_len + len + 128);
@@ -353,7 +356,8 @@ void sense_row_quarantine(struct sense_rows *rows, const struct sense_row_origin
 
 void sense_row_count(struct sense_rows *rows, const struct sense_row_count *count)
 {
-	uint8_t *row = reserve(rows, 128 + (size_t)count->type_len + count->service_len + count->category_len);
+	uint8_t *row =
+	    reserve(rows, 128 + (size_t)count->type_len + count->service_len + count->category_len);
 
 	if (!row)
 		return;

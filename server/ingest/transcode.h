@@ -47,7 +47,7 @@ struct sense_row_text {
 struct sense_finding_row {
 	uint32_t len;
 	uint64_t time_us;
-	uint8_t severity; /* 0 info to 4 critical */
+	uint8_t severity;                              /* 0 info to 4 critical */
 	struct sense_row_text type, service, category; /* len 0: not known */
 };
 

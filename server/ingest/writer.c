@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "server/ingest/internal.h"
@@ -22,7 +23,8 @@ static uint16_t *slot_of(struct sense_ingest_writer *writer, const uint8_t agent
 	}
 }
 
-struct sense_ingest_claim *sense_ingest_writer_claim(struct sense_ingest_writer *writer, const uint8_t agent[16])
+struct sense_ingest_claim *sense_ingest_writer_claim(struct sense_ingest_writer *writer,
+                                                     const uint8_t agent[16])
 {
 	uint16_t slot = writer->claim_count ? *slot_of(writer, agent) : 0;
 	return slot ? &writer->claims[slot - 1] : NULL;
@@ -55,8 +57,10 @@ static void widen(struct sense_ingest_claim *claim, const struct sense_ingest_pa
 	for (uint32_t i = part->from; i < part->to; i++) {
 		if (items[i].reason)
 			continue;
-		claim->first_us = items[i].row.time_us < claim->first_us ? items[i].row.time_us : claim->first_us;
-		claim->last_us = items[i].row.time_us > claim->last_us ? items[i].row.time_us : claim->last_us;
+		claim->first_us =
+		    items[i].row.time_us < claim->first_us ? items[i].row.time_us : claim->first_us;
+		claim->last_us =
+		    items[i].row.time_us > claim->last_us ? items[i].row.time_us : claim->last_us;
 	}
 }
 
@@ -79,9 +83,9 @@ static bool add_part(struct sense_ingest_writer *writer, struct sense_ingest_par
 		*slot_of(writer, batch->origin.agent) = (uint16_t)(writer->claim_count + 1);
 		claim = &writer->claims[writer->claim_count++];
 		*claim = (struct sense_ingest_claim){.batch = batch,
-						     .after = after,
-						     .first_us = batch->origin.received_us,
-						     .last_us = batch->origin.received_us};
+		                                     .after = after,
+		                                     .first_us = batch->origin.received_us,
+		                                     .last_us = batch->origin.received_us};
 	}
 	claim->last = last;
 	widen(claim, &part);
@@ -116,7 +120,7 @@ static void forget_careful(struct sense_ingest_writer *writer, const struct sens
 }
 
 static void finish(struct sense_ingest_writer *writer, struct sense_ingest_batch *batch,
-		   enum sense_ingest_outcome outcome, uint64_t through)
+                   enum sense_ingest_outcome outcome, uint64_t through)
 {
 	forget_careful(writer, batch);
 	sense_ingest_finish(writer->ingest, batch, outcome, through);
@@ -191,7 +195,7 @@ static void succeed(struct sense_ingest_writer *writer)
 static void complain(struct sense_ingest_writer *writer, const char *what)
 {
 	static uint64_t last;
-	uint64_t now = sense_ingest_now_us();
+	uint64_t now = sense_clock_monotonic_us();
 
 	if (last && now - last < COMPLAIN_US)
 		return;
@@ -207,7 +211,8 @@ static bool is_class(const struct sense_ingest_writer *writer, const char *class
 /* By the data, not by the state that the database is in: exceptions, constraints, limits, what a trigger raises. */
 static bool is_refusal(const struct sense_ingest_writer *writer)
 {
-	return is_class(writer, "22") || is_class(writer, "23") || is_class(writer, "54") || is_class(writer, "P0");
+	return is_class(writer, "22") || is_class(writer, "23") || is_class(writer, "54") ||
+	       is_class(writer, "P0");
 }
 
 static bool may_pass(const struct sense_ingest_writer *writer)
@@ -231,7 +236,8 @@ static bool push_row(struct sense_ingest_writer *writer, struct sense_ingest_par
 	if (item->reason || part.to == part.from)
 		return false; /* the quarantine, too, is refused */
 	if (part.tries++)
-		item->reason = sense_arena_strndup(&part.batch->reasons, writer->message, strlen(writer->message));
+		item->reason =
+		    sense_arena_strndup(&part.batch->reasons, writer->message, strlen(writer->message));
 	if (item->reason) {
 		complain(writer, "the database refuses a finding, which is set aside");
 		part.batch->refused++;
@@ -306,7 +312,8 @@ static void keep_error(struct sense_ingest_writer *writer, const PGresult *resul
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	snprintf(writer->sqlstate, sizeof(writer->sqlstate), "%s", code ? code : "08006");
-	snprintf(writer->message, sizeof(writer->message), "%s", message ? message : PQresultErrorMessage(result));
+	snprintf(writer->message, sizeof(writer->message), "%s",
+	         message ? message : PQresultErrorMessage(result));
 }
 
 static void conclude(struct sense_ingest_writer *writer)
@@ -319,7 +326,8 @@ static void conclude(struct sense_ingest_writer *writer)
 		writer->set_up = !writer->sqlstate[0];
 	} else if (writer->busy && writer->committed) {
 		succeed(writer);
-	} else if (writer->busy && !writer->rolls_back && PQtransactionStatus(writer->link.conn) == PQTRANS_INERROR) {
+	} else if (writer->busy && !writer->rolls_back &&
+	           PQtransactionStatus(writer->link.conn) == PQTRANS_INERROR) {
 		writer->rolls_back = PQsendQuery(writer->link.conn, "ROLLBACK") == 1;
 		if (!writer->rolls_back)
 			sense_link_break(&writer->link, PQerrorMessage(writer->link.conn));
@@ -338,7 +346,8 @@ static bool take(struct sense_ingest_writer *writer, PGresult *result)
 	case PGRES_COPY_IN:
 		return sense_ingest_send_copy(writer);
 	case PGRES_COMMAND_OK:
-		writer->committed = writer->committed || (writer->busy && !strcmp(PQcmdStatus(result), "COMMIT"));
+		writer->committed =
+		    writer->committed || (writer->busy && !strcmp(PQcmdStatus(result), "COMMIT"));
 		return true;
 	default:
 		if (!writer->sqlstate[0])
@@ -379,9 +388,10 @@ static void on_up(void *self)
 	writer->deadline = ev_now(writer->ingest->loop) + (double)writer->ingest->config.timeout_us / 1e6;
 	writer->ingest->stats.connected++;
 	/* What is acknowledged is on disk, whatever is usual in this database. */
-	snprintf(text, sizeof(text),
-		 "SET ROLE sense_ingest; SET synchronous_commit = on; SET statement_timeout = %lu; SET lock_timeout = %lu", ms,
-		 ms / 2);
+	snprintf(
+	    text, sizeof(text),
+	    "SET ROLE sense_ingest; SET synchronous_commit = on; SET statement_timeout = %lu; SET lock_timeout = %lu",
+	    ms, ms / 2);
 	if (!PQsendQuery(writer->link.conn, text))
 		sense_link_break(&writer->link, PQerrorMessage(writer->link.conn));
 	sense_link_flush(&writer->link);
@@ -418,7 +428,8 @@ void sense_ingest_writer_expire(struct sense_ingest_writer *writer, double now)
 
 bool sense_ingest_writer_is_idle(const struct sense_ingest_writer *writer)
 {
-	return writer->link.up && !writer->link.broken && writer->set_up && !writer->busy && !writer->careful_count;
+	return writer->link.up && !writer->link.broken && writer->set_up && !writer->busy &&
+	       !writer->careful_count;
 }
 
 bool sense_ingest_writer_init(struct sense_ingest_writer *writer, sense_ingest *ingest)
@@ -426,7 +437,7 @@ bool sense_ingest_writer_init(struct sense_ingest_writer *writer, sense_ingest *
 	writer->ingest = ingest;
 	sense_buf_init(&writer->text, 0);
 	sense_link_init(&writer->link, ingest->loop, ingest->conninfo, "sense-server ingest",
-			&(struct sense_link_owner){on_up, on_ready, on_down, writer});
+	                &(struct sense_link_owner){on_up, on_ready, on_down, writer});
 	return true;
 }
 

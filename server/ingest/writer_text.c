@@ -61,10 +61,14 @@ bool sense_ingest_compose(struct sense_ingest_writer *writer)
 	put_times(text, writer, offsetof(struct sense_ingest_claim, last_us));
 	sense_buf_printf(text, "');COPY sense.findings (%s) FROM STDIN BINARY;", findings_columns);
 	if (writer->quarantines)
-		sense_buf_adds(text, "COPY sense.findings_quarantine (org_id, agent_id, sequence, received, reason, finding) "
-				     "FROM STDIN BINARY;");
-	sense_buf_adds(text, "COPY sense.findings_hourly_new (org_id, hour, severity, type, service, category, findings) "
-			     "FROM STDIN BINARY;COMMIT");
+		sense_buf_adds(
+		    text,
+		    "COPY sense.findings_quarantine (org_id, agent_id, sequence, received, reason, finding) "
+		    "FROM STDIN BINARY;");
+	sense_buf_adds(
+	    text,
+	    "COPY sense.findings_hourly_new (org_id, hour, severity, type, service, category, findings) "
+	    "FROM STDIN BINARY;COMMIT");
 	return !text->failed;
 }
 
@@ -100,7 +104,8 @@ static bool put_findings(struct sense_ingest_writer *writer, const struct sense_
 	uint32_t first = first_taken(writer, part);
 	size_t begin = 0, end = 0;
 
-	if (writer->claims[part->claim].known && writer->claims[part->claim].after <= writer->claims[part->claim].through)
+	if (writer->claims[part->claim].known &&
+	    writer->claims[part->claim].after <= writer->claims[part->claim].through)
 		writer->duplicates += first - part->from;
 	for (uint32_t i = first; i < part->to; i++) {
 		const struct sense_ingest_item *item = &batch->items[i];
@@ -127,8 +132,8 @@ static void put_quarantine(struct sense_ingest_writer *writer, const struct sens
 	for (uint32_t i = first_taken(writer, part); i < part->to; i++) {
 		const struct sense_ingest_item *item = &batch->items[i];
 		if (item->reason)
-			sense_row_quarantine(&writer->quarantine, &batch->origin, item->sequence, item->reason,
-					     batch->raw + item->raw_at, item->raw_len);
+			sense_row_quarantine(&writer->quarantine, &batch->origin, item->sequence,
+			                     item->reason, batch->raw + item->raw_at, item->raw_len);
 	}
 }
 
@@ -169,5 +174,6 @@ bool sense_ingest_send_copy(struct sense_ingest_writer *writer)
 		return false;
 	}
 	return good && !writer->counts.failed && !writer->quarantine.failed &&
-	       put(writer, sense_copy_trailer, SENSE_COPY_TRAILER) && PQputCopyEnd(writer->link.conn, NULL) == 1;
+	       put(writer, sense_copy_trailer, SENSE_COPY_TRAILER) &&
+	       PQputCopyEnd(writer->link.conn, NULL) == 1;
 }

@@ -6,8 +6,9 @@
 #include "core/base/log.h"
 
 /* What ran under a lock that another server holds gives NULL. */
-#define UNDER_LOCK(name, call) \
-	"SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended('sense.job." name "', 0)) THEN " call " END"
+#define UNDER_LOCK(name, call)                                                                             \
+	"SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended('sense.job." name "', 0)) THEN " call \
+	" END"
 
 struct kind {
 	struct sense_db_statement statement;
@@ -18,7 +19,9 @@ struct kind {
 
 static const struct kind kinds[] = {
     {{"job_partitions", UNDER_LOCK("partitions", "sense.make_partitions()")}, 300, false, "partitions made"},
-    {{"job_retention", UNDER_LOCK("retention", "sense.drop_partitions($1::integer)")}, 3600, true,
+    {{"job_retention", UNDER_LOCK("retention", "sense.drop_partitions($1::integer)")},
+     3600,
+     true,
      "partitions dropped, of days beyond findings.retention"},
     {{"job_roll_up", UNDER_LOCK("roll_up", "sense.roll_up()")}, 5, false, NULL},
     {{"job_rollouts", UNDER_LOCK("rollouts", "sense.rollouts_step()")}, 5, false, "rollouts went on"},

@@ -1,6 +1,5 @@
 #include "server/jobs/turn.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "server/store/link.h"
@@ -19,8 +18,9 @@ static void ask(sense_turn *turn)
 	const char *params[] = {turn->config.name};
 	if (turn->ours || turn->asked || !turn->link.up)
 		return;
-	turn->asked = PQsendQueryParams(turn->link.conn, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", 1, NULL,
-	                                params, NULL, NULL, 0);
+	turn->asked =
+	    PQsendQueryParams(turn->link.conn, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", 1,
+	                      NULL, params, NULL, NULL, 0);
 	if (turn->asked)
 		sense_link_flush(&turn->link);
 	else

@@ -150,8 +150,7 @@ void sense_connection_close(struct sense_connection *connection, enum sense_gone
 	changed(connection);
 }
 
-/* ---- in ---------------------------------------------------------------------------------------------------
- */
+/* ---- in ------------------------------------------------------------------------------------------------ */
 
 static bool is_full(const struct sense_connection *connection)
 {
@@ -235,8 +234,7 @@ void sense_connection_in_end(struct sense_connection *connection, uint64_t now_u
 	sense_connection_close(connection, SENSE_GONE_PEER);
 }
 
-/* ---- out
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------------------------------------- */
 
 void sense_connection_put(struct sense_connection *connection, const void *data, size_t len)
 {
@@ -271,8 +269,7 @@ void sense_connection_sent(struct sense_connection *connection, size_t len, uint
 	closing_look(connection);
 }
 
-/* ---- time
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------------------- */
 
 /* The next deadline, and what it means to miss it. */
 static uint64_t deadline(const struct sense_connection *connection, enum sense_gone *missed)

@@ -7,11 +7,10 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "proto/rpc.h"
 #include "server/metrics.h"
@@ -85,15 +84,7 @@ enum sense_status sense_net_metrics(sense_error *err)
 	return status ? status : sense_metrics_register(ended, sizeof ended / sizeof *ended, err);
 }
 
-static uint64_t clock_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-/* ---- ending
- * ------------------------------------------------------------------------------------------------ */
+/* ---- ending -------------------------------------------------------------------------------------------- */
 
 static void source_give(struct link *link)
 {
@@ -190,8 +181,7 @@ static void ended_look(struct link *link, uint64_t now_us)
 	link_end(link, gone);
 }
 
-/* ---- bytes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------------------- */
 
 /* What TLS waits for, in words of the loop; -1: it broke. */
 static int tls_wait(SSL *ssl, int result)
@@ -264,8 +254,7 @@ static void open_step(struct link *link, uint64_t now_us)
 		ev_timer_stop(link->net->config.loop, &link->timer);
 }
 
-/* ---- the handshake
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the handshake ------------------------------------------------------------------------------------- */
 
 static void on_changed(void *owner)
 {
@@ -348,9 +337,9 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events)
 	struct link *link = io->data;
 	(void)loop, (void)events;
 	if (link->stage == HANDSHAKE)
-		handshake_step(link, clock_us());
+		handshake_step(link, sense_clock_monotonic_us());
 	else if (link->stage == OPEN)
-		open_step(link, clock_us());
+		open_step(link, sense_clock_monotonic_us());
 	else
 		linger_read(link);
 }
@@ -358,7 +347,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events)
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct link *link = timer->data;
-	uint64_t now_us = clock_us();
+	uint64_t now_us = sense_clock_monotonic_us();
 	(void)loop, (void)events;
 	if (link->stage == HANDSHAKE) {
 		link_end(link, SENSE_GONE_HANDSHAKE);
@@ -372,8 +361,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	open_step(link, now_us);
 }
 
-/* ---- taking them
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- taking them --------------------------------------------------------------------------------------- */
 
 static void address_text(const struct sockaddr_storage *address, char *out, socklen_t cap)
 {
@@ -387,7 +375,7 @@ static void address_text(const struct sockaddr_storage *address, char *out, sock
 static void link_new(sense_net *net, int fd, const struct sockaddr_storage *address)
 {
 	static const int one = 1;
-	uint64_t now_us = clock_us();
+	uint64_t now_us = sense_clock_monotonic_us();
 	struct link *link = calloc(1, sizeof *link);
 	SSL *ssl = link ? sense_server_tls_accept(net->config.tls, fd) : NULL;
 	if (!ssl) {
@@ -458,9 +446,7 @@ static void on_connections(struct ev_loop *loop, ev_io *io, int events)
 	}
 }
 
-/* ---- the whole
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ----------------------------------------------------------------------------------------- */
 
 static void limits_set(sense_net *net)
 {

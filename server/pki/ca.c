@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/hex.h"
 #include "server/pki/fail.h"
 
 static const char *const made[] = {SENSE_CA_KEY,        SENSE_CA_POLICY_KEY,         SENSE_CA_POLICY_PUBLIC,
@@ -58,8 +59,7 @@ static enum sense_status passphrase_make(const char *dir, sense_error *err)
 	char text[2 * sizeof random + 2];
 	if (RAND_priv_bytes(random, sizeof random) != 1)
 		return sense_pki_fail(err, SENSE_E_INTERNAL, "no randomness for a passphrase");
-	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(text + 2 * i, 3, "%02x", random[i]);
+	sense_hex_text(random, sizeof random, text);
 	text[2 * sizeof random] = '\n';
 	enum sense_status status =
 	    sense_ca_file_write(dir, SENSE_CA_PASSPHRASE, 0600, text, 2 * sizeof random + 1, false, err);
@@ -246,69 +246,82 @@ void sense_ca_public_free(struct sense_ca_public *ca)
 	*ca = (struct sense_ca_public){0};
 }
 
-static enum sense_status halves_check(const char *dir, const struct sense_ca_public *public, EVP_PKEY *key,
-                                      EVP_PKEY *policy, sense_error *err)
-{
-	uint8_t raw[32];
-	size_t len = sizeof raw;
-	if (X509_check_private_key(public->certificate, key) != 1)
-		return sense_pki_fail(err, SENSE_E_CONFIG, "%s/%s is not the key of %s beside it", dir,
-		                      SENSE_CA_KEY, SENSE_CA_CERTIFICATE);
-	if (EVP_PKEY_get_raw_public_key(policy, raw, &len) != 1 ||
-	    memcmp(raw, public->policy_key, sizeof raw))
-		return sense_pki_fail(err, SENSE_E_CONFIG, "%s/%s is not the key of %s beside it", dir,
-		                      SENSE_CA_POLICY_KEY, SENSE_CA_POLICY_PUBLIC);
-	return SENSE_OK;
-}
-
-enum sense_status sense_ca_unlock(const char *dir, const char *passphrase_file, struct sense_ca *out,
-                                  sense_error *err)
+static enum sense_status key_unlock(const char *dir, const char *passphrase_file, const char *name,
+                                    enum sense_key_kind kind, EVP_PKEY **out, sense_error *err)
 {
 	char *passphrase = NULL;
-	EVP_PKEY *key = NULL, *policy = NULL;
-	struct sense_ca_public public;
-	*out = (struct sense_ca){0};
-	enum sense_status status = sense_ca_public_read(dir, &public, err);
+	*out = NULL;
+	enum sense_status status = sense_ca_passphrase_read(dir, passphrase_file, &passphrase, err);
 	if (!status)
-		status = sense_ca_passphrase_read(dir, passphrase_file, &passphrase, err);
-	if (!status)
-		status = sense_key_read(dir, SENSE_CA_KEY, SENSE_KEY_P256, passphrase, &key, err);
-	if (!status)
-		status =
-		    sense_key_read(dir, SENSE_CA_POLICY_KEY, SENSE_KEY_ED25519, passphrase, &policy, err);
-	if (!status)
-		status = halves_check(dir, &public, key, policy, err);
-	if (!status) {
-		X509_up_ref(public.certificate);
-		out->issuer.certificate = public.certificate;
-		sense_signer_key_of(key, &out->issuer.key);
-		sense_signer_key_of(policy, &out->policy);
-	}
+		status = sense_key_read(dir, name, kind, passphrase, out, err);
 	if (passphrase)
 		sense_ca_text_free(passphrase, strlen(passphrase));
-	EVP_PKEY_free(key);
-	EVP_PKEY_free(policy);
-	sense_ca_public_free(&public);
 	return status;
 }
 
-void sense_ca_lock(struct sense_ca *ca)
+static enum sense_status half_check(bool same, const char *dir, const char *name, const char *public,
+                                    sense_error *err)
 {
-	sense_signer_key_free(&ca->issuer.key);
-	sense_signer_key_free(&ca->policy);
-	X509_free(ca->issuer.certificate);
-	*ca = (struct sense_ca){0};
+	return same ? SENSE_OK
+	            : sense_pki_fail(err, SENSE_E_CONFIG, "%s/%s is not the key of %s beside it", dir, name,
+	                             public);
 }
 
-enum sense_status sense_ca_server_renew(const char *dir, const struct sense_ca *ca, const char *const *names,
+enum sense_status sense_ca_unlock(const char *dir, const char *passphrase_file, struct sense_issuer *out,
+                                  sense_error *err)
+{
+	EVP_PKEY *key = NULL;
+	*out = (struct sense_issuer){0};
+	enum sense_status status = sense_certificate_read(dir, SENSE_CA_CERTIFICATE, &out->certificate, err);
+	if (!status)
+		status = key_unlock(dir, passphrase_file, SENSE_CA_KEY, SENSE_KEY_P256, &key, err);
+	if (!status)
+		status = half_check(X509_check_private_key(out->certificate, key) == 1, dir, SENSE_CA_KEY,
+		                    SENSE_CA_CERTIFICATE, err);
+	if (!status)
+		sense_signer_key_of(key, &out->key);
+	else
+		sense_ca_lock(out);
+	EVP_PKEY_free(key);
+	return status;
+}
+
+enum sense_status sense_ca_unlock_policy(const char *dir, const char *passphrase_file,
+                                         struct sense_signer_key *out, sense_error *err)
+{
+	uint8_t raw[32], public[32];
+	size_t len = sizeof raw;
+	EVP_PKEY *key = NULL;
+	*out = (struct sense_signer_key){0};
+	enum sense_status status = policy_key_read(dir, public, err);
+	if (!status)
+		status = key_unlock(dir, passphrase_file, SENSE_CA_POLICY_KEY, SENSE_KEY_ED25519, &key, err);
+	if (!status)
+		status = half_check(EVP_PKEY_get_raw_public_key(key, raw, &len) == 1 &&
+		                        !memcmp(raw, public, sizeof raw),
+		                    dir, SENSE_CA_POLICY_KEY, SENSE_CA_POLICY_PUBLIC, err);
+	if (!status)
+		sense_signer_key_of(key, out);
+	EVP_PKEY_free(key);
+	return status;
+}
+
+void sense_ca_lock(struct sense_issuer *ca)
+{
+	sense_signer_key_free(&ca->key);
+	X509_free(ca->certificate);
+	*ca = (struct sense_issuer){0};
+}
+
+enum sense_status sense_ca_server_renew(const char *dir, const struct sense_issuer *ca, const char *const *names,
                                         unsigned count, sense_error *err)
 {
 	EVP_PKEY *key;
 	enum sense_status status = sense_key_read(dir, SENSE_CA_SERVER_KEY, SENSE_KEY_P256, NULL, &key, err);
 	if (status)
 		return status;
-	X509 *server = sense_certificate_server(&ca->issuer, names, count, key, time(NULL), err);
-	X509 *chain[] = {server, ca->issuer.certificate};
+	X509 *server = sense_certificate_server(ca, names, count, key, time(NULL), err);
+	X509 *chain[] = {server, ca->certificate};
 	status = server ? sense_certificate_write(dir, SENSE_CA_SERVER_CERTIFICATE, chain, 2, true, err)
 	                : SENSE_E_CONFIG;
 	X509_free(server);

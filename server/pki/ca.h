@@ -1,5 +1,5 @@
 /*
- * The CA of a fleet: made once, its public parts for everybody, its keys for the signer alone.
+ * The CA of a fleet: made once, its public parts for everybody, its keys for few.
  *
  * Two keys belong together: that of the CA (P-256), which certificates hang on, and that of policies
  * (Ed25519), which agents pin when they enrol. Both lie encrypted in the directory (server/pki/place.h).
@@ -32,21 +32,21 @@ struct sense_ca_public {
 enum sense_status sense_ca_public_read(const char *dir, struct sense_ca_public *out, sense_error *err);
 void sense_ca_public_free(struct sense_ca_public *ca); /* may be all zeroes */
 
-struct sense_ca {
-	struct sense_issuer issuer;
-	struct sense_signer_key policy;
-};
-
-/* Reads and decrypts both keys, and checks that each belongs to its public half. */
-enum sense_status sense_ca_unlock(const char *dir, const char *passphrase_file, struct sense_ca *out,
+/*
+ * Each reads and decrypts its key, and checks that it belongs to its public half: that of the CA, for the
+ * signer, and that of policies, for whoever rolls them out.
+ */
+enum sense_status sense_ca_unlock(const char *dir, const char *passphrase_file, struct sense_issuer *out,
                                   sense_error *err);
-void sense_ca_lock(struct sense_ca *ca); /* forgets them; may be all zeroes */
+enum sense_status sense_ca_unlock_policy(const char *dir, const char *passphrase_file,
+                                         struct sense_signer_key *out, sense_error *err);
+void sense_ca_lock(struct sense_issuer *ca); /* forgets its key; may be all zeroes */
 
 /*
  * Writes server.pem anew for these names, with the key that is there. For a command: a running server asks
  * its signer (server/pki/renewal.h).
  */
-enum sense_status sense_ca_server_renew(const char *dir, const struct sense_ca *ca, const char *const *names,
+enum sense_status sense_ca_server_renew(const char *dir, const struct sense_issuer *ca, const char *const *names,
                                         unsigned count, sense_error *err);
 
 /* Names a server has when none are given. They live as long as the program. Returns how many. */

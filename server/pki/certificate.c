@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/uuid.h"
 #include "server/pki/fail.h"
 
 #define BACK_S (5 * 60)
@@ -159,7 +160,7 @@ X509 *sense_certificate_agent(const struct sense_issuer *issuer, const char *org
                               EVP_PKEY *public, time_t now, sense_error *err)
 {
 	char uri[sizeof SENSE_CERTIFICATE_URI + SENSE_UUID_TEXT];
-	if (!sense_uuid_good(org, strlen(org)) || !sense_uuid_good(agent, strlen(agent))) {
+	if (!sense_uuid_is(org) || !sense_uuid_is(agent)) {
 		sense_fail(err, SENSE_E_FORMAT, "pki", "organization and agent must be UUIDs");
 		return NULL;
 	}
@@ -210,8 +211,7 @@ X509 *sense_certificate_server(const struct sense_issuer *issuer, const char *co
 	return certificate_end(certificate, good, &issuer->key, "the server", err);
 }
 
-/* ---- names and UUIDs ------------------------------------------------------------------------------------
- */
+/* ---- names and UUIDs ----------------------------------------------------------------------------------- */
 
 static bool label_good(const char *label, size_t len)
 {
@@ -245,15 +245,3 @@ bool sense_certificate_name_good(const char *name)
 	}
 }
 
-bool sense_uuid_good(const char *text, size_t len)
-{
-	if (len != SENSE_UUID_TEXT - 1)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-		bool digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-		if (hyphen ? text[i] != '-' : !digit)
-			return false;
-	}
-	return true;
-}

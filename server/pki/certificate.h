@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 #include <time.h>
 
+#include "proto/uuid.h"
 #include "server/pki/key.h"
 
 #define SENSE_CERTIFICATE_CA_DAYS 7305u /* 20 years */
@@ -20,7 +21,6 @@
 #define SENSE_CERTIFICATE_SERIAL 20u /* bytes of a serial at most (RFC 5280, 4.1.2.2) */
 #define SENSE_CERTIFICATE_NAMES_MAX 32u
 #define SENSE_CERTIFICATE_URI "sense:agent:"
-#define SENSE_UUID_TEXT 37u /* with its NUL */
 
 /* What signs: a certificate and its key. */
 struct sense_issuer {
@@ -40,8 +40,6 @@ X509 *sense_certificate_server(const struct sense_issuer *issuer, const char *co
 
 /* A DNS name (with a wildcard as its first label, if any) or an IP address. */
 bool sense_certificate_name_good(const char *name);
-/* A UUID as PostgreSQL writes it: lower case, with hyphens. */
-bool sense_uuid_good(const char *text, size_t len);
 
 /* Two thirds of its time are over: it is to be made anew. */
 bool sense_certificate_is_due(const X509 *certificate, time_t now);

@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "proto/uuid.h"
 #include "server/pki/certificate.h"
 
 static enum sense_status refuse(sense_error *err, const char *why)
@@ -34,14 +35,13 @@ static bool uuid_take(const X509_NAME *subject, int at, int nid, char out[SENSE_
 	    X509_NAME_ENTRY_set(entry) != at)
 		return false;
 	const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
-	int type = ASN1_STRING_type(value), len = ASN1_STRING_length(value);
-	const char *text = (const char *)ASN1_STRING_get0_data(value);
-	if ((type != V_ASN1_UTF8STRING && type != V_ASN1_PRINTABLESTRING) || len < 0 ||
-	    !sense_uuid_good(text, (size_t)len))
+	int type = ASN1_STRING_type(value);
+	if ((type != V_ASN1_UTF8STRING && type != V_ASN1_PRINTABLESTRING) ||
+	    ASN1_STRING_length(value) != SENSE_UUID_TEXT - 1)
 		return false;
-	memcpy(out, text, (size_t)len);
-	out[len] = '\0';
-	return true;
+	memcpy(out, ASN1_STRING_get0_data(value), SENSE_UUID_TEXT - 1);
+	out[SENSE_UUID_TEXT - 1] = '\0';
+	return sense_uuid_is(out);
 }
 
 /* The one alternative name that it has says the same. */

@@ -19,8 +19,7 @@
 #define WAIT_MS 250
 #define WAITS 20u
 
-/* ---- is it due? -----------------------------------------------------------------------------------------
- */
+/* ---- is it due? ---------------------------------------------------------------------------------------- */
 
 static bool is_name(const GENERAL_NAME *general, const char *name)
 {
@@ -64,8 +63,7 @@ const char *sense_renewal_why(X509 *ca, X509 *certificate, const char *const *na
 	return sense_certificate_is_due(certificate, now) ? "two thirds of its time are over" : NULL;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------
- */
+/* ---- asking -------------------------------------------------------------------------------------------- */
 
 /* False: no answer of ours came in that time. */
 static bool answer_wait(int fd, uint64_t id, uint8_t *data, struct sense_signer_answer *answer)
@@ -108,8 +106,7 @@ static X509 *ask(int fd, const uint8_t point[SENSE_KEY_POINT], sense_error *err)
 	return certificate;
 }
 
-/* ---- both
- * -------------------------------------------------------------------------------------------------- */
+/* ---- both ---------------------------------------------------------------------------------------------- */
 
 static enum sense_status renew(int fd, const struct sense_signer_config *config, X509 *ca, sense_error *err)
 {

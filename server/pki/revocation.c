@@ -16,13 +16,16 @@ struct sense_revocation {
 
 const struct sense_db_statement sense_revocation_revoke = {
     "revoke_agent",
-    "WITH a AS (SELECT id, org_id, revoked_at FROM sense.agents WHERE id = $1 AND org_id = $2 FOR UPDATE), "
-    "r AS (UPDATE sense.agents SET revoked_at = now(), revoked_why = $3::text FROM a WHERE agents.id = a.id "
-    "AND a.revoked_at IS NULL RETURNING agents.id, agents.org_id), "
-    "c AS (UPDATE sense.agent_certificates SET revoked_at = now() FROM r WHERE agent_id = r.id "
-    "AND agent_certificates.revoked_at IS NULL), "
+    "WITH "
+    "a AS (SELECT id, org_id, revoked_at FROM sense.agents "
+    "WHERE id = $1 AND org_id = $2 FOR UPDATE), "
+    "r AS (UPDATE sense.agents SET revoked_at = now(), revoked_why = $3::text "
+    "FROM a WHERE agents.id = a.id AND a.revoked_at IS NULL RETURNING agents.id, agents.org_id), "
+    "c AS (UPDATE sense.agent_certificates SET revoked_at = now() FROM r "
+    "WHERE agent_id = r.id AND agent_certificates.revoked_at IS NULL), "
     "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
-    "SELECT org_id, $4::text, 'agent.revoke', id::text, jsonb_build_object('why', $3::text) FROM r), "
+    "SELECT org_id, $4::text, 'agent.revoke', id::text, jsonb_build_object('why', $3::text) "
+    "FROM r), "
     "n AS (SELECT pg_notify('" SENSE_REVOKED_CHANNEL "', id::text) FROM r) "
     "SELECT (SELECT r.id FROM r), (SELECT count(*) FROM n) FROM a"};
 
@@ -32,7 +35,8 @@ const struct sense_db_statement sense_revocation_revoke = {
  */
 static const struct sense_db_statement load_sql = {
     "revocation_load",
-    "SELECT c.serial, c.agent_id FROM sense.agent_certificates c JOIN sense.agents a ON a.id = c.agent_id "
+    "SELECT c.serial, c.agent_id FROM sense.agent_certificates c "
+    "JOIN sense.agents a ON a.id = c.agent_id "
     "WHERE c.not_after > now() AND (c.revoked_at IS NOT NULL OR a.revoked_at IS NOT NULL)"};
 
 static void load(sense_revocation *revocation);

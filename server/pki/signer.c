@@ -25,8 +25,7 @@ struct sense_signer {
 	struct channel channels[SENSE_SIGNER_ENDS_MAX];
 };
 
-/* ---- one message ----------------------------------------------------------------------------------------
- */
+/* ---- one message --------------------------------------------------------------------------------------- */
 
 /* DER of a certificate that was just made, into out; its length, 0: it does not fit. */
 static size_t certificate_put(X509 *certificate, uint8_t *out)
@@ -38,7 +37,7 @@ static size_t certificate_put(X509 *certificate, uint8_t *out)
 	return (size_t)i2d_X509(certificate, &at);
 }
 
-static size_t certificate_make(const struct sense_ca *ca, const struct sense_signer_config *config,
+static size_t certificate_make(const struct sense_issuer *ca, const struct sense_signer_config *config,
                                const struct sense_signer_request *request, uint8_t *out, sense_error *err)
 {
 	char org[SENSE_UUID_TEXT], agent[SENSE_UUID_TEXT];
@@ -53,13 +52,13 @@ static size_t certificate_make(const struct sense_ca *ca, const struct sense_sig
 	if (request->kind == SENSE_SIGNER_AGENT) {
 		sense_uuid_text(request->org, org);
 		sense_uuid_text(request->agent, agent);
-		certificate = sense_certificate_agent(&ca->issuer, org, agent, public, time(NULL), err);
+		certificate = sense_certificate_agent(ca, org, agent, public, time(NULL), err);
 	} else {
 		if (!count) {
 			count = sense_ca_default_names(defaults);
 			names = defaults;
 		}
-		certificate = sense_certificate_server(&ca->issuer, names, count, public, time(NULL), err);
+		certificate = sense_certificate_server(ca, names, count, public, time(NULL), err);
 	}
 	size_t len = certificate_put(certificate, out);
 	X509_free(certificate);
@@ -67,23 +66,7 @@ static size_t certificate_make(const struct sense_ca *ca, const struct sense_sig
 	return len;
 }
 
-/* Over what proto/manifest.h makes of it: who gets at a worker can have manifests signed, and nothing else.
- */
-static size_t manifest_sign(const struct sense_ca *ca, const struct sense_signer_request *request,
-                            uint8_t *out)
-{
-	static uint8_t bytes[SENSE_MANIFEST_SIGNED_MAX];
-	uint8_t signature[SENSE_SIGNATURE_MAX];
-	size_t len = sense_manifest_signed(request->manifest, request->manifest_len, bytes, sizeof bytes);
-	if (len)
-		len = ca->policy.sign(ca->policy.self, bytes, len, signature);
-	if (len != SENSE_SIGNATURE_ED25519)
-		return 0;
-	memcpy(out, signature, len);
-	return len;
-}
-
-size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_config *config, bool master,
+size_t sense_signer_answer(const struct sense_issuer *ca, const struct sense_signer_config *config, bool master,
                            const uint8_t *data, size_t len, uint8_t *out)
 {
 	sense_error why = {.message = "it could not be signed"};
@@ -97,9 +80,7 @@ size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_
 		snprintf(why.message, sizeof why.message,
 		         "only the master may have the server's certificate made");
 	} else {
-		answer.len = request.kind == SENSE_SIGNER_MANIFEST
-		               ? manifest_sign(ca, &request, body)
-		               : certificate_make(ca, config, &request, body, &why);
+		answer.len = certificate_make(ca, config, &request, body, &why);
 		answer.outcome = answer.len ? SENSE_SIGNER_DONE : SENSE_SIGNER_FAILED;
 	}
 	ERR_clear_error();
@@ -110,13 +91,12 @@ size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_
 	return sense_signer_answer_write(&answer, out);
 }
 
-/* ---- the child --------------------------------------------------------------------------------------------
- */
+/* ---- the child ----------------------------------------------------------------------------------------- */
 
 /* One message of one channel, so that none keeps the others waiting. */
-static void channel_serve(const sense_signer *signer, const struct sense_ca *ca, unsigned number)
+static void channel_serve(const sense_signer *signer, const struct sense_issuer *ca, unsigned number)
 {
-	static uint8_t in[SENSE_SIGNER_MESSAGE_MAX + 1], out[SENSE_SIGNER_ANSWER_MAX];
+	static uint8_t in[SENSE_SIGNER_REQUEST_MAX + 1], out[SENSE_SIGNER_ANSWER_MAX];
 	int fd = signer->channels[number].inside;
 	ssize_t got = read(fd, in, sizeof in);
 	if (got <= 0)
@@ -160,7 +140,7 @@ static bool channels_wait(const sense_signer *signer, bool *full, fd_set *ready)
 	return true;
 }
 
-static void serve(const sense_signer *signer, const struct sense_ca *ca)
+static void serve(const sense_signer *signer, const struct sense_issuer *ca)
 {
 	bool full[SENSE_SIGNER_ENDS_MAX] = {false};
 	fd_set ready;
@@ -203,7 +183,7 @@ static enum sense_status lock_down(const sense_signer *signer, sense_error *err)
 int sense_signer_run(sense_signer *signer, void (*ready)(void *self, const sense_error *why), void *self)
 {
 	sense_error err;
-	struct sense_ca ca = {0};
+	struct sense_issuer ca = {0};
 	enum sense_status status =
 	    sense_ca_unlock(signer->config->dir, signer->config->passphrase_file, &ca, &err);
 	if (!status)
@@ -220,8 +200,7 @@ int sense_signer_run(sense_signer *signer, void (*ready)(void *self, const sense
 	return 1;
 }
 
-/* ---- the master
- * --------------------------------------------------------------------------------------------- */
+/* ---- the master ---------------------------------------------------------------------------------------- */
 
 sense_signer *sense_signer_new(const struct sense_signer_config *config, sense_error *err)
 {

@@ -1,14 +1,15 @@
 /*
- * The signer: a child of the master that alone holds the keys of the CA and of policies.
+ * The signer: a child of the master that alone holds the key of the CA.
  *
- * It reads and decrypts them itself, so they never are in the master's memory, and is locked down then
+ * It reads and decrypts it itself, so it never is in the master's memory, and is locked down then
  * (sense_platform_lockdown): no files, no network, no privileges; it reads requests
  * (server/pki/signer_wire.h), signs and answers. The master makes a pair of sockets for itself and for each
  * process that asks, and holds both ends of all. So neither the death of who asked nor that of the signer
  * loses a request that nobody had taken yet: the successor goes on where the other left off.
  *
- * It has no list of who may get what: a process that was taken over can have certificates and policies signed
- * as long as it is there, and take no key with it.
+ * It has no list of who may get what: a process that was taken over can have certificates of agents signed as
+ * long as it is there, and take no key with it. The key of policies is not here: rollouts are signed by the
+ * command that makes them.
  */
 #ifndef SENSE_SERVER_PKI_SIGNER_H
 #define SENSE_SERVER_PKI_SIGNER_H
@@ -38,8 +39,7 @@ void sense_signer_free(sense_signer *signer);
 /* Where to ask (server/pki/signer_client.h). Two processes must not ask at one end at the same time. */
 int sense_signer_end(const sense_signer *signer, unsigned number);
 
-/* ---- in a child, after fork -----------------------------------------------------------------------------
- */
+/* ---- in a child, after fork ---------------------------------------------------------------------------- */
 
 /* An end for this process, all others being closed. It belongs to the caller. The signer is of no more use
  * here. */
@@ -52,14 +52,13 @@ int sense_signer_take(sense_signer *signer, unsigned number);
  */
 int sense_signer_run(sense_signer *signer, void (*ready)(void *self, const sense_error *why), void *self);
 
-/* ---- what it does with one message; for itself and for tests ---------------------------------------------
- */
+/* ---- what it does with one message; for itself and for tests ------------------------------------------- */
 
 /*
  * Answers into out (SENSE_SIGNER_ANSWER_MAX bytes); the length, 0: no answer, since it was no request.
  * master: it came from the master.
  */
-size_t sense_signer_answer(const struct sense_ca *ca, const struct sense_signer_config *config, bool master,
+size_t sense_signer_answer(const struct sense_issuer *ca, const struct sense_signer_config *config, bool master,
                            const uint8_t *data, size_t len, uint8_t *out);
 
 #endif

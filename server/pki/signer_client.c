@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/pki/certificate.h"
 #include "server/pki/signer_wire.h"
 
 #define TIMEOUT_S 5.0
@@ -18,12 +16,11 @@ struct waiting {
 	struct waiting *next;
 	uint64_t id;
 	ev_tstamp ends, again; /* again: 0 when it was sent twice */
-	enum sense_signer_kind kind;
 	sense_signer_done *done;
 	void *self;
 	bool sent;
 	size_t len;
-	uint8_t message[];
+	uint8_t message[SENSE_SIGNER_REQUEST_MAX];
 };
 
 struct sense_signer_client {
@@ -91,7 +88,7 @@ static void answer_take(sense_signer_client *client, const struct sense_signer_a
 {
 	char text[256];
 	struct waiting **at = &client->first;
-	while (*at && ((*at)->id != answer->id || (*at)->kind != answer->kind))
+	while (*at && ((*at)->id != answer->id || answer->kind != SENSE_SIGNER_AGENT))
 		at = &(*at)->next;
 	if (!*at)
 		return; /* of a predecessor, or the second to one request */
@@ -144,26 +141,30 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- asking ------------------------------------------------------------------------------------------- */
 
-static enum sense_status ask(sense_signer_client *client, struct sense_signer_request *request,
-                             sense_signer_done *done, void *self, sense_error *err)
+enum sense_status sense_signer_agent(sense_signer_client *client, const char *org, const char *agent,
+                                     const uint8_t point[SENSE_KEY_POINT], sense_signer_done *done,
+                                     void *self, sense_error *err)
 {
-	uint8_t message[SENSE_SIGNER_MESSAGE_MAX];
+	uint8_t org_bytes[SENSE_UUID], agent_bytes[SENSE_UUID];
+	if (!sense_uuid_bytes(org, org_bytes) || !sense_uuid_bytes(agent, agent_bytes))
+		return sense_fail(err, SENSE_E_FORMAT, "pki", "organization and agent must be UUIDs");
 	if (client->count >= SENSE_SIGNER_WAITING_MAX)
 		return sense_fail(err, SENSE_E_LIMIT, "pki", "too many requests wait for the signer");
-	request->id = client->next_id++;
-	size_t len = sense_signer_request_write(request, message);
-	struct waiting *waiting = malloc(sizeof *waiting + len);
+	struct waiting *waiting = malloc(sizeof *waiting);
 	if (!waiting)
 		return sense_fail(err, SENSE_E_MEMORY, "pki", "no memory for a request to the signer");
 	ev_tstamp now = ev_now(client->loop);
-	*waiting = (struct waiting){.id = request->id,
+	const struct sense_signer_request request = {.kind = SENSE_SIGNER_AGENT,
+	                                             .id = client->next_id++,
+	                                             .org = org_bytes,
+	                                             .agent = agent_bytes,
+	                                             .point = point};
+	*waiting = (struct waiting){.id = request.id,
 	                            .ends = now + client->timeout,
 	                            .again = now + client->timeout / 2,
-	                            .kind = request->kind,
 	                            .done = done,
-	                            .self = self,
-	                            .len = len};
-	memcpy(waiting->message, message, len);
+	                            .self = self};
+	waiting->len = sense_signer_request_write(&request, waiting->message);
 	*client->last = waiting;
 	client->last = &waiting->next;
 	client->count++;
@@ -173,36 +174,6 @@ static enum sense_status ask(sense_signer_client *client, struct sense_signer_re
 	if (!ev_is_active(&client->writable))
 		send_all(client);
 	return SENSE_OK;
-}
-
-enum sense_status sense_signer_agent(sense_signer_client *client, const char *org, const char *agent,
-                                     const uint8_t point[SENSE_KEY_POINT], sense_signer_done *done,
-                                     void *self, sense_error *err)
-{
-	uint8_t org_bytes[16], agent_bytes[16];
-	if (!sense_uuid_bytes(org, org_bytes) || !sense_uuid_bytes(agent, agent_bytes))
-		return sense_fail(err, SENSE_E_FORMAT, "pki", "organization and agent must be UUIDs");
-	struct sense_signer_request request = {
-	    .kind = SENSE_SIGNER_AGENT, .org = org_bytes, .agent = agent_bytes, .point = point};
-	return ask(client, &request, done, self, err);
-}
-
-enum sense_status sense_signer_manifest(sense_signer_client *client, const uint8_t *manifest, size_t len,
-                                        sense_signer_done *done, void *self, sense_error *err)
-{
-	if (!len || len > SENSE_SIGNER_MANIFEST_MAX)
-		return sense_fail(err, SENSE_E_LIMIT, "pki", "a manifest has 1 to %zu bytes, not %zu",
-		                  SENSE_SIGNER_MANIFEST_MAX, len);
-	struct sense_signer_request request = {
-	    .kind = SENSE_SIGNER_MANIFEST, .manifest = manifest, .manifest_len = len};
-	return ask(client, &request, done, self, err);
-}
-
-enum sense_status sense_signer_server(sense_signer_client *client, const uint8_t point[SENSE_KEY_POINT],
-                                      sense_signer_done *done, void *self, sense_error *err)
-{
-	struct sense_signer_request request = {.kind = SENSE_SIGNER_SERVER, .point = point};
-	return ask(client, &request, done, self, err);
 }
 
 /* ---- its life ----------------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ struct sense_signed {
 	enum sense_status
 	    status; /* SENSE_E_IO: no answer came; SENSE_E_INTERNAL: it could not or would not */
 	const char *message;
-	const uint8_t *data; /* a certificate, DER; or a signature, Ed25519, 64 bytes */
+	const uint8_t *data; /* the certificate, DER */
 	size_t len;
 };
 
@@ -32,19 +32,12 @@ sense_signer_client *sense_signer_client_new(struct ev_loop *loop, int fd, doubl
 void sense_signer_client_free(sense_signer_client *client); /* what waits is answered first, with an error */
 
 /*
- * All: when the status is not SENSE_OK, `done` will not be called. SENSE_E_LIMIT: too many wait already.
- *
- * agent: point is the public key of a request that was read with sense_request_read.
+ * A certificate for an agent: point is the public key of a request that was read with sense_request_read.
+ * When the status is not SENSE_OK, `done` will not be called. SENSE_E_LIMIT: too many wait already.
  */
 enum sense_status sense_signer_agent(sense_signer_client *client, const char *org, const char *agent,
                                      const uint8_t point[SENSE_KEY_POINT], sense_signer_done *done,
                                      void *self, sense_error *err);
-/* The signature is over sense_manifest_signed of it (proto/manifest.h). */
-enum sense_status sense_signer_manifest(sense_signer_client *client, const uint8_t *manifest, size_t len,
-                                        sense_signer_done *done, void *self, sense_error *err);
-/* From the master alone. */
-enum sense_status sense_signer_server(sense_signer_client *client, const uint8_t point[SENSE_KEY_POINT],
-                                      sense_signer_done *done, void *self, sense_error *err);
 
 unsigned sense_signer_client_waiting(const sense_signer_client *client);
 

@@ -7,8 +7,6 @@
 #include "proto/finding.h"
 #include "server/pki/certificate.h"
 
-#define UUID 16u
-
 static void put64(uint8_t *out, uint64_t number)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -26,7 +24,7 @@ static uint64_t get64(const uint8_t *in)
 bool sense_signer_request_parse(const uint8_t *data, size_t len, struct sense_signer_request *out)
 {
 	*out = (struct sense_signer_request){0};
-	if (len < SENSE_SIGNER_HEAD || len > SENSE_SIGNER_MESSAGE_MAX)
+	if (len < SENSE_SIGNER_HEAD || len > SENSE_SIGNER_REQUEST_MAX)
 		return false;
 	out->id = get64(data + 4);
 	const uint8_t *body = data + SENSE_SIGNER_HEAD;
@@ -35,22 +33,16 @@ bool sense_signer_request_parse(const uint8_t *data, size_t len, struct sense_si
 		return false;
 	switch (data[1]) {
 	case SENSE_SIGNER_AGENT:
-		if (left != 2 * UUID + SENSE_KEY_POINT)
+		if (left != 2 * SENSE_UUID + SENSE_KEY_POINT)
 			return false;
 		out->org = body;
-		out->agent = body + UUID;
-		out->point = body + 2 * UUID;
+		out->agent = body + SENSE_UUID;
+		out->point = body + 2 * SENSE_UUID;
 		break;
 	case SENSE_SIGNER_SERVER:
 		if (left != SENSE_KEY_POINT)
 			return false;
 		out->point = body;
-		break;
-	case SENSE_SIGNER_MANIFEST:
-		if (!left)
-			return false;
-		out->manifest = body;
-		out->manifest_len = left;
 		break;
 	default:
 		return false;
@@ -74,14 +66,7 @@ bool sense_signer_answer_parse(const uint8_t *data, size_t len, struct sense_sig
 	                                    .len = len - SENSE_SIGNER_HEAD};
 	if (out->outcome != SENSE_SIGNER_DONE)
 		return true;
-	switch (out->kind) {
-	case SENSE_SIGNER_READY:
-		return !out->len;
-	case SENSE_SIGNER_MANIFEST:
-		return out->len == SENSE_SIGNATURE_ED25519;
-	default:
-		return out->len > 0;
-	}
+	return (out->kind == SENSE_SIGNER_READY) == !out->len;
 }
 
 static uint8_t *head_write(uint8_t *out, enum sense_signer_kind kind, unsigned outcome, uint64_t id)
@@ -105,13 +90,10 @@ size_t sense_signer_request_write(const struct sense_signer_request *request, ui
 {
 	uint8_t *at = head_write(out, request->kind, 0, request->id);
 	if (request->kind == SENSE_SIGNER_AGENT) {
-		at = put(at, request->org, UUID);
-		at = put(at, request->agent, UUID);
+		at = put(at, request->org, SENSE_UUID);
+		at = put(at, request->agent, SENSE_UUID);
 	}
-	if (request->kind == SENSE_SIGNER_MANIFEST)
-		at = put(at, request->manifest, request->manifest_len);
-	else
-		at = put(at, request->point, SENSE_KEY_POINT);
+	at = put(at, request->point, SENSE_KEY_POINT);
 	return (size_t)(at - out);
 }
 
@@ -124,30 +106,9 @@ size_t sense_signer_answer_write(const struct sense_signer_answer *answer, uint8
 
 /* ---- UUIDs ------------------------------------------------------------------------------------------- */
 
-void sense_uuid_text(const uint8_t bytes[16], char out[37])
-{
-	sense_finding_id_format(bytes, out);
-}
-
-static uint8_t nibble(char c)
-{
-	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-bool sense_uuid_bytes(const char *text, uint8_t out[16])
-{
-	if (!sense_uuid_good(text, strlen(text)))
-		return false;
-	for (unsigned i = 0; i < UUID; i++, text += 2) {
-		text += *text == '-';
-		out[i] = (uint8_t)(nibble(text[0]) << 4 | nibble(text[1]));
-	}
-	return true;
-}
-
 bool sense_uuid_make(char out[37])
 {
-	uint8_t bytes[UUID];
+	uint8_t bytes[SENSE_UUID];
 	if (RAND_bytes(bytes, sizeof bytes) != 1)
 		return false;
 	uint64_t ms = sense_clock_us() / 1000;

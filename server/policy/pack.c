@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/hex.h"
+
 /* Of a file in a bundle: its path below the directory. out holds a name's bytes and more. */
 static void name_of(const struct sense_policy_source *source, char out[PATH_MAX])
 {
@@ -112,8 +114,7 @@ void sense_pack_fini(struct sense_pack *pack)
 
 void sense_pack_hex(const uint8_t hash[SENSE_PACK_HASH], char out[SENSE_PACK_HEX])
 {
-	for (unsigned i = 0; i < SENSE_PACK_HASH; i++)
-		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+	sense_hex_text(hash, SENSE_PACK_HASH, out);
 }
 
 /* ---- writing its files -------------------------------------------------------------------------------- */

@@ -50,10 +50,11 @@ enum sense_status sense_seal_setting(json_t *settings, const char *text, sense_e
 		return SENSE_OK;
 	if (!good)
 		json_decref(value);
-	return sense_fail(err, SENSE_E_CONFIG, "policy",
-	                  "'%.200s': a setting is a text in UTF-8 of at most %u bytes, a number, true, false, or "
-	                  "a list of at most %u texts or numbers",
-	                  text, SENSE_MANIFEST_PARAM_TEXT_MAX, SENSE_MANIFEST_PARAM_ARRAY_MAX);
+	return sense_fail(
+	    err, SENSE_E_CONFIG, "policy",
+	    "'%.200s': a setting is a text in UTF-8 of at most %u bytes, a number, true, false, or "
+	    "a list of at most %u texts or numbers",
+	    text, SENSE_MANIFEST_PARAM_TEXT_MAX, SENSE_MANIFEST_PARAM_ARRAY_MAX);
 }
 
 static void value_put(struct sense_wire_writer *writer, const json_t *value)

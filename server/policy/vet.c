@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/cli/cli.h"
 #include "core/cli/text.h"
 #include "core/platform/platform.h"
@@ -184,20 +184,13 @@ void sense_vet_packet(struct sense_vet_hearing *hearing, const char *packet, siz
 	}
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Until the child has ended, or has said more or for longer than there can be to say. */
 static void listen_to(struct sense_vet_hearing *hearing, int in, unsigned seconds)
 {
 	char packet[1 + sizeof(uint32_t) + SAY_MAX];
-	uint64_t until = now_ms() + seconds * UINT64_C(1000);
+	uint64_t until = sense_clock_monotonic_us() + seconds * UINT64_C(1000000);
 	unsigned most = hearing->sources->count + SENSE_REPORT_MAX + 16;
-	for (unsigned i = 0; i < most && now_ms() < until;) {
+	for (unsigned i = 0; i < most && sense_clock_monotonic_us() < until;) {
 		struct pollfd waiting = {.fd = in, .events = POLLIN};
 		if (poll(&waiting, 1, 1000) <= 0)
 			continue;

@@ -42,6 +42,5 @@ void member_stop(struct member *member, uint64_t drain_us);
 bool member_ended(struct member *member, const struct sense_master *master, int wait_status);
 const char *member_name(const struct member *member, const struct sense_master *master, char *out,
                         size_t cap);
-uint64_t monotonic_us(void);
 
 #endif

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/proc/notify.h"
 #include "server/proc/internal.h"
@@ -237,8 +237,7 @@ static void overdue_kill(struct crew *crew, uint64_t now)
 	}
 }
 
-/* ---- what has happened -----------------------------------------------------------------------------------
- */
+/* ---- what has happened --------------------------------------------------------------------------------- */
 
 static void died_judge(struct crew *crew, const struct member *member)
 {
@@ -330,8 +329,7 @@ static void wait_for(struct crew *crew)
 			ready_take(&crew->members[which[i]]);
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------
- */
+/* ---- the whole ----------------------------------------------------------------------------------------- */
 
 static void generations_step(struct crew *crew)
 {
@@ -352,7 +350,7 @@ static void generations_step(struct crew *crew)
 static bool step(struct crew *crew)
 {
 	reap(crew);
-	uint64_t now = crew->now_us = monotonic_us(); /* not before what ends is to begin again at once */
+	uint64_t now = crew->now_us = sense_clock_monotonic_us(); /* not before what ends is to begin again at once */
 	if (told_to_end)
 		stop_begin(crew, 0);
 	if (told_to_reload) {
@@ -380,7 +378,7 @@ int sense_master_run(const struct sense_master *master)
 	signals_take(&crew.unblocked);
 	sense_notify_init(&crew.notify);
 	if (sense_notify_alive_every_us(&crew.notify))
-		crew.alive_us = monotonic_us();
+		crew.alive_us = sense_clock_monotonic_us();
 	if (!generation_load(&crew, &crew.current, NULL, &err)) {
 		sense_log(SENSE_LOG_ERROR, err.subsystem, "%s", err.message);
 		return 1;

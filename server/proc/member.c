@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/platform/platform.h"
 #include "server/proc/internal.h"
@@ -14,13 +14,6 @@
 #define YOUNG_US UINT64_C(5000000)
 #define PAUSE_FIRST_US UINT64_C(100000)
 #define PAUSE_MOST_US UINT64_C(10000000)
-
-uint64_t monotonic_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 const char *member_name(const struct member *member, const struct sense_master *master, char *out, size_t cap)
 {
@@ -92,7 +85,7 @@ bool member_start(struct member *member, const struct sense_master *master,
 	char name[64];
 	int ready[2];
 	pid_t parent = getpid();
-	member->began_us = monotonic_us();
+	member->began_us = sense_clock_monotonic_us();
 	member->due_us = member->began_us + PAUSE_MOST_US;
 	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK)) {
 		sense_log(SENSE_LOG_ERROR, "server", "no pipe for a process: %s", strerror(errno));
@@ -125,7 +118,7 @@ void member_stop(struct member *member, uint64_t drain_us)
 	if (member->pid <= 0 || member->leaving)
 		return;
 	member->leaving = true;
-	member->due_us = monotonic_us() + drain_us + 1000000;
+	member->due_us = sense_clock_monotonic_us() + drain_us + 1000000;
 	kill(member->pid, SIGTERM);
 }
 
@@ -141,7 +134,7 @@ static void how_it_ended(int wait_status, char *out, size_t cap)
 bool member_ended(struct member *member, const struct sense_master *master, int wait_status)
 {
 	char name[64], how[64];
-	uint64_t now = monotonic_us();
+	uint64_t now = sense_clock_monotonic_us();
 	bool once = member->child >= 0 && master->children[member->child].policy == SENSE_CHILD_ONCE;
 	bool wished = member->leaving || (once && !wait_status);
 	if (member->ready_fd >= 0)

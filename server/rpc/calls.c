@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "proto/rpc.h"
@@ -134,8 +134,7 @@ void sense_calls_end(sense_rpc_session *session)
 	free(session);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------
- */
+/* ---- answers ------------------------------------------------------------------------------------------- */
 
 /* Whether this call is being served; then it is no longer. */
 static bool outstanding_take(sense_rpc_session *session, uint32_t id)
@@ -217,6 +216,16 @@ unsigned sense_call_notify(sense_calls *calls, const char *agent, const char *me
 	return count;
 }
 
+void sense_call_each(const sense_calls *calls, void (*each)(void *self, const struct sense_peer *peer),
+                     void *self)
+{
+	for (uint32_t i = 0; i < calls->places.cap; i++) {
+		const sense_rpc_session *session = calls->places.places[i].what;
+		if (session)
+			each(self, &session->peer);
+	}
+}
+
 unsigned sense_call_hang_up(sense_calls *calls, const char *agent)
 {
 	unsigned count = 0;
@@ -264,9 +273,7 @@ static void unknown_answer(sense_rpc_session *session, struct sense_call_ref ref
  */
 static bool rate_take(sense_rpc_session *session)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	uint64_t now_us = sense_clock_monotonic_us();
 	if (session->paid_us > now_us + RATE_BURST * RATE_US)
 		return false;
 	session->paid_us = (session->paid_us > now_us ? session->paid_us : now_us) + RATE_US;
@@ -287,8 +294,9 @@ static void call_serve(sense_rpc_session *session, const struct sense_rpc_messag
 	const struct sense_method *method = method_of(session->calls, &message->method);
 	if (!rate_take(session))
 		sense_call_fail(session->calls, ref,
-		                &(struct sense_message_error){
-		                    .code = "busy", .message = "calls come too fast", .retry = RATE_RETRY_MS});
+		                &(struct sense_message_error){.code = "busy",
+		                                              .message = "calls come too fast",
+		                                              .retry = RATE_RETRY_MS});
 	else if (method)
 		method->serve(method->self, session->calls, ref, &session->peer, message->body,
 		              message->body_len);

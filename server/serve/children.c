@@ -2,7 +2,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,7 +59,8 @@ int sense_serve_stores(void *self, void *config, struct sense_server_process *pr
 	sense_error err;
 	struct sense_embedded stores;
 	sigset_t blocked;
-	const struct sense_embedded_config what = {.dir = sense_serve.dir, .group = group_of(conf_of(config))};
+	const struct sense_embedded_config what = {.dir = sense_serve.dir,
+	                                           .group = group_of(conf_of(config))};
 	(void)self;
 	signal(SIGTERM, on_told);
 	if (sense_serve.embedded && sense_embedded_start(&what, &stores, &err))
@@ -94,8 +94,9 @@ int sense_serve_migrate(void *self, void *config, struct sense_server_process *p
 	if (sense_migrate(&what, &report, &err))
 		return failed(&err);
 	if (report.applied)
-		sense_log(SENSE_LOG_INFO, "migrate", "the database is at version %u, %u migrations were applied",
-		          report.version, report.applied);
+		sense_log(SENSE_LOG_INFO, "migrate",
+		          "the database is at version %u, %u migrations were applied", report.version,
+		          report.applied);
 	return 0;
 }
 

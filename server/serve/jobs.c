@@ -21,7 +21,8 @@ static void on_gained(void *self)
 	struct work *work = self;
 	sense_error err;
 	const char *redis = sense_serve.redis;
-	for (const char *const *scheme = (const char *const[]){"unix://", "redis://", NULL}; *scheme; scheme++)
+	for (const char *const *scheme = (const char *const[]){"unix://", "redis://", NULL}; *scheme;
+	     scheme++)
 		if (!strncmp(redis, *scheme, strlen(*scheme)))
 			redis += strlen(*scheme);
 	const struct sense_ingest_outbox_config config = {.db = work->db, .redis = redis};
@@ -52,8 +53,9 @@ static enum sense_status begin(struct work *work, const struct sense_conf *conf,
 	work->db = sense_db_new(work->loop, &store, err);
 	if (!work->db)
 		return err->status;
-	work->jobs = sense_jobs_new(
-	    work->loop, work->db, (unsigned)sense_conf_number(conf, SENSE_SERVER_KEY_FINDINGS_RETENTION), err);
+	work->jobs =
+	    sense_jobs_new(work->loop, work->db,
+	                   (unsigned)sense_conf_number(conf, SENSE_SERVER_KEY_FINDINGS_RETENTION), err);
 	/* Without Redis batches leave the outbox by themselves, by retention. */
 	if (work->jobs && *sense_serve.redis)
 		work->turn = sense_turn_new(work->loop, &turn, err);

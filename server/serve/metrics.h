@@ -7,7 +7,7 @@
 
 enum sense_status sense_serve_metrics(sense_error *err);
 /* before: of the call before; zeroes at first. */
-void sense_serve_metrics_take(const sense_ingest *ingest, const sense_db *db, struct sense_ingest_stats *before,
-                              struct sense_db_stats *db_before);
+void sense_serve_metrics_take(const sense_ingest *ingest, const sense_db *db,
+                              struct sense_ingest_stats *before, struct sense_db_stats *db_before);
 
 #endif

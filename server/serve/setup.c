@@ -38,10 +38,9 @@ static enum sense_status texts_take(const struct sense_conf *conf, sense_error *
 	const char *redis = sense_conf_text(conf, SENSE_SERVER_KEY_REDIS_URL);
 	serve->embedded = !*url;
 	int long_dir = snprintf(serve->dir, sizeof serve->dir, "%s", dir) >= (int)sizeof serve->dir;
-	int long_url =
-	    serve->embedded
-	        ? snprintf(serve->conninfo, sizeof serve->conninfo, "host='%s/run' user=sense dbname=sense", dir)
-	        : snprintf(serve->conninfo, sizeof serve->conninfo, "%s", url);
+	int long_url = serve->embedded ? snprintf(serve->conninfo, sizeof serve->conninfo,
+	                                          "host='%s/run' user=sense dbname=sense", dir)
+	                               : snprintf(serve->conninfo, sizeof serve->conninfo, "%s", url);
 	int long_redis = *redis || !serve->embedded
 	                   ? snprintf(serve->redis, sizeof serve->redis, "%s", redis)
 	                   : snprintf(serve->redis, sizeof serve->redis, "unix://%s/run/redis.sock", dir);
@@ -68,10 +67,11 @@ static enum sense_status ca_take(sense_error *err)
 		enum sense_status status = sense_ca_init(&what, &made_passphrase, err);
 		if (status)
 			return status;
-		sense_log(SENSE_LOG_INFO, "ca",
-		          "a new CA was made in %s; keep copies of its keys and of the passphrase apart from each other: "
-		          "without them all agents must be enrolled anew",
-		          serve->dir);
+		sense_log(
+		    SENSE_LOG_INFO, "ca",
+		    "a new CA was made in %s; keep copies of its keys and of the passphrase apart from each other: "
+		    "without them all agents must be enrolled anew",
+		    serve->dir);
 	}
 	return sense_ca_public_read(serve->dir, &serve->ca, err);
 }
@@ -101,15 +101,18 @@ enum sense_status sense_serve_check(const struct sense_conf *conf, sense_error *
 	if (!sense_serve.begun)
 		return begin(conf, err);
 	if (strcmp(sense_serve.dir, sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR)))
-		return sense_fail(err, SENSE_E_CONFIG, "config",
-		                  "server.dir cannot change while the server runs: end it, and start it again");
+		return sense_fail(
+		    err, SENSE_E_CONFIG, "config",
+		    "server.dir cannot change while the server runs: end it, and start it again");
 	const char *url = sense_conf_text(conf, SENSE_SERVER_KEY_DATABASE_URL);
 	if (sense_serve.embedded ? *url != '\0' : strcmp(sense_serve.conninfo, url) != 0)
-		return sense_fail(err, SENSE_E_CONFIG, "config",
-		                  "database.url cannot change while the server runs: end it, and start it again");
+		return sense_fail(
+		    err, SENSE_E_CONFIG, "config",
+		    "database.url cannot change while the server runs: end it, and start it again");
 	if (slots_of(conf) > sense_serve.slots)
 		return sense_fail(err, SENSE_E_CONFIG, "config",
-		                  "server.workers can be %u at most until the server is started anew", sense_serve.slots);
+		                  "server.workers can be %u at most until the server is started anew",
+		                  sense_serve.slots);
 	return SENSE_OK;
 }
 
@@ -119,7 +122,11 @@ static const struct sense_child children[] = {
     {.name = "stores", .policy = SENSE_CHILD_KEEP, .privileged = true, .main = sense_serve_stores},
     {.name = "migrate", .policy = SENSE_CHILD_ONCE, .privileged = true, .main = sense_serve_migrate},
     {.name = "signer", .policy = SENSE_CHILD_KEEP, .privileged = true, .main = sense_serve_signer},
-    {.name = "renewal", .policy = SENSE_CHILD_KEEP, .privileged = true, .anew = true, .main = sense_serve_renewal},
+    {.name = "renewal",
+     .policy = SENSE_CHILD_KEEP,
+     .privileged = true,
+     .anew = true,
+     .main = sense_serve_renewal},
     {.name = "jobs", .policy = SENSE_CHILD_KEEP, .anew = true, .main = sense_serve_jobs},
 };
 

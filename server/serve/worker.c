@@ -1,6 +1,5 @@
 /* What a worker is made of: stores, the signer, the fleet, enrolment, revocation. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/fleet/enrol.h"
 #include "server/fleet/fleet.h"
@@ -32,7 +31,9 @@ static const char *database_ready(void *self)
 	const struct parts *parts = self;
 	if (!sense_db_is_up(parts->db))
 		return "the database cannot be reached";
-	return sense_revocation_is_ready(parts->revocation) ? NULL : "it is not known yet which certificates were revoked";
+	return sense_revocation_is_ready(parts->revocation)
+	         ? NULL
+	         : "it is not known yet which certificates were revoked";
 }
 
 static enum sense_status stores_begin(struct parts *parts, sense_error *err)
@@ -69,17 +70,18 @@ static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 	    .batch_rows = (uint32_t)sense_conf_number(conf, SENSE_SERVER_KEY_INGEST_BATCH_ROWS),
 	    .batch_bytes = BATCH_BYTES,
 	};
-	const struct sense_enrol_config enrol = {.db = parts->db, .signer = parts->signer, .ca = &sense_serve.ca};
+	const struct sense_enrol_config enrol = {
+	    .db = parts->db, .signer = parts->signer, .ca = &sense_serve.ca};
 	parts->fleet = sense_agents_new(&fleet, err);
 	if (parts->fleet)
 		parts->enrol = sense_enrol_new(&enrol, err);
 	if (parts->enrol)
-		parts->revocation = sense_revocation_new(
-		    &(struct sense_revocation_config){.loop = parts->worker->loop,
-		                                      .db = parts->db,
-		                                      .revoked = parts->worker->revoked,
-		                                      .calls = parts->worker->calls},
-		    err);
+		parts->revocation =
+		    sense_revocation_new(&(struct sense_revocation_config){.loop = parts->worker->loop,
+		                                                           .db = parts->db,
+		                                                           .revoked = parts->worker->revoked,
+		                                                           .calls = parts->worker->calls},
+		                         err);
 	return parts->revocation ? SENSE_OK : err->status;
 }
 
@@ -87,13 +89,17 @@ static enum sense_status served_begin(struct parts *parts, sense_error *err)
 {
 	struct sense_method methods[SENSE_AGENTS_METHODS + 1];
 	sense_agents_methods(parts->fleet, methods);
-	methods[SENSE_AGENTS_METHODS] = (struct sense_method){SENSE_METHOD_RENEW, sense_enrol_renew, parts->enrol};
-	bool taken = sense_httpd_route(parts->worker->http,
-	                               &(struct sense_route){"POST", "/v1/enroll", sense_enrol_serve, parts->enrol}) &&
-	             sense_httpd_ready_ask(parts->worker->http, database_ready, parts);
+	methods[SENSE_AGENTS_METHODS] =
+	    (struct sense_method){SENSE_METHOD_RENEW, sense_enrol_renew, parts->enrol};
+	bool taken =
+	    sense_httpd_route(parts->worker->http,
+	                      &(struct sense_route){"POST", "/v1/enroll", sense_enrol_serve, parts->enrol}) &&
+	    sense_httpd_ready_ask(parts->worker->http, database_ready, parts);
 	for (unsigned i = 0; taken && i <= SENSE_AGENTS_METHODS; i++)
 		taken = sense_calls_method(parts->worker->calls, &methods[i]);
-	return taken ? SENSE_OK : sense_fail(err, SENSE_E_LIMIT, "server", "more methods or routes than there is room for");
+	return taken
+	         ? SENSE_OK
+	         : sense_fail(err, SENSE_E_LIMIT, "server", "more methods or routes than there is room for");
 }
 
 static void on_metrics(struct ev_loop *loop, ev_timer *timer, int events)

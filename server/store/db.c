@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/hex.h"
 #include "server/store/db_internal.h"
 
 #define CLOCK_S 0.1
@@ -45,7 +46,8 @@ static void tell(sense_db *db, struct sense_db_ask *ask, enum sense_db_outcome o
 		return;
 	ask->done = NULL;
 	count(db, outcome);
-	snprintf(result.sqlstate, sizeof(result.sqlstate), "%s", outcome == SENSE_DB_REFUSED ? ask->sqlstate : "");
+	snprintf(result.sqlstate, sizeof(result.sqlstate), "%s",
+	         outcome == SENSE_DB_REFUSED ? ask->sqlstate : "");
 	if (outcome == SENSE_DB_DONE) {
 		result.rows = (unsigned)PQntuples(ask->result);
 		result.columns = (unsigned)PQnfields(ask->result);
@@ -54,7 +56,8 @@ static void tell(sense_db *db, struct sense_db_ask *ask, enum sense_db_outcome o
 	done(ask->self, &result);
 }
 
-void sense_db_answer(sense_db *db, struct sense_db_ask *ask, enum sense_db_outcome outcome, const char *message)
+void sense_db_answer(sense_db *db, struct sense_db_ask *ask, enum sense_db_outcome outcome,
+                     const char *message)
 {
 	tell(db, ask, outcome, message);
 	PQclear(ask->result);
@@ -110,7 +113,8 @@ static void expire_waiting(sense_db *db, double now)
 	while (db->waiting.first && db->waiting.first->deadline <= now) {
 		ask = sense_db_pop(&db->waiting);
 		sense_db_answer(db, ask, sense_db_is_up(db) ? SENSE_DB_TIMEOUT : SENSE_DB_AWAY,
-				sense_db_is_up(db) ? "all connections are busy" : "the database cannot be reached");
+		                sense_db_is_up(db) ? "all connections are busy"
+		                                   : "the database cannot be reached");
 	}
 }
 
@@ -159,7 +163,7 @@ static size_t size_of(const struct sense_db_param *param)
 }
 
 bool sense_db_ask(sense_db *db, const char *org, const struct sense_db_statement *statement,
-		  const struct sense_db_param *params, unsigned param_count, sense_db_done *done, void *self)
+                  const struct sense_db_param *params, unsigned param_count, sense_db_done *done, void *self)
 {
 	size_t size = 0, at = 0;
 	unsigned number;
@@ -173,13 +177,13 @@ bool sense_db_ask(sense_db *db, const char *org, const struct sense_db_statement
 	if (!ask)
 		return false;
 	*ask = (struct sense_db_ask){.done = done,
-				     .self = self,
-				     .name = statement->name,
-				     .sql = statement->sql,
-				     .number = number,
-				     .count = param_count,
-				     .has_org = org != NULL,
-				     .deadline = db->timeout > 0 ? ev_now(db->loop) + db->timeout : 0};
+	                             .self = self,
+	                             .name = statement->name,
+	                             .sql = statement->sql,
+	                             .number = number,
+	                             .count = param_count,
+	                             .has_org = org != NULL,
+	                             .deadline = db->timeout > 0 ? ev_now(db->loop) + db->timeout : 0};
 	snprintf(ask->org, sizeof(ask->org), "%s", org ? org : "");
 	for (unsigned i = 0; i < param_count; i++) {
 		size_t len = size_of(&params[i]);
@@ -255,14 +259,16 @@ bool sense_db_is_up(const sense_db *db)
 
 const char *sense_db_value(const struct sense_db_result *result, unsigned row, unsigned column)
 {
-	if (row >= result->rows || column >= result->columns || PQgetisnull(result->impl, (int)row, (int)column))
+	if (row >= result->rows || column >= result->columns ||
+	    PQgetisnull(result->impl, (int)row, (int)column))
 		return NULL;
 	return PQgetvalue(result->impl, (int)row, (int)column);
 }
 
 size_t sense_db_len(const struct sense_db_result *result, unsigned row, unsigned column)
 {
-	return sense_db_value(result, row, column) ? (size_t)PQgetlength(result->impl, (int)row, (int)column) : 0;
+	return sense_db_value(result, row, column) ? (size_t)PQgetlength(result->impl, (int)row, (int)column)
+	                                           : 0;
 }
 
 uint64_t sense_db_uint(const struct sense_db_result *result, unsigned row, unsigned column)
@@ -277,12 +283,8 @@ bool sense_db_bool(const struct sense_db_result *result, unsigned row, unsigned 
 	return value && *value == 't';
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-size_t sense_db_bytes(const struct sense_db_result *result, unsigned row, unsigned column, uint8_t *out, size_t cap)
+size_t sense_db_bytes(const struct sense_db_result *result, unsigned row, unsigned column, uint8_t *out,
+                      size_t cap)
 {
 	const char *value = sense_db_value(result, row, column);
 	size_t len = sense_db_len(result, row, column);
@@ -290,9 +292,5 @@ size_t sense_db_bytes(const struct sense_db_result *result, unsigned row, unsign
 	if (!value || len < 2 || value[0] != '\\' || value[1] != 'x')
 		return 0;
 	size_t bytes = (len - 2) / 2;
-	for (size_t i = 0; i < bytes && i < cap; i++) {
-		int high = hex_digit(value[2 + 2 * i]), low = hex_digit(value[3 + 2 * i]);
-		out[i] = (uint8_t)(high < 0 || low < 0 ? 0 : high << 4 | low);
-	}
-	return bytes;
+	return sense_hex_bytes(value + 2, out, bytes < cap ? bytes : cap) ? bytes : 0;
 }

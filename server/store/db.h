@@ -26,9 +26,9 @@
 typedef struct sense_db sense_db;
 
 struct sense_db_config {
-	const char *conninfo;  /* libpq connection string */
-	unsigned connections;  /* at most */
-	uint64_t timeout_us;   /* of one statement, waiting included; 0: none */
+	const char *conninfo; /* libpq connection string */
+	unsigned connections; /* at most */
+	uint64_t timeout_us;  /* of one statement, waiting included; 0: none */
 };
 
 /* Connects by and by; NULL only when memory is short. */
@@ -65,12 +65,14 @@ struct sense_db_result {
 	const void *impl;
 };
 
-const char *sense_db_value(const struct sense_db_result *result, unsigned row, unsigned column); /* NULL: NULL */
+const char *sense_db_value(const struct sense_db_result *result, unsigned row,
+                           unsigned column); /* NULL: NULL */
 size_t sense_db_len(const struct sense_db_result *result, unsigned row, unsigned column);
 uint64_t sense_db_uint(const struct sense_db_result *result, unsigned row, unsigned column); /* 0: NULL */
 bool sense_db_bool(const struct sense_db_result *result, unsigned row, unsigned column);
 /* Of a bytea in text form ("\x..."): as many bytes as fit, returns how many there are. */
-size_t sense_db_bytes(const struct sense_db_result *result, unsigned row, unsigned column, uint8_t *out, size_t cap);
+size_t sense_db_bytes(const struct sense_db_result *result, unsigned row, unsigned column, uint8_t *out,
+                      size_t cap);
 
 typedef void sense_db_done(void *self, const struct sense_db_result *result);
 

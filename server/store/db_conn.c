@@ -20,7 +20,8 @@ static bool is_prepared(const struct sense_db_conn *conn, unsigned number)
 static void set_prepared(struct sense_db_conn *conn, unsigned number, bool is)
 {
 	uint64_t bit = UINT64_C(1) << (number % 64);
-	conn->prepared[number / 64] = is ? conn->prepared[number / 64] | bit : conn->prepared[number / 64] & ~bit;
+	conn->prepared[number / 64] =
+	    is ? conn->prepared[number / 64] | bit : conn->prepared[number / 64] & ~bit;
 }
 
 bool sense_db_conn_send(struct sense_db_conn *conn, struct sense_db_ask *ask)
@@ -32,9 +33,10 @@ bool sense_db_conn_send(struct sense_db_conn *conn, struct sense_db_ask *ask)
 	ask->results_left = 1 + ask->prepares + ask->has_org;
 	bool sent = !ask->has_org || PQsendQueryPrepared(pg, scope_name, 1, &org, NULL, NULL, 0);
 	sent = sent && (!ask->prepares || PQsendPrepare(pg, ask->name, ask->sql, 0, NULL));
-	sent = sent &&
-	       PQsendQueryPrepared(pg, ask->name, (int)ask->count, ask->values, ask->lengths, ask->formats, 0) &&
-	       PQpipelineSync(pg);
+	sent =
+	    sent &&
+	    PQsendQueryPrepared(pg, ask->name, (int)ask->count, ask->values, ask->lengths, ask->formats, 0) &&
+	    PQpipelineSync(pg);
 	if (!sent) {
 		sense_link_break(&conn->link, PQerrorMessage(pg));
 		return false;
@@ -52,7 +54,8 @@ static void take(struct sense_db_conn *conn, struct sense_db_ask *ask, PGresult 
 	bool failed = status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK;
 	bool is_prepare = ask->prepares && ask->results_left == 1;
 
-	if ((failed && is_prepare) || (failed && is_last && status == PGRES_PIPELINE_ABORTED && ask->prepares))
+	if ((failed && is_prepare) ||
+	    (failed && is_last && status == PGRES_PIPELINE_ABORTED && ask->prepares))
 		set_prepared(conn, ask->number, false);
 	if (ask->has_result || (!failed && !is_last)) {
 		PQclear(result);
@@ -84,7 +87,7 @@ static void conclude(struct sense_db_conn *conn)
 		sense_db_answer(conn->db, ask, SENSE_DB_AWAY, "the database is stopping");
 	else
 		sense_db_answer(conn->db, ask, SENSE_DB_REFUSED,
-				PQresultErrorField(ask->result, PG_DIAG_MESSAGE_PRIMARY));
+		                PQresultErrorField(ask->result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 static void on_ready(void *self)
@@ -151,7 +154,7 @@ void sense_db_conn_init(struct sense_db_conn *conn, sense_db *db)
 {
 	conn->db = db;
 	sense_link_init(&conn->link, db->loop, db->conninfo, "sense-server",
-			&(struct sense_link_owner){on_up, on_ready, on_down, conn});
+	                &(struct sense_link_owner){on_up, on_ready, on_down, conn});
 }
 
 void sense_db_conn_fini(struct sense_db_conn *conn)

@@ -2,12 +2,13 @@
 #ifndef SENSE_SERVER_STORE_DB_INTERNAL_H
 #define SENSE_SERVER_STORE_DB_INTERNAL_H
 
+#include "proto/uuid.h"
 #include "server/store/db.h"
 #include "server/store/link.h"
 
-#define SENSE_DB_NAMES_MAX 512u  /* statements of the program */
-#define SENSE_DB_DEPTH_MAX 64u   /* statements under way on one connection */
-#define SENSE_DB_GRACE_S 2.0     /* for the server to end what has timed out, before the connection is given up */
+#define SENSE_DB_NAMES_MAX 512u /* statements of the program */
+#define SENSE_DB_DEPTH_MAX 64u  /* statements under way on one connection */
+#define SENSE_DB_GRACE_S 2.0 /* for the server to end what has timed out, before the connection is given up */
 #define SENSE_DB_CHANNELS_MAX 16u
 
 /* A statement that was asked for, with its parameters behind it in one block. */
@@ -19,12 +20,12 @@ struct sense_db_ask {
 	double deadline; /* 0: none */
 	unsigned number; /* of the name */
 	unsigned count;
-	int results_left;  /* of the pipeline, before its sync */
+	int results_left; /* of the pipeline, before its sync */
 	bool prepares;
 	bool has_org;
 	bool has_result;
 	char sqlstate[6];
-	char org[37];
+	char org[SENSE_UUID_TEXT];
 	PGresult *result; /* of the statement, or of what failed */
 	const char *values[SENSE_DB_PARAMS_MAX];
 	int lengths[SENSE_DB_PARAMS_MAX];
@@ -58,7 +59,7 @@ struct sense_db {
 	struct sense_db_queue waiting;
 	const char *names[SENSE_DB_NAMES_MAX];
 	unsigned name_count;
-	ev_timer clock; /* looks for what has timed out */
+	ev_timer clock;    /* looks for what has timed out */
 	ev_prepare sender; /* once a turn of the loop: what was asked in it goes out together */
 	struct sense_db_stats stats;
 	struct sense_link listener;
@@ -72,11 +73,13 @@ struct sense_db {
 void sense_db_push(struct sense_db_queue *queue, struct sense_db_ask *ask);
 struct sense_db_ask *sense_db_pop(struct sense_db_queue *queue);
 /* Calls `done` when that is still to be done, and frees. */
-void sense_db_answer(sense_db *db, struct sense_db_ask *ask, enum sense_db_outcome outcome, const char *message);
+void sense_db_answer(sense_db *db, struct sense_db_ask *ask, enum sense_db_outcome outcome,
+                     const char *message);
 
 void sense_db_conn_init(struct sense_db_conn *conn, sense_db *db);
 void sense_db_conn_fini(struct sense_db_conn *conn);
-bool sense_db_conn_send(struct sense_db_conn *conn, struct sense_db_ask *ask); /* false: broken, ask is as it was */
+bool sense_db_conn_send(struct sense_db_conn *conn,
+                        struct sense_db_ask *ask); /* false: broken, ask is as it was */
 
 void sense_db_listen_fini(sense_db *db);
 

@@ -10,7 +10,8 @@ static void send_listen(sense_db *db)
 	size_t len = 0;
 
 	for (unsigned i = 0; i < db->channel_count; i++) {
-		char *quoted = PQescapeIdentifier(db->listener.conn, db->channels[i].name, strlen(db->channels[i].name));
+		char *quoted =
+		    PQescapeIdentifier(db->listener.conn, db->channels[i].name, strlen(db->channels[i].name));
 		if (quoted)
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "LISTEN %s;", quoted);
 		PQfreemem(quoted);
@@ -74,7 +75,7 @@ bool sense_db_listen(sense_db *db, const char *channel, sense_db_heard *heard, v
 	snprintf(own->name, sizeof(own->name), "%s", channel);
 	if (!db->listens)
 		sense_link_init(&db->listener, db->loop, db->conninfo, "sense-server listener",
-				&(struct sense_link_owner){on_up, on_ready, on_down, db});
+		                &(struct sense_link_owner){on_up, on_ready, on_down, db});
 	else if (db->listener.up)
 		sense_link_break(&db->listener, "one more channel"); /* comes up again with all of them */
 	db->listens = true;

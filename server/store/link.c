@@ -24,7 +24,8 @@ static void watch(struct sense_link *link, int events)
 {
 	int fd = PQsocket(link->conn);
 
-	if (ev_is_active(&link->io) && link->fd == fd && link->io.events == (events | (link->io.events & EV__IOFDSET)))
+	if (ev_is_active(&link->io) && link->fd == fd &&
+	    link->io.events == (events | (link->io.events & EV__IOFDSET)))
 		return;
 	ev_io_stop(link->loop, &link->io);
 	ev_io_set(&link->io, fd, events);
@@ -69,7 +70,8 @@ static void fail(struct sense_link *link)
 {
 	keep_why(link);
 	if (!link->up && (link->attempts == 2 || link->attempts % 32 == 31))
-		sense_log(SENSE_LOG_WARN, "store", "the database cannot be reached (%s); trying on", link->why);
+		sense_log(SENSE_LOG_WARN, "store", "the database cannot be reached (%s); trying on",
+		          link->why);
 	drop(link);
 }
 
@@ -159,9 +161,10 @@ static void begin(struct sense_link *link)
 }
 
 void sense_link_init(struct sense_link *link, struct ev_loop *loop, const char *conninfo, const char *name,
-		     const struct sense_link_owner *owner)
+                     const struct sense_link_owner *owner)
 {
-	*link = (struct sense_link){.loop = loop, .conninfo = conninfo, .name = name, .owner = *owner, .fd = -1};
+	*link =
+	    (struct sense_link){.loop = loop, .conninfo = conninfo, .name = name, .owner = *owner, .fd = -1};
 	ev_init(&link->io, on_io);
 	ev_init(&link->timer, on_timer);
 	link->io.data = link->timer.data = link;

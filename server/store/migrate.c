@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/version.h"
+#include "proto/hex.h"
 
 #define SUBSYSTEM "migrate"
 #define COUNT_MAX 999u
@@ -40,13 +41,15 @@ struct plan {
 
 /* ---- what there is to apply --------------------------------------------------------------------------- */
 
-static enum sense_status add(struct plan *plan, const char *name, const char *text, size_t len, sense_error *err)
+static enum sense_status add(struct plan *plan, const char *name, const char *text, size_t len,
+                             sense_error *err)
 {
 	unsigned char digest[32];
 	unsigned size = 0;
 
 	if (plan->count == COUNT_MAX || len > TEXT_MAX)
-		return sense_fail(err, SENSE_E_LIMIT, SUBSYSTEM, "%s: too many migrations, or one that is too large", name);
+		return sense_fail(err, SENSE_E_LIMIT, SUBSYSTEM,
+		                  "%s: too many migrations, or one that is too large", name);
 	struct migration *grown = realloc(plan->migrations, (plan->count + 1) * sizeof(*grown));
 	if (!grown)
 		return sense_fail(err, SENSE_E_MEMORY, SUBSYSTEM, "no memory for migrations");
@@ -58,12 +61,11 @@ static enum sense_status add(struct plan *plan, const char *name, const char *te
 		free(one->text);
 		return sense_fail(err, SENSE_E_MEMORY, SUBSYSTEM, "no memory for migrations");
 	}
-	for (unsigned i = 0; i < sizeof(digest); i++)
-		snprintf(one->checksum + 2 * i, 3, "%02x", digest[i]);
+	sense_hex_text(digest, sizeof digest, one->checksum);
 	plan->count++;
 	if (one->version != plan->count)
-		return sense_fail(err, SENSE_E_CONFIG, SUBSYSTEM, "%s should be number %03u: numbers go up by one", name,
-				  plan->count);
+		return sense_fail(err, SENSE_E_CONFIG, SUBSYSTEM,
+		                  "%s should be number %03u: numbers go up by one", name, plan->count);
 	return SENSE_OK;
 }
 
@@ -137,7 +139,8 @@ static enum sense_status reach(const char *conninfo, uint64_t until, PGconn **ou
 		if (PQstatus(*out) == CONNECTION_OK)
 			break;
 		if (sense_clock_us() > until)
-			return sense_fail(err, SENSE_E_IO, SUBSYSTEM, "the database cannot be reached: %s", first_line(*out));
+			return sense_fail(err, SENSE_E_IO, SUBSYSTEM, "the database cannot be reached: %s",
+			                  first_line(*out));
 		PQfinish(*out);
 		*out = NULL;
 		poll(NULL, 0, 250);
@@ -155,8 +158,8 @@ static enum sense_status run(PGconn *conn, const char *text, const char *what, s
 	if (got != PGRES_COMMAND_OK && got != PGRES_TUPLES_OK) {
 		const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 		const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-		status = sense_fail(err, SENSE_E_IO, SUBSYSTEM, "%s: %s%s%s", what, primary ? primary : first_line(conn),
-				    hint ? ": " : "", hint ? hint : "");
+		status = sense_fail(err, SENSE_E_IO, SUBSYSTEM, "%s: %s%s%s", what,
+		                    primary ? primary : first_line(conn), hint ? ": " : "", hint ? hint : "");
 	}
 	PQclear(result);
 	return status;
@@ -173,28 +176,32 @@ static enum sense_status take_turn(PGconn *conn, uint64_t until, sense_error *er
 		if (mine)
 			return SENSE_OK;
 		if (!answered)
-			return sense_fail(err, SENSE_E_IO, SUBSYSTEM, "the database went away: %s", first_line(conn));
+			return sense_fail(err, SENSE_E_IO, SUBSYSTEM, "the database went away: %s",
+			                  first_line(conn));
 		if (sense_clock_us() > until)
-			return sense_fail(err, SENSE_E_IO, SUBSYSTEM,
-					  "another server is still changing the database: look at its log, then start again");
+			return sense_fail(
+			    err, SENSE_E_IO, SUBSYSTEM,
+			    "another server is still changing the database: look at its log, then start again");
 		poll(NULL, 0, 100);
 	}
 }
 
-static enum sense_status compare_one(const struct plan *plan, unsigned version, const char *name, const char *checksum,
-				     sense_error *err)
+static enum sense_status compare_one(const struct plan *plan, unsigned version, const char *name,
+                                     const char *checksum, sense_error *err)
 {
 	if (version > plan->count)
-		return sense_fail(err, SENSE_E_VERSION, SUBSYSTEM,
-				  "the database has migration %03u (%s), this program (%s) knows only %u: it is older than the "
-				  "one that changed the database last, run that one or a later one",
-				  version, name, sense_version(), plan->count);
+		return sense_fail(
+		    err, SENSE_E_VERSION, SUBSYSTEM,
+		    "the database has migration %03u (%s), this program (%s) knows only %u: it is older than the "
+		    "one that changed the database last, run that one or a later one",
+		    version, name, sense_version(), plan->count);
 	const struct migration *mine = &plan->migrations[version - 1];
 	if (strcmp(mine->checksum, checksum) != 0)
-		return sense_fail(err, SENSE_E_VERSION, SUBSYSTEM,
-				  "migration %s was changed after it was applied (SHA-256 %.12s, in the database %.12s): put "
-				  "back the text that was applied, and make the change a migration of its own",
-				  mine->name, mine->checksum, checksum);
+		return sense_fail(
+		    err, SENSE_E_VERSION, SUBSYSTEM,
+		    "migration %s was changed after it was applied (SHA-256 %.12s, in the database %.12s): put "
+		    "back the text that was applied, and make the change a migration of its own",
+		    mine->name, mine->checksum, checksum);
 	return SENSE_OK;
 }
 
@@ -206,17 +213,20 @@ static enum sense_status compare(PGconn *conn, const struct plan *plan, unsigned
 	    PQexec(conn, "SELECT version, name, checksum FROM sense.schema_migrations ORDER BY version DESC");
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
-		status = sense_fail(err, SENSE_E_IO, SUBSYSTEM, "which migrations are applied: %s", first_line(conn));
+		status = sense_fail(err, SENSE_E_IO, SUBSYSTEM, "which migrations are applied: %s",
+		                    first_line(conn));
 	int count = status ? 0 : PQntuples(result);
 	for (int row = 0; row < count && !status; row++) {
 		unsigned version = (unsigned)strtoul(PQgetvalue(result, row, 0), NULL, 10);
 		if (version != (unsigned)(count - row))
-			status = sense_fail(err, SENSE_E_VERSION, SUBSYSTEM,
-					    "migration %03u is recorded in the database, one before it is not: "
-					    "sense.schema_migrations was changed by hand",
-					    version);
+			status =
+			    sense_fail(err, SENSE_E_VERSION, SUBSYSTEM,
+			               "migration %03u is recorded in the database, one before it is not: "
+			               "sense.schema_migrations was changed by hand",
+			               version);
 		else
-			status = compare_one(plan, version, PQgetvalue(result, row, 1), PQgetvalue(result, row, 2), err);
+			status = compare_one(plan, version, PQgetvalue(result, row, 1),
+			                     PQgetvalue(result, row, 2), err);
 	}
 	*applied = (unsigned)count;
 	PQclear(result);
@@ -234,12 +244,14 @@ static enum sense_status apply(PGconn *conn, const struct migration *migration, 
 		status = run(conn, migration->text, migration->name, err);
 	snprintf(version, sizeof(version), "%u", migration->version);
 	if (!status) {
-		PGresult *result = PQexecParams(conn,
-						"INSERT INTO sense.schema_migrations (version, name, checksum, program) "
-						"VALUES ($1, $2, $3, $4)",
-						4, NULL, values, NULL, NULL, 0);
+		PGresult *result =
+		    PQexecParams(conn,
+		                 "INSERT INTO sense.schema_migrations (version, name, checksum, program) "
+		                 "VALUES ($1, $2, $3, $4)",
+		                 4, NULL, values, NULL, NULL, 0);
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
-			status = sense_fail(err, SENSE_E_IO, SUBSYSTEM, "%s: %s", migration->name, first_line(conn));
+			status = sense_fail(err, SENSE_E_IO, SUBSYSTEM, "%s: %s", migration->name,
+			                    first_line(conn));
 		PQclear(result);
 	}
 	if (!status)
@@ -249,8 +261,8 @@ static enum sense_status apply(PGconn *conn, const struct migration *migration, 
 	return status;
 }
 
-enum sense_status sense_migrate(const struct sense_migrate_config *config, struct sense_migrate_report *report,
-				sense_error *err)
+enum sense_status sense_migrate(const struct sense_migrate_config *config,
+                                struct sense_migrate_report *report, sense_error *err)
 {
 	uint64_t until = sense_clock_us() + (uint64_t)(config->wait ? config->wait : WAIT_S) * 1000000;
 	struct plan plan = {0};
@@ -264,11 +276,12 @@ enum sense_status sense_migrate(const struct sense_migrate_config *config, struc
 	if (!status)
 		status = take_turn(conn, until, err);
 	if (!status)
-		status = run(conn,
-			     "CREATE SCHEMA IF NOT EXISTS sense; CREATE TABLE IF NOT EXISTS sense.schema_migrations ("
-			     "version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, program text NOT NULL, "
-			     "applied timestamptz NOT NULL DEFAULT now())",
-			     "the schema 'sense' cannot be made", err);
+		status = run(
+		    conn,
+		    "CREATE SCHEMA IF NOT EXISTS sense; CREATE TABLE IF NOT EXISTS sense.schema_migrations "
+		    "(version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
+		    "program text NOT NULL, applied timestamptz NOT NULL DEFAULT now())",
+		    "the schema 'sense' cannot be made", err);
 	if (!status)
 		status = compare(conn, &plan, &applied, err);
 	for (unsigned i = applied; i < plan.count && !status; i++) {

@@ -23,7 +23,7 @@ struct sense_migrate_report {
 	unsigned version; /* the last one's number */
 };
 
-enum sense_status sense_migrate(const struct sense_migrate_config *config, struct sense_migrate_report *report,
-                                sense_error *err);
+enum sense_status sense_migrate(const struct sense_migrate_config *config,
+                                struct sense_migrate_report *report, sense_error *err);
 
 #endif

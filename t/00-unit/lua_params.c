@@ -31,7 +31,7 @@ static const char kinds[] =
 static const char two[] = RULE("my.one", "limit = 1", "tostring(p.limit)")
     RULE("my.two", "limit = 2, own = 7",
          "p.limit .. ' ' .. p.own") "local shared = { title = 't', severity = 'low', on = 'tls', params = { "
-                                    "word = 'default' },\n"
+				    "word = 'default' },\n"
 				    "  when = function(f, p) error(p.word, 0) end }\n"
 				    "rule 'my.left' (shared)\nrule 'my.right' (shared)\n";
 

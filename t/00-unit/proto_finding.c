@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "proto/finding.h"
+#include "proto/uuid.h"
 #include "t/tap.h"
 
 static struct sense_finding full(void)
@@ -270,7 +271,7 @@ int main(void)
 	hostile();
 	refused();
 	struct sense_finding f = full();
-	sense_finding_id_format(f.id, id);
+	sense_uuid_text(f.id, id);
 	is_str(id, "018bcfe5-6800-7001-8002-030405060708", "an id in text");
 	return tap_done();
 }

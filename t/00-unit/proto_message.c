@@ -1,4 +1,5 @@
 #include "t/00-unit/proto_message.h"
+#include "proto/uuid.h"
 #include "t/tap.h"
 
 #define ROOM ((size_t)5 << 20)
@@ -38,8 +39,7 @@ static size_t encode(const struct proto_sample *sample, uint8_t *out, size_t cap
 	return writer.full ? 0 : writer.len;
 }
 
-/* ---- every message ----------------------------------------------------------------------------------------
- */
+/* ---- every message ------------------------------------------------------------------------------------- */
 
 static void cut_and_flip(const struct proto_sample *sample, const uint8_t *data, size_t len)
 {
@@ -148,8 +148,7 @@ static void lacking(const struct proto_sample *sample)
 	}
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------- */
 
 static void session(void)
 {
@@ -231,8 +230,7 @@ static void walks(void)
 	is_str(acknowledge.problem, "chat.lua:3: unknown field 'hots'", "leave it as it is");
 }
 
-/* ---- bounds
- * --------------------------------------------------------------------------------------------------- */
+/* ---- bounds -------------------------------------------------------------------------------------------- */
 
 static void full_batch(uint32_t count, bool fits)
 {
@@ -510,11 +508,11 @@ static void nul(void)
 
 static void uuids(void)
 {
-	ok(sense_message_is_uuid(PROTO_AGENT), "a UUID");
-	ok(!sense_message_is_uuid("") && !sense_message_is_uuid("0197c3a4-5d1e-7b2f-8c3d-4e5f6071829") &&
-	       !sense_message_is_uuid(PROTO_AGENT "0") &&
-	       !sense_message_is_uuid("0197C3A4-5d1e-7b2f-8c3d-4e5f60718293") &&
-	       !sense_message_is_uuid("0197c3a4x5d1e-7b2f-8c3d-4e5f60718293"),
+	ok(sense_uuid_is(PROTO_AGENT), "a UUID");
+	ok(!sense_uuid_is("") && !sense_uuid_is("0197c3a4-5d1e-7b2f-8c3d-4e5f6071829") &&
+	       !sense_uuid_is(PROTO_AGENT "0") &&
+	       !sense_uuid_is("0197C3A4-5d1e-7b2f-8c3d-4e5f60718293") &&
+	       !sense_uuid_is("0197c3a4x5d1e-7b2f-8c3d-4e5f60718293"),
 	   "and what is none");
 }
 

@@ -7,8 +7,7 @@
 #include "proto/message.h"
 #include "proto/rpc.h"
 
-/* ---- decoding and encoding again ------------------------------------------------------------------------
- */
+/* ---- decoding and encoding again ----------------------------------------------------------------------- */
 
 /* What is left of data when it was read and is written again. False: it is refused, *why says what is wrong.
  */
@@ -91,8 +90,7 @@ static inline bool proto_again_acknowledge(const uint8_t *data, size_t len, stru
 	return good;
 }
 
-/* ---- samples ----------------------------------------------------------------------------------------------
- */
+/* ---- samples ------------------------------------------------------------------------------------------- */
 
 #define PROTO_AGENT "0197c3a4-5d1e-7b2f-8c3d-4e5f60718293"
 #define PROTO_ORGANIZATION "0197c3a4-0000-7000-8000-00000000000a"

@@ -47,8 +47,7 @@ static bool splits_alike(const uint8_t *data, size_t len, size_t max)
 	return true;
 }
 
-/* ---- messages that are whole ----------------------------------------------------------------------------
- */
+/* ---- messages that are whole --------------------------------------------------------------------------- */
 
 /* A request whose map holds every form of value that there is. */
 static const uint8_t every[] =
@@ -115,8 +114,7 @@ static void stream(void)
 	   "behind what is none there is nothing any more");
 }
 
-/* ---- streams that are broken ------------------------------------------------------------------------------
- */
+/* ---- streams that are broken --------------------------------------------------------------------------- */
 
 static void breaks(const char *bytes, size_t len, size_t at, const char *word, const char *what)
 {
@@ -200,8 +198,7 @@ static void flip(void)
 	is_num(silent, 0, "and what is no message is refused with a reason");
 }
 
-/* ---- parts
- * -------------------------------------------------------------------------------------------------- */
+/* ---- parts --------------------------------------------------------------------------------------------- */
 
 static void written(void)
 {

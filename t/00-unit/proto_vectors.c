@@ -17,8 +17,7 @@
 #define FOLDER "t/40-server/vectors/"
 #define ROOM 8192u
 
-/* ---- what the codecs give -------------------------------------------------------------------------------
- */
+/* ---- what the codecs give ------------------------------------------------------------------------------ */
 
 static void put_message(struct sense_wire_writer *writer, const struct proto_sample *sample, uint32_t id,
                         const uint8_t *body, size_t len)
@@ -96,8 +95,7 @@ static const char *vector(size_t i, uint8_t *out, size_t *len)
 	return others[i - PROTO_SAMPLES].name;
 }
 
-/* ---- files
- * -------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------------- */
 
 static FILE *file(const char *name, const char *mode)
 {
@@ -172,8 +170,7 @@ static int test(void)
 	return tap_done();
 }
 
-/* ---- what others write
- * ---------------------------------------------------------------------------------------- */
+/* ---- what others write --------------------------------------------------------------------------------- */
 
 static bool answer(const struct proto_sample *sample, const uint8_t *data, size_t len,
                    struct sense_wire_writer *writer, const char **why)

@@ -20,8 +20,7 @@ static void put_model(const char *rel, const void *head, size_t len)
 		mistakes++;
 }
 
-/* ---- what there is --------------------------------------------------------------------------------------
- */
+/* ---- what there is ------------------------------------------------------------------------------------- */
 
 static void test_instructions(void)
 {
@@ -144,8 +143,7 @@ static void test_extensions(void)
 	   "what the catalogue does not list is nobody's business");
 }
 
-/* ---- hostile trees ----------------------------------------------------------------------------------------
- */
+/* ---- hostile trees ------------------------------------------------------------------------------------- */
 
 /* Before Linux 5.6 there is no openat2. Exit status of the child: 0 all well. */
 static void test_old_kernel(void)
@@ -282,8 +280,7 @@ static void test_mounts(void)
 	close(fuse);
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------------------------------ */
+/* ---- changes ------------------------------------------------------------------------------------------- */
 
 /* Serves the descriptor until such an event was told. */
 static bool await(void *sensor, unsigned from, const char *event, const char *const *parts)

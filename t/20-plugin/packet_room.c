@@ -147,7 +147,8 @@ static void test_workers(void)
 	for (unsigned i = 0; i < 2; i++)
 		readers[i] = reader_start(&capture, i, 0);
 	/* One may be done with both while the other has not begun. */
-	ok(owners_find(readers, 1001, 2 * FLOWS, after), "what came back meanwhile, and when the rings had grown");
+	ok(owners_find(readers, 1001, 2 * FLOWS, after),
+	   "what came back meanwhile, and when the rings had grown");
 	ok(!memcmp(before, after, FLOWS) && !memcmp(before, after + FLOWS, FLOWS), "is read by the same");
 	is_num(ring_memory(&readers[0]) + ring_memory(&readers[1]), ROOM_BYTES, "to all the room together");
 	for (unsigned i = 0; i < 2; i++)

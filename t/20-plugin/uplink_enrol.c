@@ -9,7 +9,17 @@
 static struct authority ca, other;
 static char dir[64];
 
-enum way { WAY_GOOD, WAY_PROBLEM, WAY_HTML, WAY_OTHER_CA, WAY_OTHER_KEY, WAY_SHORT, WAY_NUL, WAY_CUT, WAY_LONG };
+enum way {
+	WAY_GOOD,
+	WAY_PROBLEM,
+	WAY_HTML,
+	WAY_OTHER_CA,
+	WAY_OTHER_KEY,
+	WAY_SHORT,
+	WAY_NUL,
+	WAY_CUT,
+	WAY_LONG
+};
 static _Atomic int *way;
 static char *asked; /* the latest request */
 
@@ -42,8 +52,8 @@ static EVP_PKEY *request_key(const char *body)
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509_REQ *request = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
 	EVP_PKEY *key = request && X509_REQ_verify(request, X509_REQ_get0_pubkey(request)) == 1
-	                    ? X509_REQ_get_pubkey(request)
-	                    : NULL;
+	                  ? X509_REQ_get_pubkey(request)
+	                  : NULL;
 	X509_REQ_free(request);
 	BIO_free(bio);
 	return key;
@@ -51,7 +61,8 @@ static EVP_PKEY *request_key(const char *body)
 
 static void answer_good(const char *body, char *out, size_t cap)
 {
-	char certificate[SENSE_IDENTITY_PEM_MAX], ca_pem[SENSE_IDENTITY_PEM_MAX], escaped[2][2 * SENSE_IDENTITY_PEM_MAX];
+	char certificate[SENSE_IDENTITY_PEM_MAX], ca_pem[SENSE_IDENTITY_PEM_MAX],
+	    escaped[2][2 * SENSE_IDENTITY_PEM_MAX];
 	EVP_PKEY *key = *way == WAY_OTHER_KEY ? EVP_EC_gen("P-256") : request_key(body);
 	const struct authority *by = *way == WAY_OTHER_CA ? &other : &ca;
 	if (!key)
@@ -62,7 +73,8 @@ static void answer_good(const char *body, char *out, size_t cap)
 	pem_escape(certificate, escaped[0]);
 	pem_escape(ca_pem, escaped[1]);
 	snprintf(out, cap,
-	         "{\"certificate\":\"%s\",\"ca\":\"%s\",\"agent\":\"" AGENT "\",\"organization\":\"" ORGANIZATION
+	         "{\"certificate\":\"%s\",\"ca\":\"%s\",\"agent\":\"" AGENT
+	         "\",\"organization\":\"" ORGANIZATION
 	         "\",\"policy_key\":\"%064d\",\"servers\":[\"one.example:8443\",\"two.example:8443\"]}",
 	         escaped[0], escaped[1], 7);
 	if (*way == WAY_SHORT)
@@ -85,7 +97,8 @@ static void https(SSL *ssl)
 	unsigned status = 200;
 	answer_good(asked, body, sizeof body);
 	if (*way == WAY_PROBLEM)
-		snprintf(body, sizeof body, "{\"title\":\"Forbidden\",\"detail\":\"The token has expired.\\u001b[31m\"}");
+		snprintf(body, sizeof body,
+		         "{\"title\":\"Forbidden\",\"detail\":\"The token has expired.\\u001b[31m\"}");
 	if (*way == WAY_HTML)
 		snprintf(body, sizeof body, "<html>It works!</html>");
 	status = *way == WAY_PROBLEM ? 403 : 200;
@@ -95,8 +108,10 @@ static void https(SSL *ssl)
 			SSL_write(ssl, body, sizeof body);
 		return;
 	}
-	int n = snprintf(head, sizeof head, "HTTP/1.1 %u As told\r\nContent-Type: application/json\r\ncontent-length: %zu\r\n\r\n",
-	                 status, strlen(body));
+	int n =
+	    snprintf(head, sizeof head,
+	             "HTTP/1.1 %u As told\r\nContent-Type: application/json\r\ncontent-length: %zu\r\n\r\n",
+	             status, strlen(body));
 	SSL_write(ssl, head, n);
 	SSL_write(ssl, body, (int)strlen(body) / (*way == WAY_CUT ? 2 : 1));
 	SSL_shutdown(ssl);
@@ -117,10 +132,14 @@ static const char *token_text(const struct authority *by, const char *server)
 	return text;
 }
 
-static enum sense_status enrol(const char *token, const char *server, struct sense_identity *out, sense_error *err)
+static enum sense_status enrol(const char *token, const char *server, struct sense_identity *out,
+                               sense_error *err)
 {
-	const struct sense_enrol_config config = {
-	    .plugins_dir = plugins_dir(), .agent_dir = dir, .token = token, .server = server, .version = "test 1"};
+	const struct sense_enrol_config config = {.plugins_dir = plugins_dir(),
+	                                          .agent_dir = dir,
+	                                          .token = token,
+	                                          .server = server,
+	                                          .version = "test 1"};
 	err->message[0] = '\0';
 	return sense_enrol_run(&config, out, err);
 }
@@ -130,7 +149,8 @@ static void fails(enum way how, const char *token, const char *server, const cha
 	static struct sense_identity identity;
 	sense_error err;
 	*way = how;
-	ok(enrol(token, server, &identity, &err) && strstr(err.message, wanted), "%s: %s", wanted, err.message);
+	ok(enrol(token, server, &identity, &err) && strstr(err.message, wanted), "%s: %s", wanted,
+	   err.message);
 	ok(sense_identity_read(dir, &identity, &err) == SENSE_E_NOTFOUND, "and nothing was kept");
 }
 
@@ -141,7 +161,8 @@ static void good(const struct peer *peer)
 	char url[64];
 	*way = WAY_GOOD;
 	snprintf(url, sizeof url, "https://127.0.0.1:%u/", peer->port);
-	if (!ok(!enrol(token_text(&ca, "127.0.0.1:1"), url, &identity, &err), "an agent is enrolled: %s", err.message))
+	if (!ok(!enrol(token_text(&ca, "127.0.0.1:1"), url, &identity, &err), "an agent is enrolled: %s",
+	        err.message))
 		return;
 	is_str(identity.agent, AGENT, "its id");
 	is_str(identity.organization, ORGANIZATION, "its organization");
@@ -151,10 +172,12 @@ static void good(const struct peer *peer)
 	is_str(identity.servers[1], "one.example:8443", "then those that the server tells");
 	ok(!sense_identity_read(dir, &again, &err), "it is kept");
 	ok(!memcmp(&identity, &again, sizeof again), "as it is");
-	ok(strstr(asked, "\"token\":\"01020300000000000000000000000000abcd0000000000000000000000000000\""), "the token was shown");
+	ok(strstr(asked, "\"token\":\"01020300000000000000000000000000abcd0000000000000000000000000000\""),
+	   "the token was shown");
 	ok(strstr(asked, "POST /v1/enroll HTTP/1.1\r\nHost: 127.0.0.1:") == asked, "at the right place");
 	ok(!strstr(asked, "PRIVATE"), "no key was sent");
-	ok(enrol(token_text(&ca, "127.0.0.1:1"), url, &identity, &err) && strstr(err.message, "enrolled already"),
+	ok(enrol(token_text(&ca, "127.0.0.1:1"), url, &identity, &err) &&
+	       strstr(err.message, "enrolled already"),
 	   "it is not enrolled twice: %s", err.message);
 }
 

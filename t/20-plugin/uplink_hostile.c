@@ -37,7 +37,8 @@ static void answers(void)
 		agent_link(&agent);
 		until(&agent, shared->sessions >= 3);
 		struct sense_link_status status = agent_status(&agent);
-		ok(shared->sessions >= 3 && *status.problem, "%s ends the session: %s", names[bad], status.problem);
+		ok(shared->sessions >= 3 && *status.problem, "%s ends the session: %s", names[bad],
+		   status.problem);
 		is_num(status.restarts, 0, "%s: not the process", names[bad]);
 		is_num(status.waiting, 50, "%s: nothing leaves the spool", names[bad]);
 		shared->bad = BAD_NOT;
@@ -97,7 +98,8 @@ static void busy(void)
 
 /* ---- certificates --------------------------------------------------------------------------------------- */
 
-static void refused(const struct authority *clients, const struct authority *by, const char *san, const char *wanted)
+static void refused(const struct authority *clients, const struct authority *by, const char *san,
+                    const char *wanted)
 {
 	struct agent agent;
 	begin();
@@ -139,13 +141,13 @@ static void identity(void)
 	agent_new(&agent, &ca, 1);
 	snprintf(path, sizeof path, "%s/fleet/identity", agent.dir);
 	chmod(path, 0640);
-	ok(!sense_link_new(&agent.config, &err) && strstr(err.message, "0600"), "a key that others may read is refused: %s",
-	   err.message);
+	ok(!sense_link_new(&agent.config, &err) && strstr(err.message, "0600"),
+	   "a key that others may read is refused: %s", err.message);
 	chmod(path, 0600);
 	if (truncate(path, 300))
 		perror("# truncate");
-	ok(!sense_link_new(&agent.config, &err) && strstr(err.message, "enrol again"), "one that is cut short, too: %s",
-	   err.message);
+	ok(!sense_link_new(&agent.config, &err) && strstr(err.message, "enrol again"),
+	   "one that is cut short, too: %s", err.message);
 	unlink(path);
 	ok(!sense_link_new(&agent.config, &err) && err.status == SENSE_E_NOTFOUND, "none: %s", err.message);
 	agent_free(&agent);
@@ -170,13 +172,14 @@ static void proxy(void)
 	agent_put(&agent, 100);
 	agent_link(&agent);
 	until(&agent, strstr(agent_status(&agent).problem, "407"));
-	ok(strstr(agent_status(&agent).problem, "refused: HTTP/1.1 407 who are you"), "a proxy that refuses: %s",
-	   agent_status(&agent).problem);
+	ok(strstr(agent_status(&agent).problem, "refused: HTTP/1.1 407 who are you"),
+	   "a proxy that refuses: %s", agent_status(&agent).problem);
 	ok(!strstr(agent_status(&agent).problem, "secret"), "without the password");
 	relayed->refuse = 0;
 	until(&agent, all_kept(&agent) && spool_empty(&agent));
 	check_once(&agent, "through a proxy, which looks names up");
-	ok(!strncmp(relayed->asked, "CONNECT server.invalid:443 HTTP/1.1\r\n", 37), "it was asked for the server");
+	ok(!strncmp(relayed->asked, "CONNECT server.invalid:443 HTTP/1.1\r\n", 37),
+	   "it was asked for the server");
 	ok(strstr(relayed->asked, "Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"), "with user and password");
 	agent_free(&agent);
 	relay_stop(&relay);

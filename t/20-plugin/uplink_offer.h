@@ -19,7 +19,8 @@ struct offer {
 static void offer_sign(const struct offer *offer, const uint8_t *manifest, size_t len)
 {
 	static uint8_t text[SENSE_MANIFEST_SIGNED_MAX];
-	size_t signature_len = sizeof shared->signature, text_len = sense_manifest_signed(manifest, len, text, sizeof text);
+	size_t signature_len = sizeof shared->signature,
+	       text_len = sense_manifest_signed(manifest, len, text, sizeof text);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	EVP_DigestSignInit(context, NULL, NULL, NULL, offer->key ? offer->key : policy_key);
 	EVP_DigestSign(context, shared->signature, &signature_len, text, text_len);
@@ -28,10 +29,12 @@ static void offer_sign(const struct offer *offer, const uint8_t *manifest, size_
 
 __attribute__((unused)) static void offer_make(const struct offer *offer)
 {
-	struct sense_wire_bundle_writer bundle = {.writer = {.data = shared->bundle, .cap = sizeof shared->bundle}};
+	struct sense_wire_bundle_writer bundle = {
+	    .writer = {.data = shared->bundle, .cap = sizeof shared->bundle}};
 	struct sense_manifest manifest = {.generation = offer->generation + offer->other_generation,
 	                                  .created = sense_clock_us(),
-	                                  .mode = offer->observe ? SENSE_MANIFEST_OBSERVE : SENSE_MANIFEST_ENFORCE,
+	                                  .mode = offer->observe ? SENSE_MANIFEST_OBSERVE
+	                                                         : SENSE_MANIFEST_ENFORCE,
 	                                  .params = offer->params};
 	sense_wire_bundle_put(&bundle, 1);
 	sense_wire_bundle_put_file(&bundle, "test/given.lua", offer->text, strlen(offer->text));

@@ -17,7 +17,8 @@ static void reload(void *self)
 static bool rule(void *self, uint32_t i, struct sense_message_rule *out)
 {
 	(void)self;
-	*out = (struct sense_message_rule){.id = i ? "test.two" : "test.one", .state = i ? "quarantined" : "loaded"};
+	*out = (struct sense_message_rule){.id = i ? "test.two" : "test.one",
+	                                   .state = i ? "quarantined" : "loaded"};
 	return i < 2;
 }
 
@@ -41,7 +42,8 @@ static void taken(struct agent *agent, char *text)
 	is_num(shared->pieces, (shared->bundle_len + 19999) / 20000, "in as many pieces as there are");
 	is_num(generation_kept(agent, &manifest), 5, "they are kept");
 	sense_bundle_init(&bundle);
-	ok(!sense_managed_read(agent->dir, &manifest, &bundle, &err) && !sense_bundle_seal(&bundle, &err), "and can be read");
+	ok(!sense_managed_read(agent->dir, &manifest, &bundle, &err) && !sense_bundle_seal(&bundle, &err),
+	   "and can be read");
 	ok(sense_bundle_next(bundle.block.data, bundle.block.len, &used, &item), "with one policy");
 	is_str(item.name, "test/given", "of its name");
 	is_str(item.file, "fleet:test/given.lua", "and as messages call it");
@@ -60,7 +62,8 @@ static void taken(struct agent *agent, char *text)
 /* Settings of rules come as one more item, under a name that no policy has; and other settings make another set. */
 static void with_settings(struct agent *agent)
 {
-	static const uint8_t one[] = {0x81, 0xa3, 'a', '.', 'b', 0x01}, other[] = {0x81, 0xa3, 'a', '.', 'b', 0x02};
+	static const uint8_t one[] = {0x81, 0xa3, 'a', '.', 'b', 0x01},
+			     other[] = {0x81, 0xa3, 'a', '.', 'b', 0x02};
 	const struct sense_message_bytes params[] = {{one, sizeof one}, {other, sizeof other}};
 	char hashes[2][SENSE_BUNDLE_HASH_MAX];
 	for (unsigned i = 0; i < 2; i++) {
@@ -72,14 +75,16 @@ static void with_settings(struct agent *agent)
 		offer_make(&(struct offer){.generation = 13 + i, .text = "-- same", .params = params[i]});
 		until(agent, generation_kept(agent, &manifest) == 13 + i);
 		sense_bundle_init(&bundle);
-		ok(!sense_managed_read(agent->dir, &manifest, &bundle, &err) && !sense_bundle_seal(&bundle, &err),
+		ok(!sense_managed_read(agent->dir, &manifest, &bundle, &err) &&
+		       !sense_bundle_seal(&bundle, &err),
 		   "policies with settings are taken");
 		is_num(bundle.count - bundle.params, 1, "as one policy");
 		ok(sense_bundle_next(bundle.block.data, bundle.block.len, &used, &policy) &&
 		       sense_bundle_next(bundle.block.data, bundle.block.len, &used, &item),
 		   "and an item behind it");
 		is_str(item.name, SENSE_BUNDLE_PARAMS, "of the name of settings");
-		ok(item.len == params[i].len && !memcmp(item.text, params[i].data, item.len), "which are as they were signed");
+		ok(item.len == params[i].len && !memcmp(item.text, params[i].data, item.len),
+		   "which are as they were signed");
 		memcpy(hashes[i], bundle.hash, sizeof hashes[i]);
 		sense_bundle_fini(&bundle);
 	}
@@ -118,11 +123,16 @@ static void offers(void)
 	agent_link(&agent);
 	EVP_PKEY *other = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	taken(&agent, large);
-	refused(&agent, &(struct offer){.generation = 6, .text = "-- 6", .key = other}, "not of the key that was pinned");
-	refused(&agent, &(struct offer){.generation = 7, .text = "-- 7", .organization = AGENT}, "for another organization");
-	refused(&agent, &(struct offer){.generation = 8, .text = "-- 8", .other_hash = true}, "not those that were signed");
-	refused(&agent, &(struct offer){.generation = 9, .text = "-- 9", .other_byte = true}, "not those that were signed");
-	refused(&agent, &(struct offer){.generation = 10, .text = "-- 10", .other_generation = true}, "of another generation");
+	refused(&agent, &(struct offer){.generation = 6, .text = "-- 6", .key = other},
+	        "not of the key that was pinned");
+	refused(&agent, &(struct offer){.generation = 7, .text = "-- 7", .organization = AGENT},
+	        "for another organization");
+	refused(&agent, &(struct offer){.generation = 8, .text = "-- 8", .other_hash = true},
+	        "not those that were signed");
+	refused(&agent, &(struct offer){.generation = 9, .text = "-- 9", .other_byte = true},
+	        "not those that were signed");
+	refused(&agent, &(struct offer){.generation = 10, .text = "-- 10", .other_generation = true},
+	        "of another generation");
 	/* An older one, signed as it should be, is not even asked for. */
 	uint32_t beats = shared->heartbeats, pieces = shared->pieces;
 	offer_make(&(struct offer){.generation = 4, .text = "-- 4"});
@@ -141,7 +151,8 @@ static void offers(void)
 	fputc('!', file);
 	fclose(file);
 	sense_error err;
-	ok(sense_managed_read(agent.dir, &manifest, NULL, &err) == SENSE_E_FORMAT, "a changed file is refused: %s", err.message);
+	ok(sense_managed_read(agent.dir, &manifest, NULL, &err) == SENSE_E_FORMAT,
+	   "a changed file is refused: %s", err.message);
 	EVP_PKEY_free(other);
 	agent_free(&agent);
 	peer_stop(&peer);
@@ -175,16 +186,21 @@ static int serve(const char *dir)
 	fflush(stdout);
 	while (fgets(line, sizeof line, stdin)) {
 		if (line[0] >= '1' && line[0] <= '9') {
-			struct offer offer = {.generation = strtoul(line, NULL, 10), .text = text, .observe = strchr(line, 'o')};
+			struct offer offer = {.generation = strtoul(line, NULL, 10),
+			                      .text = text,
+			                      .observe = strchr(line, 'o')};
 			text_read(dir, "policy.lua", text, sizeof text);
 			if (strchr(line, 'p'))
-				offer.params = (struct sense_message_bytes){(uint8_t *)params, text_read(dir, "params", params, sizeof params)};
+				offer.params = (struct sense_message_bytes){
+				    (uint8_t *)params, text_read(dir, "params", params, sizeof params)};
 			offer_make(&offer);
 		}
-		printf("{\"sessions\":%u,\"heartbeats\":%u,\"through\":%llu,\"batches\":%u,\"told\":%llu,\"loaded\":%d,\"rules\":%u,"
-		       "\"rule\":\"%s\",\"host\":\"%s\"}\n",
-		       shared->sessions, shared->heartbeats, (unsigned long long)shared->through, shared->batches,
-		       (unsigned long long)shared->told, shared->told_loaded, shared->told_rules, shared->told_rule, shared->host);
+		printf(
+		    "{\"sessions\":%u,\"heartbeats\":%u,\"through\":%llu,\"batches\":%u,\"told\":%llu,\"loaded\":%d,\"rules\":%u,"
+		    "\"rule\":\"%s\",\"host\":\"%s\"}\n",
+		    shared->sessions, shared->heartbeats, (unsigned long long)shared->through,
+		    shared->batches, (unsigned long long)shared->told, shared->told_loaded,
+		    shared->told_rules, shared->told_rule, shared->host);
 		fflush(stdout);
 	}
 	peer_stop(&peer);

@@ -10,7 +10,8 @@
 /* ---- the relay --------------------------------------------------------------------------------------- */
 
 struct relay_shared {
-	_Atomic uint32_t cut_most; /* a connection ends after at most so many bytes, of both directions; 0: never */
+	_Atomic uint32_t
+	    cut_most; /* a connection ends after at most so many bytes, of both directions; 0: never */
 	_Atomic uint32_t connections, cuts, connects, refused;
 	_Atomic int refuse; /* as a proxy: 407 */
 	char asked[512];    /* the latest request of a proxy */
@@ -78,7 +79,8 @@ __attribute__((unused)) static struct relay relay_start(uint16_t to, bool proxy)
 {
 	struct relay relay = {.to = to, .proxy = proxy};
 	if (!relayed)
-		relayed = mmap(NULL, sizeof *relayed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		relayed =
+		    mmap(NULL, sizeof *relayed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	relay.listener = listen_at(&relay.port);
 	fflush(NULL);
 	relay.pid = fork();
@@ -147,7 +149,8 @@ __attribute__((unused)) static void agent_new(struct agent *agent, const struct 
 	if (!mkdtemp(agent->dir))
 		exit(1);
 	snprintf(agent->spool_dir, sizeof agent->spool_dir, "%s/spool", agent->dir);
-	const struct sense_spool_config how = {.dir = agent->spool_dir, .max_bytes = 64 << 20, .machine = "/dev/null"};
+	const struct sense_spool_config how = {
+	    .dir = agent->spool_dir, .max_bytes = 64 << 20, .machine = "/dev/null"};
 	agent->spool = sense_spool_open(&how, &err);
 	if (!agent->spool) {
 		fprintf(stderr, "# %s\n", err.message);
@@ -195,11 +198,11 @@ static struct sense_link_status agent_status(const struct agent *agent)
 }
 
 /* Goes on until it holds, or for half a minute. */
-#define until(agent, condition)                                                                                        \
-	do {                                                                                                           \
-		uint64_t until_end = sense_clock_us() + WAIT_S * 1000000ull;                                           \
-		while (!(condition) && sense_clock_us() < until_end)                                                   \
-			agent_look(agent);                                                                             \
+#define until(agent, condition)                                              \
+	do {                                                                 \
+		uint64_t until_end = sense_clock_us() + WAIT_S * 1000000ull; \
+		while (!(condition) && sense_clock_us() < until_end)         \
+			agent_look(agent);                                   \
 	} while (0)
 
 __attribute__((unused)) static bool all_kept(const struct agent *agent)

@@ -137,7 +137,8 @@ static void offline(void)
 		agent_look(&agent);
 	}
 	struct sense_link_status status = agent_status(&agent);
-	ok(!status.connected && strstr(status.problem, "refused"), "without a server, status says why: %s", status.problem);
+	ok(!status.connected && strstr(status.problem, "refused"), "without a server, status says why: %s",
+	   status.problem);
 	is_num(status.restarts, 0, "and the process goes on");
 	is_num(status.waiting, 700, "findings wait");
 	struct peer peer = peer_start(&ca, &ca, "IP:127.0.0.1", port, NULL);
@@ -175,8 +176,8 @@ static void interrupted(void)
 			anew += agent_link(&agent);
 		}
 	}
-	ok(relayed->cuts >= 50 && kills == 10 && anew == 5, "%u connections were cut, %u processes killed, %u links begun anew",
-	   relayed->cuts, kills, anew);
+	ok(relayed->cuts >= 50 && kills == 10 && anew == 5,
+	   "%u connections were cut, %u processes killed, %u links begun anew", relayed->cuts, kills, anew);
 	relayed->cut_most = 0;
 	until(&agent, all_kept(&agent) && spool_empty(&agent));
 	check_once(&agent, "interruptions");
@@ -202,7 +203,8 @@ static void sizes(void)
 	agent_link(&agent);
 	until(&agent, all_kept(&agent) && spool_empty(&agent));
 	check_once(&agent, "batches that are too large are made smaller");
-	ok(shared->bytes_most <= 4096 + 256, "no batch is larger than the server says: %u", shared->bytes_most);
+	ok(shared->bytes_most <= 4096 + 256, "no batch is larger than the server says: %u",
+	   shared->bytes_most);
 	sense_link_free(agent.link);
 	agent.config.bandwidth = 20000;
 	shared->too_large = shared->rows_most = shared->bytes_most = 0;
@@ -211,7 +213,8 @@ static void sizes(void)
 	agent_link(&agent);
 	until(&agent, all_kept(&agent) && spool_empty(&agent));
 	check_once(&agent, "a limit of bandwidth");
-	ok(shared->bytes_most <= 20256, "no batch is larger than what a second may bring: %u", shared->bytes_most);
+	ok(shared->bytes_most <= 20256, "no batch is larger than what a second may bring: %u",
+	   shared->bytes_most);
 	agent_free(&agent);
 	peer_stop(&peer);
 }
@@ -265,7 +268,8 @@ static void renewal(void)
 	until(&agent, shared->sessions == 2 && all_kept(&agent) && spool_empty(&agent));
 	is_num(shared->renewals, 1, "a certificate is renewed when two thirds of its time are over");
 	ok(!sense_identity_read(agent.dir, &after, &err), "what is kept can be read");
-	ok(strcmp(before.key, after.key) && strcmp(before.certificate, after.certificate), "with another key");
+	ok(strcmp(before.key, after.key) && strcmp(before.certificate, after.certificate),
+	   "with another key");
 	is_num(shared->sessions, 2, "and a session begins with it");
 	ok(agent_status(&agent).certificate_until > (int64_t)time(NULL) + 86400 * 80, "status: its end");
 	check_once(&agent, "meanwhile");

@@ -42,8 +42,8 @@ struct authority {
 	X509 *certificate;
 };
 
-static X509 *certificate_make(EVP_PKEY *key, const char *name, const struct authority *by, const char *san, long from_s,
-                              long until_s)
+static X509 *certificate_make(EVP_PKEY *key, const char *name, const struct authority *by, const char *san,
+                              long from_s, long until_s)
 {
 	X509 *made = X509_new();
 	X509_NAME *subject = X509_get_subject_name(made);
@@ -53,13 +53,14 @@ static X509 *certificate_make(EVP_PKEY *key, const char *name, const struct auth
 	ASN1_INTEGER_set(X509_get_serialNumber(made), serial++ + (long)getpid() * 1000);
 	X509_gmtime_adj(X509_getm_notBefore(made), from_s);
 	X509_gmtime_adj(X509_getm_notAfter(made), until_s);
-	X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)ORGANIZATION, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)ORGANIZATION, -1, -1,
+	                           0);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(made, by ? X509_get_subject_name(by->certificate) : subject);
 	X509_set_pubkey(made, key);
 	X509V3_set_ctx(&context, by ? by->certificate : made, made, NULL, NULL, 0);
-	X509_EXTENSION *basic =
-	    X509V3_EXT_conf_nid(NULL, &context, NID_basic_constraints, by ? "critical,CA:FALSE" : "critical,CA:TRUE");
+	X509_EXTENSION *basic = X509V3_EXT_conf_nid(NULL, &context, NID_basic_constraints,
+	                                            by ? "critical,CA:FALSE" : "critical,CA:TRUE");
 	X509_add_ext(made, basic, -1);
 	X509_EXTENSION_free(basic);
 	X509_EXTENSION *names = san ? X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name, san) : NULL;
@@ -130,16 +131,16 @@ __attribute__((unused)) static void enrolled(const char *dir, const struct autho
 /* ---- the server -------------------------------------------------------------------------------------- */
 
 enum bad { /* what it answers findings with, instead of what is right */
-	BAD_NOT,
-	BAD_GARBAGE,  /* bytes that are no message */
-	BAD_HUGE,     /* a message that says it is larger than may be */
-	BAD_ID,       /* an answer to what was not asked */
-	BAD_THROUGH,  /* acknowledges what it was not given */
-	BAD_CALL,     /* calls the agent */
-	BAD_MAP,      /* a result that is none */
-	BAD_ERROR,    /* an error that is none */
-	BAD_DEEP,     /* one array in another */
-	BAD_COUNT
+	   BAD_NOT,
+	   BAD_GARBAGE, /* bytes that are no message */
+	   BAD_HUGE,    /* a message that says it is larger than may be */
+	   BAD_ID,      /* an answer to what was not asked */
+	   BAD_THROUGH, /* acknowledges what it was not given */
+	   BAD_CALL,    /* calls the agent */
+	   BAD_MAP,     /* a result that is none */
+	   BAD_ERROR,   /* an error that is none */
+	   BAD_DEEP,    /* one array in another */
+	   BAD_COUNT
 };
 
 /* Between this program and its servers. */
@@ -148,16 +149,17 @@ struct shared {
 	_Atomic uint32_t port;
 	_Atomic uint64_t through;
 	_Atomic uint32_t seen[NUMBERS]; /* how often finding n was kept */
-	_Atomic uint32_t sessions, handshakes_failed, batches, rows_most, bytes_most, heartbeats, gaps, order_broken;
+	_Atomic uint32_t sessions, handshakes_failed, batches, rows_most, bytes_most, heartbeats, gaps,
+	    order_broken;
 	_Atomic uint32_t renewals, acknowledged, results, command_asks;
 	_Atomic uint64_t last_after;
 	/* what it does */
 	_Atomic uint32_t gap_each, busy_each, part_each; /* of so many batches one is answered so; 0: none */
-	_Atomic uint32_t too_large; /* above so many rows; 0: never */
-	_Atomic int hold;           /* findings are not answered */
-	_Atomic int bad;            /* enum bad */
+	_Atomic uint32_t too_large;                      /* above so many rows; 0: never */
+	_Atomic int hold;                                /* findings are not answered */
+	_Atomic int bad;                                 /* enum bad */
 	_Atomic uint32_t rows_max, bytes_max, heartbeat;
-	_Atomic int notify, hang_up; /* so many notifications with each batch; on who registers */
+	_Atomic int notify, hang_up;          /* so many notifications with each batch; on who registers */
 	char version[64], host[256], os[128]; /* as the latest agent registered */
 	/* policies */
 	_Atomic uint64_t generation; /* 0: none */
@@ -192,7 +194,8 @@ static void shared_new(void)
 
 static int listen_at(uint16_t *port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(*port)};
+	struct sockaddr_in at = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(*port)};
 	socklen_t len = sizeof at;
 	const int on = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -222,7 +225,8 @@ static uint8_t answer_room[65536];
 
 static void answer_error(uint32_t id, const char *code, uint32_t retry, uint64_t through)
 {
-	const struct sense_message_error error = {.code = code, .message = "as told", .retry = retry, .through = through};
+	const struct sense_message_error error = {
+	    .code = code, .message = "as told", .retry = retry, .through = through};
 	sense_rpc_put_error(&answer, id);
 	sense_message_put_error(&answer, &error);
 	sense_rpc_end_error(&answer);
@@ -367,7 +371,8 @@ static void acknowledged_answer(const struct sense_rpc_message *call)
 	shared->told_rule[0] = '\0';
 	while (sense_message_rule_next(&message, &rule))
 		snprintf(shared->told_rule, sizeof shared->told_rule, "%s %s", rule.id, rule.state);
-	snprintf(shared->told_problem, sizeof shared->told_problem, "%s", message.problem ? message.problem : "");
+	snprintf(shared->told_problem, sizeof shared->told_problem, "%s",
+	         message.problem ? message.problem : "");
 	shared->told_loaded = message.loaded;
 	shared->told = message.policy.generation;
 	sense_rpc_put_result(&answer, call->id);
@@ -378,10 +383,14 @@ static void acknowledged_answer(const struct sense_rpc_message *call)
 static void commands_answer(const struct sense_rpc_message *call)
 {
 	struct sense_message_commands commands = {.count = shared->commands && shared->results < 6 ? 3 : 0};
-	commands.commands[0] = (struct sense_message_command){.id = "1", .name = "first", .argument_count = 1,
-	                                                      .expires = UINT64_MAX, .arguments = {{"a", "b"}}};
+	commands.commands[0] = (struct sense_message_command){.id = "1",
+	                                                      .name = "first",
+	                                                      .argument_count = 1,
+	                                                      .expires = UINT64_MAX,
+	                                                      .arguments = {{"a", "b"}}};
 	commands.commands[1] = (struct sense_message_command){.id = "2", .name = "late", .expires = 1};
-	commands.commands[2] = (struct sense_message_command){.id = "3", .name = "wrong", .expires = UINT64_MAX};
+	commands.commands[2] =
+	    (struct sense_message_command){.id = "3", .name = "wrong", .expires = UINT64_MAX};
 	shared->command_asks++;
 	sense_rpc_put_result(&answer, call->id);
 	sense_message_put_commands(&answer, &commands);
@@ -392,10 +401,11 @@ static void result_answer(const struct sense_rpc_message *call)
 	static char storage[131072];
 	struct sense_message_result message;
 	const char *why;
-	if (sense_message_get_result(call->body, call->body_len, storage, &message, &why) && *message.id >= '1' &&
-	    *message.id <= '3')
-		snprintf(shared->result[*message.id - '1'], sizeof shared->result[0], "%s %s %.*s", message.status,
-		         message.detail ? message.detail : "-", (int)message.output.len, (const char *)message.output.data);
+	if (sense_message_get_result(call->body, call->body_len, storage, &message, &why) &&
+	    *message.id >= '1' && *message.id <= '3')
+		snprintf(shared->result[*message.id - '1'], sizeof shared->result[0], "%s %s %.*s",
+		         message.status, message.detail ? message.detail : "-", (int)message.output.len,
+		         (const char *)message.output.data);
 	shared->results++;
 	sense_rpc_put_result(&answer, call->id);
 	sense_message_put_nothing(&answer);
@@ -453,8 +463,9 @@ static void renew_answer(const struct peer *peer, const struct sense_rpc_message
 /* Into `answer`, which stays empty when it is held. */
 static void call_answer(const struct peer *peer, const struct sense_rpc_message *call)
 {
-	const struct sense_message_beat beat = {
-	    .time = sense_clock_us(), .policy = policy_offered(), .commands = shared->commands && shared->results < 6 ? 3 : 0};
+	const struct sense_message_beat beat = {.time = sense_clock_us(),
+	                                        .policy = policy_offered(),
+	                                        .commands = shared->commands && shared->results < 6 ? 3 : 0};
 	if (sense_wire_is(&call->method, SENSE_METHOD_FINDINGS)) {
 		for (int i = 0; i < shared->notify; i++) {
 			sense_rpc_put_notification(&answer, i % 2 ? "SomethingNew" : SENSE_NOTIFY_COMMAND);
@@ -505,7 +516,8 @@ static void session_serve(const struct peer *peer, SSL *ssl)
 	sense_rpc_scan_init(&scanner, SENSE_RPC_MESSAGE_MAX);
 	for (int got; (got = SSL_read(ssl, data, sizeof data)) > 0;) {
 		for (size_t at = 0, used; at < (size_t)got; at += used) {
-			enum sense_rpc_scan scan = sense_rpc_scan(&scanner, data + at, (size_t)got - at, &used);
+			enum sense_rpc_scan scan =
+			    sense_rpc_scan(&scanner, data + at, (size_t)got - at, &used);
 			memcpy(message + have, data + at, used);
 			have += used;
 			if (scan == SENSE_RPC_MORE)
@@ -518,15 +530,16 @@ static void session_serve(const struct peer *peer, SSL *ssl)
 	free(message);
 }
 
-static int alpn(SSL *ssl, const unsigned char **out, unsigned char *len, const unsigned char *in, unsigned in_len, void *arg)
+static int alpn(SSL *ssl, const unsigned char **out, unsigned char *len, const unsigned char *in,
+                unsigned in_len, void *arg)
 {
 	static const unsigned char ours[] = "\x07" SENSE_RPC_ALPN;
 	(void)ssl;
 	(void)arg;
-	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, len, ours, sizeof ours - 1, in, in_len) ==
-	               OPENSSL_NPN_NEGOTIATED
-	           ? SSL_TLSEXT_ERR_OK
-	           : SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, len, ours, sizeof ours - 1, in,
+	                             in_len) == OPENSSL_NPN_NEGOTIATED
+	         ? SSL_TLSEXT_ERR_OK
+	         : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 static SSL *peer_accept(const struct peer *peer, int fd, bool http)

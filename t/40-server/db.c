@@ -1,6 +1,5 @@
 /* The pool against a real PostgreSQL: statements, organizations, limits, NOTIFY, and a database that is killed. */
 #include <stdio.h>
-#include <string.h>
 
 #include "server/store/db.h"
 #include "server/store/migrate.h"
@@ -45,7 +44,7 @@ static bool turn_until(const unsigned *done, unsigned wanted)
 }
 
 static struct answer ask(const char *org, const struct sense_db_statement *statement,
-			 const struct sense_db_param *params, unsigned count)
+                         const struct sense_db_param *params, unsigned count)
 {
 	static struct answer answer;
 	answer = (struct answer){0};
@@ -113,9 +112,11 @@ static void values(void *self, const struct sense_db_result *result)
 
 static void organizations(void)
 {
-	static const struct sense_db_statement hosts = {"hosts", "SELECT string_agg(host, ',') FROM sense.agents"};
-	static const struct sense_db_statement who = {"who", "SELECT current_user || '/' || "
-							     "coalesce(current_setting('sense.org', true), '')"};
+	static const struct sense_db_statement hosts = {"hosts",
+	                                                "SELECT string_agg(host, ',') FROM sense.agents"};
+	static const struct sense_db_statement who = {"who",
+	                                              "SELECT current_user || '/' || "
+	                                              "coalesce(current_setting('sense.org', true), '')"};
 	static const struct sense_db_statement steal = {
 	    "steal", "UPDATE sense.agents SET host = 'stolen' WHERE id = $1 RETURNING host"};
 	static const struct sense_db_statement kinds = {
@@ -123,8 +124,8 @@ static void organizations(void)
 	unsigned done = 0;
 
 	sql("INSERT INTO sense.organizations (id, name) VALUES ('" ORG_A "', 'a'), ('" ORG_B "', 'b')");
-	sql("INSERT INTO sense.agents (id, org_id, host) VALUES ('" ORG_A "', '" ORG_A "', 'ha'), ('" ORG_B "', '" ORG_B
-	    "', 'hb')");
+	sql("INSERT INTO sense.agents (id, org_id, host) VALUES ('" ORG_A "', '" ORG_A "', 'ha'), ('" ORG_B
+	    "', '" ORG_B "', 'hb')");
 	is_str(ask(ORG_A, &hosts, NULL, 0).value, "ha", "an organization sees its own rows");
 	is_str(ask(ORG_B, &hosts, NULL, 0).value, "hb", "the same statement, another one");
 	is_str(ask(NULL, &hosts, NULL, 0).value, "ha,hb", "one about none sees all");
@@ -184,7 +185,8 @@ static void limits(void)
 	sense_db_ask(db, NULL, &pid, NULL, 0, keep, &stuck);
 	sense_db_ask(db, NULL, &pid, NULL, 0, keep, &behind);
 	turn_until(&behind.count, 1);
-	ok(stuck.outcome == SENSE_DB_TIMEOUT && behind.outcome == SENSE_DB_TIMEOUT, "a server that does not answer");
+	ok(stuck.outcome == SENSE_DB_TIMEOUT && behind.outcome == SENSE_DB_TIMEOUT,
+	   "a server that does not answer");
 	for (unsigned i = 0; i < 200; i++) {
 		got = ask(NULL, &pid, NULL, 0);
 		if (got.outcome == SENSE_DB_DONE)
@@ -218,7 +220,8 @@ static void notices(void)
 	is_str(heard_last, "Policies of \"all\":new", "what is said there");
 	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sense-server listener'");
 	turn_until(&heard_count, 3);
-	is_num(heard_again, 2, "after the connection broke it is heard again that something may have been missed");
+	is_num(heard_again, 2,
+	       "after the connection broke it is heard again that something may have been missed");
 	sql("NOTIFY \"Policies of \"\"all\"\"\", 'newer'");
 	turn_until(&heard_count, 4);
 	is_str(heard_last, "Policies of \"all\":newer", "and then all goes on");
@@ -250,7 +253,7 @@ static void killed(void)
 		snprintf(n, sizeof(n), "%u", asked);
 		if (asked - answered < 200 &&
 		    sense_db_ask(db, NULL, &put, (struct sense_db_param[]){SENSE_DB_TEXT(n)}, 1, on_load,
-				 (void *)(uintptr_t)asked))
+		                 (void *)(uintptr_t)asked))
 			asked++;
 		else
 			ev_run(loop, EVRUN_ONCE);

@@ -16,16 +16,19 @@ static void refusals(void)
 	deep[0] = '/';
 	deep[100] = '\0';
 	config.dir = deep;
-	is_num(sense_embedded_start(&config, &none, &err), SENSE_E_CONFIG, "a folder too long for a socket is refused");
+	is_num(sense_embedded_start(&config, &none, &err), SENSE_E_CONFIG,
+	       "a folder too long for a socket is refused");
 	ok(strstr(err.message, "too long") != NULL, "and why: %s", err.message);
 	config.dir = "/tmp/o'clock";
-	is_num(sense_embedded_start(&config, &none, &err), SENSE_E_CONFIG, "a folder with a quote is refused");
+	is_num(sense_embedded_start(&config, &none, &err), SENSE_E_CONFIG,
+	       "a folder with a quote is refused");
 
 	char closed[] = "/tmp/sense-st-XXXXXX", inner[128];
 	if (geteuid() == 0 && mkdtemp(closed)) {
 		snprintf(inner, sizeof(inner), "%s/data", closed);
 		config.dir = inner;
-		is_num(sense_embedded_start(&config, &none, &err), SENSE_E_CONFIG, "a folder its user cannot enter");
+		is_num(sense_embedded_start(&config, &none, &err), SENSE_E_CONFIG,
+		       "a folder its user cannot enter");
 		ok(strstr(err.message, "chmod o+x") != NULL, "is said with what to do: %s", err.message);
 		rmdir(inner);
 		rmdir(closed);
@@ -64,9 +67,9 @@ int main(void)
 	/* A server that was killed leaves its PostgreSQL for a moment: the next one takes over. */
 	struct sense_embedded second;
 	sense_error err;
-	bool taken = !sense_embedded_start(&(struct sense_embedded_config){.dir = stores.dir, .without_redis = true,
-									   .without_fsync = true},
-					   &second, &err);
+	bool taken = !sense_embedded_start(
+	    &(struct sense_embedded_config){.dir = stores.dir, .without_redis = true, .without_fsync = true},
+	    &second, &err);
 	ok(taken, "a second one takes over from the first");
 	waitpid(stores.embedded.postgres, NULL, 0);
 	stores.embedded.postgres = taken ? second.postgres : 0;

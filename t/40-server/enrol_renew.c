@@ -213,8 +213,7 @@ static void refuses(void)
 	is_num(world.enrol->under_way, 0, "nothing is left under way");
 }
 
-/* ---- revocation
- * --------------------------------------------------------------------------------------------- */
+/* ---- revocation ---------------------------------------------------------------------------------------- */
 
 static bool revoke_done;
 static char revoke_first[64];

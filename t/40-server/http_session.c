@@ -2,7 +2,6 @@
  * refused. */
 #include "server/http/http.h"
 
-#include <stdlib.h>
 
 #include "t/tap.h"
 
@@ -246,8 +245,7 @@ static void continuing(void)
 	end();
 }
 
-/* ---- what is refused ------------------------------------------------------------------------------------
- */
+/* ---- what is refused ----------------------------------------------------------------------------------- */
 
 #define HOST "Host: x\r\n"
 #define POST "POST /echo HTTP/1.1\r\n" HOST

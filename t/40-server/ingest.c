@@ -29,12 +29,13 @@ static bool turn_until(const unsigned *done, unsigned wanted)
 	return *done >= wanted;
 }
 
-static void is_answer(const struct answer *got, enum sense_ingest_outcome outcome, uint64_t through, const char *what)
+static void is_answer(const struct answer *got, enum sense_ingest_outcome outcome, uint64_t through,
+                      const char *what)
 {
 	ok(got->count == 1 && got->outcome == outcome && got->through == through, "%s", what);
 	if (got->count != 1 || got->outcome != outcome || got->through != through)
 		fprintf(stderr, "#   %u answers, outcome %d, through %llu\n", got->count, got->outcome,
-			(unsigned long long)got->through);
+		        (unsigned long long)got->through);
 }
 
 static struct answer send_and_wait(sense_ingest *ingest, unsigned agent, uint64_t after, uint64_t last)
@@ -72,15 +73,17 @@ static void one_agent(void)
 
 	is_answer(&got, SENSE_INGEST_STORED, 10, "a batch is stored");
 	is_str(sql("SELECT count(*) FROM sense.findings"), "10", "each of its findings");
-	is_str(sql("SELECT concat_ws(' ', type, severity, rule, policy, source_ip, source_port, dest_ip, dest_port, host, "
-		   "service, service_name, category, confidence, evidence, process, \"user\", summary, details, tags, action) "
-		   "FROM sense.findings WHERE sequence = 3"),
-	       "service 2 ai.service.chat services 10.1.2.3 40000 2001:db8::1 443 claude.ai claude Claude chat 90 "
-	       "{\"sni:claude.ai (exact, grade A)\",\"dns:claude.ai (exact, grade A)\"} firefox alice firefox used Claude "
-	       "(claude.ai) {\"ja4\": \"t13d1516h2_8daaf6152771_02713d6af862\", \"quic\": true, \"event\": \"flow.classified\", "
-	       "\"bytes_up\": 123456} {atlas:AML.T0024} alert",
-	       "column by column");
-	is_str(sql("SELECT id FROM sense.findings WHERE sequence = 3"), "00000000-0000-0001-0000-000000000003", "its id");
+	is_str(
+	    sql("SELECT concat_ws(' ', type, severity, rule, policy, source_ip, source_port, dest_ip, dest_port, host, "
+	        "service, service_name, category, confidence, evidence, process, \"user\", summary, details, tags, action) "
+	        "FROM sense.findings WHERE sequence = 3"),
+	    "service 2 ai.service.chat services 10.1.2.3 40000 2001:db8::1 443 claude.ai claude Claude chat 90 "
+	    "{\"sni:claude.ai (exact, grade A)\",\"dns:claude.ai (exact, grade A)\"} firefox alice firefox used Claude "
+	    "(claude.ai) {\"ja4\": \"t13d1516h2_8daaf6152771_02713d6af862\", \"quic\": true, \"event\": \"flow.classified\", "
+	    "\"bytes_up\": 123456} {atlas:AML.T0024} alert",
+	    "column by column");
+	is_str(sql("SELECT id FROM sense.findings WHERE sequence = 3"),
+	       "00000000-0000-0001-0000-000000000003", "its id");
 	got = send_and_wait(ingest, 1, 0, 10);
 	is_answer(&got, SENSE_INGEST_STORED, 10, "again: it is stored");
 	got = send_and_wait(ingest, 1, 4, 8);
@@ -130,15 +133,18 @@ static void strangers(void)
 	turn_until(&right.count, 1);
 	is_answer(&wrong, SENSE_INGEST_DENIED, 0, "and one in another organization");
 	is_answer(&right, SENSE_INGEST_STORED, 1, "others beside them are stored");
-	is_str(sql("SELECT count(*) FROM sense.findings WHERE org_id <> '" ORG_A "'"), "0", "nothing was written there");
+	is_str(sql("SELECT count(*) FROM sense.findings WHERE org_id <> '" ORG_A "'"), "0",
+	       "nothing was written there");
 
 	wire_begin(&wire, 5, 2);
 	wire_add(&wire, 1, 7, &plain);
 	wire_add(&wire, 1, 6, &plain);
-	is_num(wire_submit(&wire, ingest, ORG_A, 1, keep, &wrong), SENSE_INGEST_INVALID, "sequences that fall are no batch");
+	is_num(wire_submit(&wire, ingest, ORG_A, 1, keep, &wrong), SENSE_INGEST_INVALID,
+	       "sequences that fall are no batch");
 	wire_begin(&wire, 5, 1);
 	wire_add(&wire, 1, UINT64_C(1) << 63, &plain);
-	is_num(wire_submit(&wire, ingest, ORG_A, 1, keep, &wrong), SENSE_INGEST_INVALID, "nor those out of range");
+	is_num(wire_submit(&wire, ingest, ORG_A, 1, keep, &wrong), SENSE_INGEST_INVALID,
+	       "nor those out of range");
 	sense_ingest_free(ingest);
 }
 
@@ -170,20 +176,24 @@ static void quarantine(void)
 	is_answer(&got, SENSE_INGEST_STORED, 8, "a batch with findings that are none is stored");
 	is_num(got.refused, 4, "and says how many were set aside");
 	is_str(exactly_once(1, 8), "", "all are somewhere, once");
-	is_str(sql("SELECT string_agg(sequence || ' ' || reason, ', ' ORDER BY sequence) FROM sense.findings_quarantine"),
-	       "2 has a value of the wrong type, 3 has a severity that is none, 4 has an address that is none, 5 is older "
-	       "than findings are kept",
-	       "with the reason");
-	is_str(sql("SELECT finding FROM sense.findings_quarantine WHERE sequence = 2"), "\\xff0001", "as it came");
+	is_str(
+	    sql("SELECT string_agg(sequence || ' ' || reason, ', ' ORDER BY sequence) FROM sense.findings_quarantine"),
+	    "2 has a value of the wrong type, 3 has a severity that is none, 4 has an address that is none, 5 is older "
+	    "than findings are kept",
+	    "with the reason");
+	is_str(sql("SELECT finding FROM sense.findings_quarantine WHERE sequence = 2"), "\\xff0001",
+	       "as it came");
 	is_str(sql("SELECT tableoid::regclass FROM sense.findings WHERE sequence = 6"), "findings_default",
 	       "a late one is kept, though its day has no partition");
-	is_str(sql("SELECT ts = received AND (details->>'timestamp_claimed')::bigint = %llu FROM sense.findings WHERE "
-		   "sequence = 7",
-		   (unsigned long long)ahead.timestamp),
-	       "t", "one from the future counts as received now, and keeps what it claims");
+	is_str(
+	    sql("SELECT ts = received AND (details->>'timestamp_claimed')::bigint = %llu FROM sense.findings WHERE "
+	        "sequence = 7",
+	        (unsigned long long)ahead.timestamp),
+	    "t", "one from the future counts as received now, and keeps what it claims");
 	sql("SELECT sense.make_partitions()");
-	is_str(sql("SELECT tableoid::regclass <> 'sense.findings_default'::regclass FROM sense.findings WHERE sequence = 6"),
-	       "t", "the late one moves to its day when that has a partition");
+	is_str(
+	    sql("SELECT tableoid::regclass <> 'sense.findings_default'::regclass FROM sense.findings WHERE sequence = 6"),
+	    "t", "the late one moves to its day when that has a partition");
 	sense_ingest_free(ingest);
 }
 
@@ -204,13 +214,15 @@ static void refused_by_database(void)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		turn_until(&got[i].count, 1);
-	is_answer(&got[0], SENSE_INGEST_STORED, 100, "a row that the database refuses does not hold up another agent");
+	is_answer(&got[0], SENSE_INGEST_STORED, 100,
+	          "a row that the database refuses does not hold up another agent");
 	is_answer(&got[1], SENSE_INGEST_STORED, 100, "nor its own");
 	is_num(got[1].refused, 2, "which hears of two that were set aside");
 	is_answer(&got[2], SENSE_INGEST_STORED, 100, "nor who comes behind");
-	is_str(sql("SELECT string_agg(sequence || ' ' || (reason LIKE '%%taste%%'), ', ' ORDER BY sequence) FROM "
-		   "sense.findings_quarantine"),
-	       "37 true, 100 true", "those two, with what the database said");
+	is_str(
+	    sql("SELECT string_agg(sequence || ' ' || (reason LIKE '%%taste%%'), ', ' ORDER BY sequence) FROM "
+	        "sense.findings_quarantine"),
+	    "37 true, 100 true", "those two, with what the database said");
 	is_str(exactly_once(3, 100), "", "all are somewhere, once");
 
 	struct answer all = {0};
@@ -247,11 +259,12 @@ static void midnight(void)
 	wire_add(&wire, 1, 2, &after);
 	wire_submit(&wire, ingest, ORG_A, 1, keep, &got);
 	turn_until(&got.count, 1);
-	is_str(sql("SELECT count(DISTINCT tableoid) || ' ' || bool_and(tableoid = ('sense.' || sense.partition_of("
-		   "sense.day_of(ts)))::regclass) FROM sense.findings"),
-	       "2 true", "either side of midnight UTC goes to its own day");
-	is_str(sql("SELECT count(DISTINCT hour) || ' ' || sum(findings) FROM sense.findings_hourly_new"), "2 2",
-	       "and is counted in its own hour");
+	is_str(
+	    sql("SELECT count(DISTINCT tableoid) || ' ' || bool_and(tableoid = ('sense.' || sense.partition_of("
+	        "sense.day_of(ts)))::regclass) FROM sense.findings"),
+	    "2 true", "either side of midnight UTC goes to its own day");
+	is_str(sql("SELECT count(DISTINCT hour) || ' ' || sum(findings) FROM sense.findings_hourly_new"),
+	       "2 2", "and is counted in its own hour");
 	sense_ingest_free(ingest);
 }
 
@@ -259,7 +272,8 @@ static void midnight(void)
 
 static void bounds(void)
 {
-	sense_ingest *ingest = open_ingest((struct sense_ingest_config){.bytes = 200000, .timeout_us = 500000});
+	sense_ingest *ingest =
+	    open_ingest((struct sense_ingest_config){.bytes = 200000, .timeout_us = 500000});
 	struct answer got[64] = {{0}};
 	unsigned taken = 0;
 
@@ -269,7 +283,8 @@ static void bounds(void)
 		ev_run(loop, EVRUN_ONCE);
 	while (taken < 64 && send_plain(ingest, taken + 1, 0, 20, keep, &got[taken]) == SENSE_INGEST_TAKEN)
 		taken++;
-	ok(taken > 2 && taken < 64 && sense_ingest_is_full(ingest), "without a database it is full after %u batches", taken);
+	ok(taken > 2 && taken < 64 && sense_ingest_is_full(ingest),
+	   "without a database it is full after %u batches", taken);
 	for (unsigned i = 0; i < taken; i++)
 		turn_until(&got[i].count, 1);
 	is_answer(&got[0], SENSE_INGEST_AWAY, 0, "after a while they are away");
@@ -293,9 +308,10 @@ static void signal_writers(int number, pid_t pids[2])
 {
 	if (number == SIGSTOP)
 		for (unsigned i = 0; i < 2; i++)
-			pids[i] = (pid_t)atoi(sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'sense-server "
-						  "ingest' ORDER BY pid OFFSET %u LIMIT 1",
-						  i));
+			pids[i] = (pid_t)atoi(
+			    sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'sense-server "
+			        "ingest' ORDER BY pid OFFSET %u LIMIT 1",
+			        i));
 	for (unsigned i = 0; i < 2; i++)
 		if (pids[i] > 0)
 			kill(pids[i], number);

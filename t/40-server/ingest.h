@@ -31,7 +31,8 @@ struct made {
 };
 
 /* The id says whose it is and which. */
-static size_t make_finding(unsigned agent, uint64_t sequence, const struct made *made, uint8_t *out, size_t cap)
+static size_t make_finding(unsigned agent, uint64_t sequence, const struct made *made, uint8_t *out,
+                           size_t cap)
 {
 	struct sense_finding finding = {
 	    .timestamp = made->timestamp ? made->timestamp : sense_clock_us(),
@@ -55,9 +56,9 @@ static size_t make_finding(unsigned agent, uint64_t sequence, const struct made 
 	    .summary = "firefox used Claude (claude.ai)",
 	    .detail_count = 4,
 	    .details = {{"event", SENSE_DETAIL_STRING, "flow.classified", 0, false},
-			{"bytes_up", SENSE_DETAIL_NUMBER, NULL, 123456, false},
-			{"ja4", SENSE_DETAIL_STRING, "t13d1516h2_8daaf6152771_02713d6af862", 0, false},
-			{"quic", SENSE_DETAIL_BOOL, NULL, 0, true}},
+	                {"bytes_up", SENSE_DETAIL_NUMBER, NULL, 123456, false},
+	                {"ja4", SENSE_DETAIL_STRING, "t13d1516h2_8daaf6152771_02713d6af862", 0, false},
+	                {"quic", SENSE_DETAIL_BOOL, NULL, 0, true}},
 	    .tag_count = 1,
 	    .tags = {"atlas:AML.T0024"},
 	    .action = "alert"};
@@ -83,7 +84,8 @@ __attribute__((unused)) static void wire_begin(struct wire *wire, uint64_t after
 	sense_message_put_findings(&wire->writer, after, count);
 }
 
-__attribute__((unused)) static void wire_add(struct wire *wire, unsigned agent, uint64_t sequence, const struct made *made)
+__attribute__((unused)) static void wire_add(struct wire *wire, unsigned agent, uint64_t sequence,
+                                             const struct made *made)
 {
 	uint8_t finding[SENSE_FINDING_BYTES_MAX];
 	size_t len = make_finding(agent, sequence, made, finding, sizeof(finding));
@@ -91,22 +93,24 @@ __attribute__((unused)) static void wire_add(struct wire *wire, unsigned agent, 
 }
 
 __attribute__((unused)) static enum sense_ingest_submit wire_submit(struct wire *wire, sense_ingest *ingest,
-								    const char *org, unsigned agent,
-								    sense_ingest_done *done, void *self)
+                                                                    const char *org, unsigned agent,
+                                                                    sense_ingest_done *done, void *self)
 {
 	struct sense_message_findings findings;
 	const char *why = NULL;
 	enum sense_ingest_submit got = SENSE_INGEST_INVALID;
 
 	if (sense_message_get_findings(wire->data, wire->writer.len, &findings, &why))
-		got = sense_ingest_submit(ingest, org, agent_id(agent), findings.after, &findings, done, self);
+		got =
+		    sense_ingest_submit(ingest, org, agent_id(agent), findings.after, &findings, done, self);
 	free(wire->data);
 	return got;
 }
 
 /* Sequences after + 1 to last, all plain. */
-__attribute__((unused)) static enum sense_ingest_submit send_plain(sense_ingest *ingest, unsigned agent, uint64_t after,
-								   uint64_t last, sense_ingest_done *done, void *self)
+__attribute__((unused)) static enum sense_ingest_submit send_plain(sense_ingest *ingest, unsigned agent,
+                                                                   uint64_t after, uint64_t last,
+                                                                   sense_ingest_done *done, void *self)
 {
 	static const struct made plain = {0};
 	struct wire wire;
@@ -120,7 +124,8 @@ __attribute__((unused)) static bool make_schema(unsigned agents)
 {
 	struct sense_migrate_report report;
 	sense_error err;
-	if (sense_migrate(&(struct sense_migrate_config){.conninfo = stores.embedded.conninfo}, &report, &err)) {
+	if (sense_migrate(&(struct sense_migrate_config){.conninfo = stores.embedded.conninfo}, &report,
+	                  &err)) {
 		fprintf(stderr, "# %s\n", err.message);
 		return false;
 	}
@@ -135,20 +140,21 @@ __attribute__((unused)) static bool make_schema(unsigned agents)
 /* "" when agents 1 to n have each finding up to `total` once, and counts and outbox agree. */
 __attribute__((unused)) static const char *exactly_once(unsigned agents, unsigned total)
 {
-	return sql("SELECT string_agg(what || ' ' || n, ', ') FROM ("
-		   "SELECT 'lost' AS what, count(*) AS n FROM generate_series(1, %u) a, generate_series(1, %u) s WHERE NOT "
-		   "EXISTS (SELECT FROM sense.findings f WHERE f.agent_id = ('00000000-0000-4000-9000-' || lpad(to_hex(a), "
-		   "12, '0'))::uuid AND f.sequence = s) AND NOT EXISTS (SELECT FROM sense.findings_quarantine q WHERE "
-		   "q.agent_id = ('00000000-0000-4000-9000-' || lpad(to_hex(a), 12, '0'))::uuid AND q.sequence = s) "
-		   "UNION ALL SELECT 'doubled', count(*) - count(DISTINCT (agent_id, sequence)) FROM (SELECT agent_id, "
-		   "sequence FROM sense.findings UNION ALL SELECT agent_id, sequence FROM sense.findings_quarantine) x "
-		   "UNION ALL SELECT 'miscounted', (SELECT count(*) FROM sense.findings) - (SELECT coalesce(sum(findings), 0) "
-		   "FROM sense.findings_hourly_new) - (SELECT coalesce(sum(findings), 0) FROM sense.findings_hourly) "
-		   "UNION ALL SELECT 'not in the outbox', %u::bigint * %u - (SELECT sum(last_sequence - first_sequence + 1) "
-		   "FROM sense.outbox) UNION ALL SELECT 'overlapping in the outbox', count(*) FROM sense.outbox a JOIN "
-		   "sense.outbox b ON a.agent_id = b.agent_id AND a.id < b.id AND a.first_sequence <= b.last_sequence AND "
-		   "b.first_sequence <= a.last_sequence) bad WHERE n <> 0",
-		   agents, total, agents, total);
+	return sql(
+	    "SELECT string_agg(what || ' ' || n, ', ') FROM ("
+	    "SELECT 'lost' AS what, count(*) AS n FROM generate_series(1, %u) a, generate_series(1, %u) s WHERE NOT "
+	    "EXISTS (SELECT FROM sense.findings f WHERE f.agent_id = ('00000000-0000-4000-9000-' || lpad(to_hex(a), "
+	    "12, '0'))::uuid AND f.sequence = s) AND NOT EXISTS (SELECT FROM sense.findings_quarantine q WHERE "
+	    "q.agent_id = ('00000000-0000-4000-9000-' || lpad(to_hex(a), 12, '0'))::uuid AND q.sequence = s) "
+	    "UNION ALL SELECT 'doubled', count(*) - count(DISTINCT (agent_id, sequence)) FROM (SELECT agent_id, "
+	    "sequence FROM sense.findings UNION ALL SELECT agent_id, sequence FROM sense.findings_quarantine) x "
+	    "UNION ALL SELECT 'miscounted', (SELECT count(*) FROM sense.findings) - (SELECT coalesce(sum(findings), 0) "
+	    "FROM sense.findings_hourly_new) - (SELECT coalesce(sum(findings), 0) FROM sense.findings_hourly) "
+	    "UNION ALL SELECT 'not in the outbox', %u::bigint * %u - (SELECT sum(last_sequence - first_sequence + 1) "
+	    "FROM sense.outbox) UNION ALL SELECT 'overlapping in the outbox', count(*) FROM sense.outbox a JOIN "
+	    "sense.outbox b ON a.agent_id = b.agent_id AND a.id < b.id AND a.first_sequence <= b.last_sequence AND "
+	    "b.first_sequence <= a.last_sequence) bad WHERE n <> 0",
+	    agents, total, agents, total);
 }
 
 #endif

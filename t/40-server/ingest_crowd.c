@@ -99,12 +99,13 @@ static void turn(void)
 static void open_servers(void)
 {
 	for (unsigned i = 0; i < 2; i++)
-		servers[i] = sense_ingest_new(loop,
-					      &(struct sense_ingest_config){.conninfo = stores.embedded.conninfo,
-									    .rows = 300,
-									    .delay_us = 1000,
-									    .timeout_us = 5000000},
-					      NULL);
+		servers[i] =
+		    sense_ingest_new(loop,
+		                     &(struct sense_ingest_config){.conninfo = stores.embedded.conninfo,
+		                                                   .rows = 300,
+		                                                   .delay_us = 1000,
+		                                                   .timeout_us = 5000000},
+		                     NULL);
 }
 
 static void judge(const char *what, unsigned total)
@@ -114,8 +115,8 @@ static void judge(const char *what, unsigned total)
 		wrong += crowd[i].wrong;
 	is_num(wrong + other, 0, "%s: acknowledgements are of what was sent", what);
 	is_str(exactly_once(AGENTS, total), "", "%s: each finding is there once", what);
-	is_str(sql("SELECT count(*) FROM sense.agent_progress WHERE through <> %u AND agent_id <= '%s'", total,
-		   agent_id(AGENTS)),
+	is_str(sql("SELECT count(*) FROM sense.agent_progress WHERE through <> %u AND agent_id <= '%s'",
+	           total, agent_id(AGENTS)),
 	       "0", "%s: and all agents are through", what);
 }
 
@@ -134,7 +135,8 @@ static void quiet(void)
 	ok(is_done(), "all comes through, out of order, twice and with gaps");
 	ok(gaps > 0 && stored > AGENTS, "%u batches, of which %u had a gap", answers, gaps);
 	judge("two servers", TOTAL);
-	is_str(sql("SELECT deadlocks FROM pg_stat_database WHERE datname = 'sense'"), "0", "without a deadlock");
+	is_str(sql("SELECT deadlocks FROM pg_stat_database WHERE datname = 'sense'"), "0",
+	       "without a deadlock");
 }
 
 static bool turn_while(bool (*condition)(void))
@@ -171,7 +173,8 @@ static void killed(void)
 	uint64_t until = sense_clock_us() + 60000000;
 	while (!is_done() && sense_clock_us() < until)
 		turn();
-	ok(is_done() && kills >= 4, "the database is stopped %u times at any moment, and all comes through", kills);
+	ok(is_done() && kills >= 4, "the database is stopped %u times at any moment, and all comes through",
+	   kills);
 	ok(away_count > 0, "%u of %u batches had to be sent again", away_count, answers);
 	judge("killed", TOTAL);
 }
@@ -207,7 +210,8 @@ static void poisoned(void)
 	judge("poisoned", TOTAL);
 	char want[32];
 	snprintf(want, sizeof(want), "%u", AGENTS * (TOTAL / 97));
-	is_str(sql("SELECT count(*) FROM sense.findings_quarantine"), want, "they are set aside, and only they");
+	is_str(sql("SELECT count(*) FROM sense.findings_quarantine"), want,
+	       "they are set aside, and only they");
 	sql("ALTER TABLE sense.findings DROP CONSTRAINT taste");
 }
 

@@ -177,8 +177,7 @@ static void world_remove(void)
 		perror(world_dir);
 }
 
-/* ---- agents ----------------------------------------------------------------------------------------------
- */
+/* ---- agents -------------------------------------------------------------------------------------------- */
 
 /* NULL: no connection. Blocking; gives up after a minute. */
 static SSL *world_connect(void)

@@ -16,8 +16,7 @@ static void is_error(struct answer answer, const char *code, const char *what)
 	is_str(answer.there ? answer.code : "no answer", code, "%s", what);
 }
 
-/* ---- the same again, and in another order
- * ------------------------------------------------------------------------ */
+/* ---- the same again, and in another order -------------------------------------------------------------- */
 
 static void test_duplicates(void)
 {
@@ -92,9 +91,7 @@ static void test_order(void)
 	talk_cut(&talk);
 }
 
-/* ---- torn
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- torn ---------------------------------------------------------------------------------------------- */
 
 static void test_torn_messages(void)
 {
@@ -153,9 +150,7 @@ static void test_torn_records(void)
 	talk_cut(&talk);
 }
 
-/* ---- others
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- others -------------------------------------------------------------------------------------------- */
 
 static void test_replay(void)
 {
@@ -180,7 +175,7 @@ static void test_another_ca(void)
 {
 	sense_error err;
 	char dir[128];
-	struct sense_ca other;
+	struct sense_issuer other;
 	bool made;
 	struct talk talk;
 	struct agent agent = agent_make(7, WORLD_ORG);
@@ -189,7 +184,7 @@ static void test_another_ca(void)
 	ok(!sense_ca_init(&init, &made, &err) && !sense_ca_unlock(dir, NULL, &other, &err),
 	   "another CA of the same make");
 	X509 *certificate =
-	    sense_certificate_agent(&other.issuer, WORLD_ORG, agent.uuid, world.key, time(NULL), &err);
+	    sense_certificate_agent(&other, WORLD_ORG, agent.uuid, world.key, time(NULL), &err);
 	struct answer answer = {.there = false};
 	if (talk_open(&talk, certificate, NULL, NULL))
 		answer = batch_ask(&talk, batch_make(1, 0, 1, 1));
@@ -223,7 +218,7 @@ static void test_organization(void)
 	is_str(sql("SELECT count(*) FROM sense.findings WHERE org_id = '" WORLD_ORG_OTHER "'"), "0",
 	       "nor has the other organization anything");
 	stranger.certificate =
-	    sense_certificate_agent(&world.ca.issuer, WORLD_ORG, stranger.uuid, world.key, time(NULL), NULL);
+	    sense_certificate_agent(&world.ca, WORLD_ORG, stranger.uuid, world.key, time(NULL), NULL);
 	talk_open(&talk, stranger.certificate, NULL, NULL);
 	is_error(batch_ask(&talk, batch_make(1, 0, 1, 3)), "denied",
 	         "an agent that the database does not know");
@@ -294,8 +289,7 @@ static void test_tickets(void)
 	SSL_SESSION_free(stolen);
 }
 
-/* ---- findings that are none
- * ------------------------------------------------------------------------------------------ */
+/* ---- findings that are none ---------------------------------------------------------------------------- */
 
 static void test_bad_findings(void)
 {

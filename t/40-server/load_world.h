@@ -36,12 +36,11 @@ static struct {
 	unsigned port;
 	pid_t server, owner;
 	PGconn *conn;
-	struct sense_ca ca;
+	struct sense_issuer ca;
 	EVP_PKEY *key;
 } world;
 
-/* ---- the server
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the server ---------------------------------------------------------------------------------------- */
 
 static void world_bail(const char *what)
 {
@@ -165,8 +164,7 @@ static void world_begin(void)
 	    "', 'other')");
 }
 
-/* ---- agents
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- agents -------------------------------------------------------------------------------------------- */
 
 struct agent {
 	char uuid[SENSE_UUID_TEXT];
@@ -181,7 +179,7 @@ static struct agent agent_make(unsigned number, const char *org)
 	char hex[2 * SENSE_CERTIFICATE_SERIAL + 1] = "";
 	snprintf(agent.uuid, sizeof agent.uuid, "22222222-2222-4222-8222-%012u", number);
 	agent.certificate =
-	    sense_certificate_agent(&world.ca.issuer, org, agent.uuid, world.key, time(NULL), NULL);
+	    sense_certificate_agent(&world.ca, org, agent.uuid, world.key, time(NULL), NULL);
 	size_t len = sense_certificate_serial(agent.certificate, serial);
 	for (size_t i = 0; i < len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", serial[i]);
@@ -203,8 +201,7 @@ __attribute__((unused)) static unsigned long long through(const struct agent *ag
 	                NULL, 10);
 }
 
-/* ---- a connection
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a connection -------------------------------------------------------------------------------------- */
 
 struct talk {
 	int fd;
@@ -296,8 +293,7 @@ static bool talk_hear(struct talk *talk, struct sense_rpc_message *message)
 	return false;
 }
 
-/* ---- batches
- * --------------------------------------------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------------------------------- */
 
 struct batch {
 	uint8_t data[1 << 16];

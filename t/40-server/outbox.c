@@ -38,8 +38,8 @@ static const char *stream_is(unsigned count)
 		const redisReply *fields = reply->element[i]->element[1];
 		unsigned first = (unsigned)atoi(fields->element[5]->str);
 		if (first != i + 1)
-			snprintf(wrong, sizeof(wrong), "entry %u (%s) is batch %u", i + 1, reply->element[i]->element[0]->str,
-				 first);
+			snprintf(wrong, sizeof(wrong), "entry %u (%s) is batch %u", i + 1,
+			         reply->element[i]->element[0]->str, first);
 	}
 	if (!*wrong && reply->elements != count)
 		snprintf(wrong, sizeof(wrong), "%zu entries", reply->elements);
@@ -84,8 +84,11 @@ static bool start_redis(void)
 
 static void open_outbox(void)
 {
-	outbox = sense_ingest_outbox_new(
-	    loop, &(struct sense_ingest_outbox_config){.db = db, .redis = stores.embedded.redis_path, .every_us = 10000}, NULL);
+	outbox =
+	    sense_ingest_outbox_new(loop,
+	                            &(struct sense_ingest_outbox_config){
+					.db = db, .redis = stores.embedded.redis_path, .every_us = 10000},
+	                            NULL);
 }
 
 static void fields(void)
@@ -96,10 +99,11 @@ static void fields(void)
 
 	for (unsigned i = 0; i < 12; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ",
-			 reply->element[0]->element[1]->element[i]->str);
+		         reply->element[0]->element[1]->element[i]->str);
 	is_str(reply->element[0]->element[0]->str, "1-0", "an entry's id is its place");
 	is_str(text,
-	       "org " ORG_A " agent 00000000-0000-4000-9000-000000000001 first 1 last 1 first_us 1790000000000000 last_us "
+	       "org " ORG_A
+	       " agent 00000000-0000-4000-9000-000000000001 first 1 last 1 first_us 1790000000000000 last_us "
 	       "1790000001500000 ",
 	       "and it says which findings it is about");
 	freeReplyObject(reply);
@@ -107,7 +111,8 @@ static void fields(void)
 	/* As consumers use it. */
 	reply = redisCommand(redis, "XGROUP CREATE " SENSE_OUTBOX_STREAM " workers 0");
 	freeReplyObject(reply);
-	reply = redisCommand(redis, "XREADGROUP GROUP workers one COUNT 10 STREAMS " SENSE_OUTBOX_STREAM " >");
+	reply =
+	    redisCommand(redis, "XREADGROUP GROUP workers one COUNT 10 STREAMS " SENSE_OUTBOX_STREAM " >");
 	is_num(reply->element[0]->element[1]->elements, 10, "a consumer group reads it");
 	freeReplyObject(reply);
 	redisFree(redis);
@@ -131,7 +136,8 @@ static void restarted(void)
 {
 	sense_ingest_outbox_free(outbox);
 	store(ROUND);
-	is_str(sql("SELECT count(*) FROM sense.outbox_next(%u, 300)", batches - ROUND), "300", "places are given");
+	is_str(sql("SELECT count(*) FROM sense.outbox_next(%u, 300)", batches - ROUND), "300",
+	       "places are given");
 	open_outbox();
 	ok(turn_until_stream(batches), "and used by the one that comes after");
 }
@@ -161,7 +167,8 @@ int main(void)
 		store(ROUND);
 		turn_until_connected(false);
 		start_redis();
-		if (!ok(turn_until_stream(batches), "Redis stopped and started: nothing is missing, nothing twice"))
+		if (!ok(turn_until_stream(batches),
+		        "Redis stopped and started: nothing is missing, nothing twice"))
 			fprintf(stderr, "# %s\n", stream_is(batches));
 	}
 	stop_redis(SIGKILL);
@@ -179,7 +186,8 @@ int main(void)
 	is_num(stats.place, batches, "the last place is known");
 
 	sql("UPDATE sense.outbox SET at = now() - interval '2 hours' WHERE place <= 100");
-	is_str(sql("SELECT sense.outbox_forget(%u, '1 hour')", batches), "100", "what was sent long ago is forgotten");
+	is_str(sql("SELECT sense.outbox_forget(%u, '1 hour')", batches), "100",
+	       "what was sent long ago is forgotten");
 	sense_ingest_outbox_free(outbox);
 	sense_db_free(db);
 	ev_timer_stop(loop, &tick);

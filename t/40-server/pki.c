@@ -105,10 +105,13 @@ static void made(void)
 static void unlocked(void)
 {
 	int code;
-	struct sense_ca ca;
+	struct sense_issuer ca;
+	struct sense_signer_key policy;
 	char path[128];
-	ok(!sense_ca_unlock(dir, NULL, &ca, &err), "the keys are there");
+	ok(!sense_ca_unlock(dir, NULL, &ca, &err), "the CA's key is there");
 	sense_ca_lock(&ca);
+	ok(!sense_ca_unlock_policy(dir, NULL, &policy, &err), "so is that of policies");
+	sense_signer_key_free(&policy);
 	snprintf(path, sizeof path, "%s/wrong", dir);
 	command(&code, "umask 077; echo something else >%s", path);
 	is_num(sense_ca_unlock(dir, path, &ca, &err), SENSE_E_FORMAT, "another passphrase is refused");
@@ -121,8 +124,9 @@ static void unlocked(void)
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(path, sizeof path, "%s/%s", dir, closed[i]);
 		chmod(path, 0640);
-		is_num(sense_ca_unlock(dir, NULL, &ca, &err), SENSE_E_CONFIG, "%s that others may read",
-		       closed[i]);
+		is_num(strstr(closed[i], "policy") ? sense_ca_unlock_policy(dir, NULL, &policy, &err)
+		                                   : sense_ca_unlock(dir, NULL, &ca, &err),
+		       SENSE_E_CONFIG, "%s that others may read", closed[i]);
 		ok(has(err.message, path) && has(err.message, "0640"), "is named with its mode");
 		chmod(path, 0600);
 	}
@@ -143,14 +147,23 @@ static void unlocked(void)
 	    dir, dir, dir, dir, dir);
 	is_num(sense_ca_unlock(dir, NULL, &ca, &err), SENSE_E_CONFIG, "a key of another certificate");
 	command(&code, "mv %s/kept %s/ca.key", dir, dir);
+	command(
+	    &code,
+	    "mv %s/policy.key %s/kept; openssl genpkey -algorithm ED25519 | openssl pkcs8 -topk8 -scrypt "
+	    "-passout file:%s/ca.passphrase -out %s/policy.key; chmod 600 %s/policy.key",
+	    dir, dir, dir, dir, dir);
+	is_num(sense_ca_unlock_policy(dir, NULL, &policy, &err), SENSE_E_CONFIG,
+	       "a policy key of another public half");
+	ok(!sense_ca_unlock(dir, NULL, &ca, &err), "which is nothing to the CA");
+	sense_ca_lock(&ca);
+	command(&code, "mv %s/kept %s/policy.key", dir, dir);
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
 	ok(!sense_ca_unlock(dir, NULL, &ca, &err), "the passphrase as a credential");
 	sense_ca_lock(&ca);
 	unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-/* ---- requests ---------------------------------------------------------------------------------------------
- */
+/* ---- requests ------------------------------------------------------------------------------------------ */
 
 static enum sense_status request(const char *how, uint8_t point[SENSE_KEY_POINT])
 {
@@ -246,16 +259,15 @@ static void request_bytes(void)
 	is_num(taken, 0, "nor can it be cut");
 }
 
-/* ---- certificates of agents
- * --------------------------------------------------------------------------------- */
+/* ---- certificates of agents ---------------------------------------------------------------------------- */
 
 static X509 *agent_make(const char *of, const char *organization, const char *who, time_t now)
 {
-	struct sense_ca ca;
+	struct sense_issuer ca;
 	if (sense_ca_unlock(of, NULL, &ca, &err))
 		return NULL;
 	EVP_PKEY *key = sense_key_make(SENSE_KEY_P256, &err);
-	X509 *certificate = sense_certificate_agent(&ca.issuer, organization, who, key, now, &err);
+	X509 *certificate = sense_certificate_agent(&ca, organization, who, key, now, &err);
 	EVP_PKEY_free(key);
 	sense_ca_lock(&ca);
 	return certificate;

@@ -135,10 +135,14 @@ is($pg->sql("SELECT expires_at - created FROM sense.enrolment_tokens WHERE id = 
 my %tokens = map { $_->{id} => $_ } objects(admin(qw(token list --json)));
 is($tokens{$token->{id}}{groups}, 'lab', 'token list: its group');
 is($tokens{$uuid}{state}, 'good', 'its state');
-is_deeply([objects(admin(qw(token list --org nobody --json)))], [], 'of an organization alone');
+failed(admin(qw(token list --org nobody)), 1, qr{no organization 'nobody'}, 'of one that is not there');
 like(admin(qw(token list))->{out}, qr/^id .*\n(?:.*\n)*$uuid +acme +good/, 'and for people');
 
-failed(admin(qw(token create)), 2, qr/--org/, 'no organization');
+is(admin(qw(token create))->{code}, 0, 'without --org it is for the only organization');
+is(admin(qw(org create other))->{code}, 0, 'another organization');
+failed(admin(qw(token create)), 1, qr/several organizations.*--org/, 'of several none is meant');
+failed(admin(qw(token list --org other --json), 'x'), 2, qr/takes no operands/, 'an operand too many');
+is(scalar(() = objects(admin(qw(token list --org other --json)))), 0, 'tokens of one organization alone');
 failed(admin(qw(token create --org nobody)), 1, qr/no organization 'nobody'/, 'one that is not there');
 failed(admin(qw(token create --org acme --group none)), 1, qr/no group 'none'/, 'a group that is not there');
 failed(admin(qw(token create --org acme --uses), $_), 2, qr/--uses/, "uses: '$_'") for 0, -1, '1x', '', 1000001;
@@ -147,6 +151,7 @@ failed(admin(qw(token create --org acme --server), $_), 2, qr/--server/, "a serv
 failed(run([server(), qw(token create --org acme --dir), "$dir/none", @set, '--set', "database.url=$database"]), 1,
 	qr/ca init/, 'no CA');
 
+failed(admin(qw(token revoke --org other), $uuid), 1, qr/no token/, 'a token of another organization');
 is(admin(qw(token revoke), $uuid)->{code}, 0, 'token revoke');
 is((grep { $_->{id} eq $uuid } objects(admin(qw(token list --json))))[0]{state}, 'revoked', 'it is revoked');
 failed(admin(qw(token revoke), $uuid), 1, qr/no token/, 'a second time');
@@ -162,6 +167,7 @@ is_deeply([map { "$_->{id} $_->{state} $_->{certificate_ends}" } objects(admin(q
 my $listed = admin(qw(agent list --org acme))->{out};
 like($listed, qr/$agent +acme +lap/, 'and for people');
 unlike($listed, qr/\x1b/, 'whose terminal obeys no host name');
+failed(admin(qw(agent revoke --org other), $agent), 1, qr/no agent/, 'an agent of another organization');
 $run = admin(qw(agent revoke), $agent, '--why', 'stolen');
 is($run->{code}, 0, 'agent revoke') or diag($run->{err});
 is($pg->sql("SELECT revoked_why || ' ' || (SELECT count(*) FROM sense.agent_certificates WHERE revoked_at IS NOT NULL) "
@@ -171,6 +177,6 @@ failed(admin(qw(agent revoke), $agent), 1, qr/revoked before/, 'a second time');
 failed(admin(qw(agent revoke), $org), 1, qr/no agent/, 'one that is not there');
 failed(admin(qw(agent revoke me)), 2, qr/ID/, 'what is no id');
 is($pg->sql("SELECT string_agg(action, ' ' ORDER BY id) FROM sense.audit_log"),
-	'organization.create token.create token.create token.revoke agent.revoke', 'the audit log has all of it');
+	'organization.create token.create token.create token.create organization.create token.revoke agent.revoke', 'the audit log has all of it');
 
 done_testing();

@@ -332,7 +332,8 @@ static void too_fast(void)
 		busy += error_is(&message, "busy");
 	}
 	is_num(answered, SENT, "each call is answered, however fast they come");
-	ok(busy > SENT / 2 && served >= 2000 && served + busy == SENT, "most that they come too fast (%u of them)", busy);
+	ok(busy > SENT / 2 && served >= 2000 && served + busy == SENT,
+	   "most that they come too fast (%u of them)", busy);
 	is_num(connection.state, SENSE_CONNECTION_OPEN, "and the connection goes on");
 	end();
 }

@@ -1,9 +1,10 @@
 /* From a finding's bytes to a row, and back through a real COPY. */
-#include "t/40-server/ingest.h"
 #include "server/ingest/transcode.h"
+#include "t/40-server/ingest.h"
 #include "t/copy_rows.h"
 
-static const struct sense_row_origin origin = {.org = {0xaa}, .agent = {0xbb}, .received_us = UINT64_C(1790000000000000)};
+static const struct sense_row_origin origin = {
+    .org = {0xaa}, .agent = {0xbb}, .received_us = UINT64_C(1790000000000000)};
 
 static size_t encode(const struct sense_finding *finding, uint8_t *out)
 {
@@ -24,7 +25,7 @@ static const char *copy(const struct sense_rows *rows, const char *table)
 	PQputCopyEnd(stores.conn, NULL);
 	PGresult *result = PQgetResult(stores.conn);
 	snprintf(said, sizeof(said), "%s",
-		 PQresultStatus(result) == PGRES_COMMAND_OK ? "" : PQresultErrorMessage(result));
+	         PQresultStatus(result) == PGRES_COMMAND_OK ? "" : PQresultErrorMessage(result));
 	PQclear(result);
 	while ((result = PQgetResult(stores.conn)))
 		PQclear(result);
@@ -53,42 +54,49 @@ static const char *put(const struct sense_finding *finding, const struct sense_r
 
 static void bare(void)
 {
-	struct sense_finding finding = {.timestamp = UINT64_C(1789999999123456), .rule = "r", .severity = "critical"};
+	struct sense_finding finding = {
+	    .timestamp = UINT64_C(1789999999123456), .rule = "r", .severity = "critical"};
 
 	is_str(put(&finding, &origin), "", "a finding with nothing but what it must have");
-	is_str(sql("SELECT extract(epoch FROM ts)::numeric || ' ' || severity || ' ' || sequence || ' ' || rule FROM "
-		   "sense.findings"),
-	       "1789999999.123456 4 7 r", "is a row");
-	is_str(sql("SELECT num_nulls(type, policy, source_ip, source_port, dest_ip, dest_port, host, service, service_name, "
-		   "category, process, \"user\", summary, action) FROM sense.findings"),
-	       "14", "what is not known is NULL");
-	is_str(sql("SELECT evidence || tags || ARRAY[details::text] FROM sense.findings"), "{\"{}\"}", "lists are empty");
-	is_str(sql("SELECT org_id || ' ' || agent_id || ' ' || extract(epoch FROM received)::bigint FROM sense.findings"),
-	       "aa000000-0000-0000-0000-000000000000 bb000000-0000-0000-0000-000000000000 1790000000",
-	       "organization, agent and time are who sent it, and when");
+	is_str(
+	    sql("SELECT extract(epoch FROM ts)::numeric || ' ' || severity || ' ' || sequence || ' ' || rule FROM "
+	        "sense.findings"),
+	    "1789999999.123456 4 7 r", "is a row");
+	is_str(
+	    sql("SELECT num_nulls(type, policy, source_ip, source_port, dest_ip, dest_port, host, service, service_name, "
+	        "category, process, \"user\", summary, action) FROM sense.findings"),
+	    "14", "what is not known is NULL");
+	is_str(sql("SELECT evidence || tags || ARRAY[details::text] FROM sense.findings"), "{\"{}\"}",
+	       "lists are empty");
+	is_str(
+	    sql("SELECT org_id || ' ' || agent_id || ' ' || extract(epoch FROM received)::bigint FROM sense.findings"),
+	    "aa000000-0000-0000-0000-000000000000 bb000000-0000-0000-0000-000000000000 1790000000",
+	    "organization, agent and time are who sent it, and when");
 }
 
 static void odd(void)
 {
-	static const char awkward[] = "q\" b\\ /\x01\n\t\x1f\x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbf";
-	struct sense_finding finding = {.timestamp = UINT64_C(1790000000000000),
-					.rule = awkward,
-					.severity = "info",
-					.source_ip = "::ffff:1.2.3.4",
-					.source_port = 65535,
-					.dest_ip = "255.255.255.255",
-					.summary = "",
-					.confidence = 100,
-					.detail_count = 7,
-					.details = {{awkward, SENSE_DETAIL_STRING, awkward, 0, false},
-						    {"big", SENSE_DETAIL_NUMBER, NULL, 1.7976931348623157e308, false},
-						    {"small", SENSE_DETAIL_NUMBER, NULL, 5e-324, false},
-						    {"tenth", SENSE_DETAIL_NUMBER, NULL, 0.1, false},
-						    {"whole", SENSE_DETAIL_NUMBER, NULL, -9007199254740992.0, false},
-						    {"", SENSE_DETAIL_BOOL, NULL, 0, false},
-						    {"tenth", SENSE_DETAIL_NUMBER, NULL, 0.2, false}},
-					.evidence_count = SENSE_FINDING_EVIDENCE_MAX,
-					.tag_count = SENSE_FINDING_TAGS_MAX};
+	static const char awkward[] =
+	    "q\" b\\ /\x01\n\t\x1f\x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbf";
+	struct sense_finding finding = {
+	    .timestamp = UINT64_C(1790000000000000),
+	    .rule = awkward,
+	    .severity = "info",
+	    .source_ip = "::ffff:1.2.3.4",
+	    .source_port = 65535,
+	    .dest_ip = "255.255.255.255",
+	    .summary = "",
+	    .confidence = 100,
+	    .detail_count = 7,
+	    .details = {{awkward, SENSE_DETAIL_STRING, awkward, 0, false},
+	                {"big", SENSE_DETAIL_NUMBER, NULL, 1.7976931348623157e308, false},
+	                {"small", SENSE_DETAIL_NUMBER, NULL, 5e-324, false},
+	                {"tenth", SENSE_DETAIL_NUMBER, NULL, 0.1, false},
+	                {"whole", SENSE_DETAIL_NUMBER, NULL, -9007199254740992.0, false},
+	                {"", SENSE_DETAIL_BOOL, NULL, 0, false},
+	                {"tenth", SENSE_DETAIL_NUMBER, NULL, 0.2, false}},
+	    .evidence_count = SENSE_FINDING_EVIDENCE_MAX,
+	    .tag_count = SENSE_FINDING_TAGS_MAX};
 	for (unsigned i = 0; i < SENSE_FINDING_EVIDENCE_MAX; i++)
 		finding.evidence[i] = i ? awkward : "";
 	for (unsigned i = 0; i < SENSE_FINDING_TAGS_MAX; i++)
@@ -97,16 +105,20 @@ static void odd(void)
 	is_str(sql("SELECT rule FROM sense.findings"), awkward, "are as they were");
 	is_str(sql("SELECT details->>rule FROM sense.findings"), awkward, "as JSON");
 	is_str(sql("SELECT evidence[8] FROM sense.findings"), awkward, "in a list");
-	is_str(sql("SELECT cardinality(evidence) || ' ' || cardinality(tags) || ' ' || (tags[16] = 'NULL') || (evidence[1] = "
-		   "'') FROM sense.findings"),
-	       "8 16 truetrue", "lists as long as they may be");
-	is_str(sql("SELECT (details->>'big')::float8 = 1.7976931348623157e308 AND (details->>'small')::float8 = 5e-324 AND "
-		   "(details->>'whole')::bigint = -9007199254740992 AND details->'' = 'false' FROM sense.findings"),
-	       "t", "numbers at their ends");
-	is_str(sql("SELECT (details->>'tenth')::float8 FROM sense.findings"), "0.2", "of a key that comes twice the last");
-	is_str(sql("SELECT host(source_ip) || ' ' || masklen(source_ip) || ' ' || source_port || ' ' || dest_ip FROM "
-		   "sense.findings"),
-	       "::ffff:1.2.3.4 128 65535 255.255.255.255/32", "addresses");
+	is_str(
+	    sql("SELECT cardinality(evidence) || ' ' || cardinality(tags) || ' ' || (tags[16] = 'NULL') || (evidence[1] = "
+	        "'') FROM sense.findings"),
+	    "8 16 truetrue", "lists as long as they may be");
+	is_str(
+	    sql("SELECT (details->>'big')::float8 = 1.7976931348623157e308 AND (details->>'small')::float8 = 5e-324 AND "
+	        "(details->>'whole')::bigint = -9007199254740992 AND details->'' = 'false' FROM sense.findings"),
+	    "t", "numbers at their ends");
+	is_str(sql("SELECT (details->>'tenth')::float8 FROM sense.findings"), "0.2",
+	       "of a key that comes twice the last");
+	is_str(
+	    sql("SELECT host(source_ip) || ' ' || masklen(source_ip) || ' ' || source_port || ' ' || dest_ip FROM "
+	        "sense.findings"),
+	    "::ffff:1.2.3.4 128 65535 255.255.255.255/32", "addresses");
 	is_str(sql("SELECT coalesce(summary, 'NULL') FROM sense.findings"), "", "an empty text is not NULL");
 }
 
@@ -120,8 +132,9 @@ static void large(void)
 	memset(text, 1, len);
 	finding.details[0] = (struct sense_detail){"k", SENSE_DETAIL_STRING, text, 0, false};
 	is_str(put(&finding, &origin), "", "16,000 control characters in a detail");
-	is_str(sql("SELECT length(details->>'k') || ' ' || extract(epoch FROM ts)::numeric FROM sense.findings"),
-	       "16000 0.000001", "are all there, at the first microsecond there is");
+	is_str(
+	    sql("SELECT length(details->>'k') || ' ' || extract(epoch FROM ts)::numeric FROM sense.findings"),
+	    "16000 0.000001", "are all there, at the first microsecond there is");
 	finding = (struct sense_finding){.timestamp = 1, .rule = text, .severity = "low"};
 	memset(text, 'x', len);
 	is_str(put(&finding, &origin), "", "a rule's id of 16,000 bytes: it is in no index");
@@ -144,14 +157,17 @@ static void times(void)
 	ok(strstr(put(&finding, &from), "older") != NULL, "one that is older is refused");
 	finding.timestamp = from.received_us + SENSE_ROW_FUTURE_US;
 	is_str(put(&finding, &from), "", "a day ahead");
-	is_str(sql("SELECT ts - received || ' ' || details FROM sense.findings"), "1 day {}", "is taken as it is");
+	is_str(sql("SELECT ts - received || ' ' || details FROM sense.findings"), "1 day {}",
+	       "is taken as it is");
 	finding.timestamp++;
 	is_str(put(&finding, &from), "", "more than that");
-	is_str(sql("SELECT ts = received AND (details->>'timestamp_claimed')::numeric = 1790086400000001 FROM sense.findings"),
-	       "t", "counts as now, and says what it claimed");
+	is_str(
+	    sql("SELECT ts = received AND (details->>'timestamp_claimed')::numeric = 1790086400000001 FROM sense.findings"),
+	    "t", "counts as now, and says what it claimed");
 	finding.timestamp = UINT64_MAX;
 	is_str(put(&finding, &from), "", "the end of time");
-	is_str(sql("SELECT details->>'timestamp_claimed' FROM sense.findings"), "18446744073709551615", "likewise");
+	is_str(sql("SELECT details->>'timestamp_claimed' FROM sense.findings"), "18446744073709551615",
+	       "likewise");
 }
 
 static void aside(void)
@@ -168,8 +184,9 @@ static void aside(void)
 	sense_row_quarantine(&rows, &origin, 9, reason, bytes, sizeof(bytes));
 	is_str(copy_check(COPY_QUARANTINE, rows.data, rows.len), "", "a row of the quarantine");
 	is_str(copy(&rows, "sense.findings_quarantine"), "", "is taken");
-	is_str(sql("SELECT length(finding) || ' ' || length(reason) || ' ' || sequence FROM sense.findings_quarantine"),
-	       "16384 166 9", "with all its bytes, and a reason that is cut between two characters");
+	is_str(
+	    sql("SELECT length(finding) || ' ' || length(reason) || ' ' || sequence FROM sense.findings_quarantine"),
+	    "16384 166 9", "with all its bytes, and a reason that is cut between two characters");
 	sense_rows_fini(&rows);
 }
 

@@ -38,7 +38,8 @@ static unsigned number(const char *name, unsigned otherwise)
 /* As agents send them: kinds, services and times differ; one organization. */
 static void make_all(void)
 {
-	static const char *const services[] = {"claude", "chatgpt", "ms-copilot", "gemini", "ollama", "mistral", "deepseek"};
+	static const char *const services[] = {"claude", "chatgpt", "ms-copilot", "gemini",
+	                                       "ollama", "mistral", "deepseek"};
 	static const char *const types[] = {"service", "transfer", "local_model", "mcp", "dns"};
 	static const char *const severities[] = {"info", "low", "medium", "high"};
 	struct sense_rows rows = {0};
@@ -55,11 +56,12 @@ static void make_all(void)
 		for (unsigned n = 0; n < rows_each; n++) {
 			unsigned mix = i * rows_each + n;
 			struct made made = {.timestamp = origin.received_us - mix % 3600 * UINT64_C(1000000),
-					    .service = services[mix % 7],
-					    .type = types[mix / 7 % 5],
-					    .severity = severities[mix / 35 % 4]};
+			                    .service = services[mix % 7],
+			                    .type = types[mix / 7 % 5],
+			                    .severity = severities[mix / 35 % 4]};
 			uint8_t finding[SENSE_FINDING_BYTES_MAX];
-			size_t len = make_finding(batch->agent, batch->after + n + 1, &made, finding, sizeof(finding));
+			size_t len =
+			    make_finding(batch->agent, batch->after + n + 1, &made, finding, sizeof(finding));
 			sense_message_put_finding(&wire.writer, batch->after + n + 1, finding, len);
 			sense_row_add(&rows, &origin, batch->after + n + 1, finding, len, &row);
 		}
@@ -84,7 +86,8 @@ static double database_cpu(void)
 	DIR *proc = opendir("/proc");
 	for (struct dirent *entry; (entry = readdir(proc));) {
 		char path[300], text[1024];
-		long pid = strtol(entry->d_name, NULL, 10), parent, user, system_time, child_user, child_system;
+		long pid = strtol(entry->d_name, NULL, 10), parent, user, system_time, child_user,
+		     child_system;
 		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
 		FILE *in = pid > 0 ? fopen(path, "r") : NULL;
 		if (!in)
@@ -93,8 +96,9 @@ static double database_cpu(void)
 		fclose(in);
 		text[len] = '\0';
 		const char *behind = strrchr(text, ')');
-		if (!behind || sscanf(behind + 2, "%*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld", &parent, &user,
-				      &system_time, &child_user, &child_system) != 5)
+		if (!behind ||
+		    sscanf(behind + 2, "%*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld", &parent,
+		           &user, &system_time, &child_user, &child_system) != 5)
 			continue;
 		if (pid == stores.embedded.postgres)
 			ticks += (double)(user + system_time + child_user + child_system);
@@ -139,9 +143,10 @@ static struct figures by_psql(void)
 
 	start_over();
 	snprintf(command, sizeof(command),
-		 SENSE_EMBEDDED_POSTGRES "/psql -X -q -d \"host='%s/run' user=sense dbname=sense\" -c \"\\copy sense.findings "
-					 "FROM '%s' (FORMAT binary)\"",
-		 stores.dir, copy_file);
+	         SENSE_EMBEDDED_POSTGRES
+	         "/psql -X -q -d \"host='%s/run' user=sense dbname=sense\" -c \"\\copy sense.findings "
+	         "FROM '%s' (FORMAT binary)\"",
+	         stores.dir, copy_file);
 	double before = database_cpu(), own = cpu_of(RUSAGE_CHILDREN);
 	uint64_t start = sense_clock_us();
 	if (system(command) != 0)
@@ -177,8 +182,8 @@ static void feed(sense_ingest *ingest)
 		const char *why;
 		sense_message_get_findings(batch->data, batch->len, &findings, &why);
 		sent_us[next_batch] = sense_clock_us();
-		if (sense_ingest_submit(ingest, ORG_A, agent_id(batch->agent), findings.after, &findings, on_stored,
-					(void *)(uintptr_t)next_batch) != SENSE_INGEST_TAKEN)
+		if (sense_ingest_submit(ingest, ORG_A, agent_id(batch->agent), findings.after, &findings,
+		                        on_stored, (void *)(uintptr_t)next_batch) != SENSE_INGEST_TAKEN)
 			break;
 		under_way++;
 		next_batch++;
@@ -199,10 +204,10 @@ static struct figures by_server(void)
 	start_over();
 	sense_ingest *ingest =
 	    sense_ingest_new(loop,
-			     &(struct sense_ingest_config){.conninfo = stores.embedded.conninfo,
-							   .rows = number("BENCH_TRANSACTION", 0),
-							   .writers = number("BENCH_WRITERS", 0)},
-			     NULL);
+	                     &(struct sense_ingest_config){.conninfo = stores.embedded.conninfo,
+	                                                   .rows = number("BENCH_TRANSACTION", 0),
+	                                                   .writers = number("BENCH_WRITERS", 0)},
+	                     NULL);
 	do {
 		ev_run(loop, EVRUN_ONCE);
 		sense_ingest_stats(ingest, &stats);
@@ -237,8 +242,8 @@ static void on_tick(struct ev_loop *l, ev_timer *timer, int events)
 static void report(const char *who, const struct figures *figures)
 {
 	double rows = (double)batch_count * rows_each;
-	printf("%-8s %8.0f rows/s  %6.2f us/row of its CPU  %6.2f of the database's", who, rows / figures->seconds,
-	       figures->own_cpu / rows * 1e6, figures->database_cpu / rows * 1e6);
+	printf("%-8s %8.0f rows/s  %6.2f us/row of its CPU  %6.2f of the database's", who,
+	       rows / figures->seconds, figures->own_cpu / rows * 1e6, figures->database_cpu / rows * 1e6);
 	if (figures->p99_ms > 0)
 		printf("  p50 %.1f ms, p99 %.1f ms", figures->p50_ms, figures->p99_ms);
 	putchar('\n');

@@ -16,8 +16,7 @@ static void check(bool holds)
 		abort();
 }
 
-/* ---- the reference
- * ------------------------------------------------------------------------------------------ */
+/* ---- the reference ------------------------------------------------------------------------------------- */
 
 struct walk {
 	const uint8_t *data;
@@ -118,8 +117,7 @@ static bool value(struct walk *walk, unsigned depth, uint64_t after)
 	return take(walk, plain[first - 0xc0], after);
 }
 
-/* ---- against it
- * ------------------------------------------------------------------------------------------------ */
+/* ---- against it ---------------------------------------------------------------------------------------- */
 
 static enum sense_rpc_scan scan(const uint8_t *data, size_t len, size_t max, uint32_t seed, size_t *ended)
 {

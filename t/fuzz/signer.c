@@ -11,28 +11,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct sense_ca ca;
+static struct sense_issuer ca;
 
 static void ca_make(void)
 {
 	sense_error err;
-	EVP_PKEY *key = sense_key_make(SENSE_KEY_P256, &err),
-		 *policy = sense_key_make(SENSE_KEY_ED25519, &err);
-	if (!key || !policy)
+	EVP_PKEY *key = sense_key_make(SENSE_KEY_P256, &err);
+	if (!key)
 		abort();
-	sense_signer_key_of(key, &ca.issuer.key);
-	sense_signer_key_of(policy, &ca.policy);
-	ca.issuer.certificate = sense_certificate_ca("fuzz", key, &ca.issuer.key, time(NULL), &err);
+	sense_signer_key_of(key, &ca.key);
+	ca.certificate = sense_certificate_ca("fuzz", key, &ca.key, time(NULL), &err);
 	EVP_PKEY_free(key);
-	EVP_PKEY_free(policy);
-	if (!ca.issuer.certificate)
+	if (!ca.certificate)
 		abort();
 }
 
 static void request_try(const uint8_t *data, size_t size, bool master)
 {
 	static const struct sense_signer_config config = {0};
-	static uint8_t out[SENSE_SIGNER_ANSWER_MAX], same[SENSE_SIGNER_MESSAGE_MAX];
+	static uint8_t out[SENSE_SIGNER_ANSWER_MAX], same[SENSE_SIGNER_REQUEST_MAX];
 	struct sense_signer_request request;
 	struct sense_signer_answer answer;
 	bool good = sense_signer_request_parse(data, size, &request);
@@ -55,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t out[SENSE_SIGNER_ANSWER_MAX];
 	struct sense_signer_answer answer;
-	if (!ca.issuer.certificate)
+	if (!ca.certificate)
 		ca_make();
 	request_try(data, size, true);
 	request_try(data, size, false);

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void same(const struct sense_span *span, const char *text)
 {
-	if (!span->data != !text || (text && (strlen(text) != span->len || memcmp(text, span->data, span->len) != 0)))
+	if (!span->data != !text ||
+	    (text && (strlen(text) != span->len || memcmp(text, span->data, span->len) != 0)))
 		abort();
 }
 
@@ -28,7 +29,7 @@ static void same_details(const struct sense_spans *spans, const struct sense_fin
 		if (detail->type == SENSE_DETAIL_STRING)
 			same(&spans->details[i].string, detail->string);
 		else if (detail->type == SENSE_DETAIL_NUMBER ? spans->details[i].number != detail->number
-							     : spans->details[i].boolean != detail->boolean)
+		                                             : spans->details[i].boolean != detail->boolean)
 			abort();
 	}
 }
@@ -41,12 +42,14 @@ static void compare(const uint8_t *data, size_t size)
 	const char *why, *why_spans;
 
 	bool good = sense_finding_decode(data, size, storage, sizeof(storage), &finding, &why);
-	if (sense_spans_read(data, size, &spans, &why_spans) != good || (!good && strcmp(why, why_spans) != 0))
+	if (sense_spans_read(data, size, &spans, &why_spans) != good ||
+	    (!good && strcmp(why, why_spans) != 0))
 		abort();
 	if (!good)
 		return;
 #define SAME(member) same(&spans.member, finding.member)
-	SAME(type), SAME(severity), SAME(rule), SAME(policy), SAME(source_ip), SAME(dest_ip), SAME(host), SAME(service);
+	SAME(type), SAME(severity), SAME(rule), SAME(policy), SAME(source_ip), SAME(dest_ip), SAME(host),
+	    SAME(service);
 	SAME(service_name), SAME(category), SAME(process), SAME(user), SAME(summary), SAME(action);
 #undef SAME
 	if (memcmp(spans.id, finding.id, 16) != 0 || spans.timestamp != finding.timestamp ||
@@ -63,7 +66,8 @@ static void compare(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sense_row_origin origin = {.received_us = UINT64_C(1790000000000000), .oldest_us = size % 3 ? 0 : 1000};
+	struct sense_row_origin origin = {.received_us = UINT64_C(1790000000000000),
+	                                  .oldest_us = size % 3 ? 0 : 1000};
 	struct sense_rows rows = {0};
 	struct sense_finding_row row;
 
@@ -75,9 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		if (!why && *copy_check(COPY_FINDING, rows.data + before, row.len))
 			abort();
-		if (!why && (row.severity > 4 || row.time_us > origin.received_us + SENSE_ROW_FUTURE_US ||
-			     row.type.at + row.type.len > row.len || row.service.at + row.service.len > row.len ||
-			     row.category.at + row.category.len > row.len))
+		if (!why &&
+		    (row.severity > 4 || row.time_us > origin.received_us + SENSE_ROW_FUTURE_US ||
+		     row.type.at + row.type.len > row.len || row.service.at + row.service.len > row.len ||
+		     row.category.at + row.category.len > row.len))
 			abort();
 		before = rows.len;
 		sense_row_quarantine(&rows, &origin, i + 1, why ? why : "no reason", data, size);

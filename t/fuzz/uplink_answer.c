@@ -20,7 +20,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum sense_status fail(sense_error *err, enum sense_status status, const char *subsystem, const char *fmt, ...)
+static enum sense_status fail(sense_error *err, enum sense_status status, const char *subsystem,
+                              const char *fmt, ...)
 {
 	(void)err;
 	(void)subsystem;
@@ -33,8 +34,12 @@ static struct uplink *uplink_make(void)
 {
 	static const struct sense_host host = {.size = sizeof host, .fail = fail};
 	const char *const servers[] = {"127.0.0.1:1"};
-	const struct sense_uplink_enrol enrol = {
-	    .fingerprint = (const uint8_t *)"0123456789abcdef0123456789abcdef", .secret = "", .request = "", .host = "", .version = ""};
+	const struct sense_uplink_enrol enrol = {.fingerprint =
+	                                             (const uint8_t *)"0123456789abcdef0123456789abcdef",
+	                                         .secret = "",
+	                                         .request = "",
+	                                         .host = "",
+	                                         .version = ""};
 	const struct sense_uplink_want wanted = {
 	    .size = sizeof wanted, .servers = servers, .server_count = 1, .names = -1, .enrol = &enrol};
 	void *made = NULL;
@@ -68,8 +73,12 @@ static void session(struct uplink *u, uint8_t calls)
 	sense_rpc_scan_init(&u->scanner, IN_MAX);
 	for (unsigned i = 0; i < CALLS_MAX; i++) {
 		struct call *call = &u->calls[i];
-		*call = (struct call){.used = true, .id = i, .method = i % SENSE_UPLINK_METHODS, .rows = i, .last = 10 * i};
-		call->what = i < 6 ? CALL_METHOD : i < 10 ? CALL_FINDINGS : i < 13 ? CALL_POLICIES : CALL_COMMANDS;
+		*call = (struct call){
+		    .used = true, .id = i, .method = i % SENSE_UPLINK_METHODS, .rows = i, .last = 10 * i};
+		call->what = i < 6  ? CALL_METHOD
+		           : i < 10 ? CALL_FINDINGS
+		           : i < 13 ? CALL_POLICIES
+		                    : CALL_COMMANDS;
 	}
 }
 
