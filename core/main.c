@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/base/signals.h"
 #include "core/cli/cli.h"
 #include "core/cli/enroll.h"
 #include "core/cli/findings.h"
@@ -34,24 +34,8 @@
 static enum sense_status conf_load(struct sense_conf *conf, const struct sense_cli *cli,
                                    struct sense_report *report, sense_error *err)
 {
-	enum sense_status status = sense_conf_init(conf, &sense_agent_conf, err);
-	if (status)
-		return status;
-	/* Every source is read even when one is wrong, so that one run tells all there is to mend. */
-	status = sense_conf_files_load(conf, cli->config_file, report, err);
-	enum sense_status environment = sense_conf_environment(conf, environ, report, err);
-	status = status ? status : environment;
-	for (unsigned i = 0; i < cli->set_count; i++) {
-		char name[64];
-		const char *value = strchr(cli->sets[i], '=');
-		sense_error set_err;
-		snprintf(name, sizeof name, "%.*s", (int)(value - cli->sets[i]), cli->sets[i]);
-		if (!sense_conf_set(conf, name, value + 1, "command line", &set_err))
-			continue;
-		struct sense_problem problem = {.key = name, .message = set_err.message};
-		sense_report_add(report, &problem);
-		status = sense_fail(err, SENSE_E_CONFIG, "conf", "the configuration is not valid");
-	}
+	const struct sense_conf_given given = {cli->config_file, cli->sets, cli->set_count};
+	enum sense_status status = sense_conf_load(conf, &sense_agent_conf, &given, report, err);
 	if (!status)
 		sense_log_setup((enum sense_log_level)sense_conf_number(conf, SENSE_CONF_LOG_LEVEL),
 		                (enum sense_log_format)sense_conf_number(conf, SENSE_CONF_LOG_FORMAT));
@@ -287,7 +271,7 @@ out:
 int main(int argc, char **argv)
 {
 	struct sense_cli cli;
-	signal(SIGPIPE, SIG_IGN);
+	sense_signals_begin();
 	tzset(); /* while files can be read */
 	sense_hash_seed(); /* drawn once, before there are workers: all hash alike */
 	sense_log_setup(SENSE_LOG_INFO, SENSE_LOG_AUTO);

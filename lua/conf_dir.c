@@ -216,3 +216,31 @@ enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *fil
 	return sense_fail(err, SENSE_E_CONFIG, "config", "%u problem%s in the configuration files", found,
 	                  found == 1 ? "" : "s");
 }
+
+static bool set_one(struct sense_conf *conf, const char *set, struct sense_report *report)
+{
+	char name[64];
+	sense_error why;
+	const char *value = strchr(set, '=');
+	snprintf(name, sizeof name, "%.*s", (int)(value - set), set);
+	if (!sense_conf_set(conf, name, value + 1, "command line", &why))
+		return true;
+	sense_report_add(report, &(struct sense_problem){.key = name, .message = why.message});
+	return false;
+}
+
+enum sense_status sense_conf_load(struct sense_conf *conf, const struct sense_conf_spec *spec,
+                                  const struct sense_conf_given *given, struct sense_report *report,
+                                  sense_error *err)
+{
+	enum sense_status status = sense_conf_init(conf, spec, err);
+	if (status)
+		return status;
+	status = sense_conf_files_load(conf, given->file, report, err);
+	enum sense_status environment = sense_conf_environment(conf, environ, report, err);
+	status = status ? status : environment;
+	for (unsigned i = 0; i < given->set_count; i++)
+		if (!set_one(conf, given->sets[i], report))
+			status = sense_fail(err, SENSE_E_CONFIG, "config", "the configuration is not valid");
+	return status;
+}

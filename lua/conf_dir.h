@@ -1,6 +1,7 @@
 /*
- * The configuration files of a program: a main file, and a directory of files beside it.
+ * The configuration of a program, from all that gives it: files, the environment, the command line.
  *
+ * Files are a main one, and those of a directory beside it.
  * FILE.lua has its drop-ins in FILE.d/: those named *.lua and not hidden, in the order of their bytes (as
  * `LC_ALL=C ls` has them), each over the one before and all over the main file. A package or a fleet
  * adds one, and nobody edits what somebody else has written.
@@ -24,6 +25,20 @@
  */
 enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file,
                                         struct sense_report *report, sense_error *err);
+/* What the command line gives. */
+struct sense_conf_given {
+	const char *file;        /* --config; NULL: none */
+	const char *const *sets; /* --set: KEY=VALUE, each holds a '=' */
+	unsigned set_count;
+};
+
+/*
+ * Defaults, files, the environment, the command line: each over the one before. Every source is read even when
+ * one is wrong: the report holds all there is to mend. Call sense_conf_fini always.
+ */
+enum sense_status sense_conf_load(struct sense_conf *conf, const struct sense_conf_spec *spec,
+                                  const struct sense_conf_given *given, struct sense_report *report,
+                                  sense_error *err);
 /* The directory of drop-ins of a main file: "my.lua" -> "my.d". False: longer than cap. */
 bool sense_conf_dropins_dir(const char *file, char *out, size_t cap);
 

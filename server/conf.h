@@ -68,17 +68,4 @@ enum sense_server_key {
 
 extern const struct sense_conf_spec sense_server_conf;
 
-/* What --set gave: KEY=VALUE, each holds a '='. */
-struct sense_server_settings {
-	const char *file; /* NULL: the default place, which may be empty */
-	const char *const *sets;
-	unsigned set_count;
-};
-
-/* Every source is read even when one is wrong: the report holds all there is to mend. Call sense_conf_fini
- * always. */
-enum sense_status sense_server_conf_load(struct sense_conf *conf,
-                                         const struct sense_server_settings *settings,
-                                         struct sense_report *report, sense_error *err);
-
 #endif

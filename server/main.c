@@ -2,11 +2,11 @@
  * sense-server: the composition root. Lists the commands, and what a server that runs is put together from.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/base/signals.h"
 #include "server/cli/commands.h"
 #include "server/serve/serve.h"
 
@@ -20,7 +20,7 @@ static const struct sense_server_command *const commands[] = {
 
 int main(int argc, char **argv)
 {
-	signal(SIGPIPE, SIG_IGN);
+	sense_signals_begin();
 	tzset();
 	sense_hash_seed(); /* drawn once, before there are workers: all hash alike */
 	sense_log_setup(SENSE_LOG_INFO, SENSE_LOG_AUTO);

@@ -103,14 +103,7 @@ static bool copy(char *to, size_t cap, const char *text)
 
 static bool key_take(const char *hex, uint8_t out[SENSE_IDENTITY_POLICY_KEY])
 {
-	if (!hex || strlen(hex) != 2 * SENSE_IDENTITY_POLICY_KEY ||
-	    strspn(hex, "0123456789abcdefABCDEF") != strlen(hex))
-		return false;
-	for (unsigned i = 0; i < SENSE_IDENTITY_POLICY_KEY; i++) {
-		const char digits[3] = {hex[2 * i], hex[2 * i + 1]};
-		out[i] = (uint8_t)strtoul(digits, NULL, 16);
-	}
-	return true;
+	return hex && strlen(hex) == 2 * SENSE_IDENTITY_POLICY_KEY && sense_hex_bytes(hex, out, SENSE_IDENTITY_POLICY_KEY);
 }
 
 /* False: something is not as it must be. */

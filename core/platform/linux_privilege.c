@@ -137,12 +137,12 @@ static int limit_to(__rlimit_resource_t resource, uint64_t value)
 	return setrlimit(resource, &limit);
 }
 
-enum sense_status sense_privilege_limit(uint64_t memory_bytes, sense_error *err)
+enum sense_status sense_privilege_limit(unsigned descriptors, uint64_t memory_bytes, sense_error *err)
 {
 	struct stat st;
 	/* stderr may lead to a regular file; a limit of zero would turn a message into a signal. */
 	bool to_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
-	if (limit_to(RLIMIT_CORE, 0) || limit_to(RLIMIT_NPROC, 0) || limit_to(RLIMIT_NOFILE, 0) ||
+	if (limit_to(RLIMIT_CORE, 0) || limit_to(RLIMIT_NPROC, 0) || limit_to(RLIMIT_NOFILE, descriptors) ||
 	    (!to_file && limit_to(RLIMIT_FSIZE, 0)) ||
 	    (memory_bytes && limit_to(RLIMIT_AS, memory_bytes)))
 		return sense_fail_errno(err, "proc", "cannot set resource limits");

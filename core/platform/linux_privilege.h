@@ -14,7 +14,8 @@
 enum sense_status sense_privilege_isolate(sense_error *err);
 /* User nobody where this process may do so, no capabilities, none to be gained. */
 enum sense_status sense_privilege_drop(sense_error *err);
-enum sense_status sense_privilege_limit(uint64_t memory_bytes, sense_error *err);
+/* memory_bytes: 0: no bound. */
+enum sense_status sense_privilege_limit(unsigned descriptors, uint64_t memory_bytes, sense_error *err);
 /* Closes all descriptors but stderr, `out`, `outs` and `keep`. */
 enum sense_status sense_privilege_close(const struct sense_platform_lockdown *what, sense_error *err);
 

@@ -1,38 +1,19 @@
 /* The system call filter of a locked-down process: seccomp(2), by libseccomp. */
 #include <errno.h>
 #include <fcntl.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "core/platform/linux_filter.h"
 #include "core/platform/linux_privilege.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#define UNDER_VALGRIND RUNNING_ON_VALGRIND
-#else
-#define UNDER_VALGRIND 0
-#endif
 
 /*
  * A refused call raises SIGSYS, whose handler leaves its number for the supervisor and ends the
  * process. In a sanitizer's build it fails with EPERM instead, so that a report can be finished.
  */
-#define REFUSE (SANITIZED ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP)
+#define REFUSE (SENSE_SANITIZED ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP)
 
 /* Calls that need no look at their arguments: none of them names a file, a peer or a process. */
 static const int plain_calls[] = {
@@ -50,36 +31,21 @@ static const int plain_calls[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
     SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid),
     SCMP_SYS(sched_yield), SCMP_SYS(exit), SCMP_SYS(exit_group),
-#if SANITIZED
+#if SENSE_SANITIZED
     SCMP_SYS(rt_sigaction), SCMP_SYS(prctl), SCMP_SYS(sched_getaffinity), SCMP_SYS(getrlimit),
     SCMP_SYS(prlimit64), SCMP_SYS(uname),
 #endif
 };
 
-/* Allows a call when the low 32 bits of one argument, which are all it uses, have this value. */
-static int allow_if(scmp_filter_ctx filter, int call, unsigned argument, uint32_t value)
+static void rules_add(struct sense_filter *filter, const struct sense_platform_lockdown *what)
 {
-	struct scmp_arg_cmp is = {argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value};
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &is);
-}
-
-static int rules_add(scmp_filter_ctx filter, const struct sense_platform_lockdown *what)
-{
-	int failed = 0;
-	for (unsigned i = 0; i < sizeof plain_calls / sizeof *plain_calls; i++)
-		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, plain_calls[i], 0);
+	sense_filter_calls(filter, SCMP_ACT_ALLOW, plain_calls, sizeof plain_calls / sizeof *plain_calls);
+	sense_filter_allow_common(filter);
 	/* Results go to the connected sockets and nowhere else; sendmsg could pass descriptors. */
-	failed |= allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)what->out);
+	sense_filter_allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)what->out);
 	for (unsigned i = 0; i < what->out_count; i++)
-		failed |= allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)what->outs[i]);
-	failed |= allow_if(filter, SCMP_SYS(write), 0, STDERR_FILENO);
-	/* isatty, for the form of a log line. */
-	failed |= allow_if(filter, SCMP_SYS(ioctl), 1, TCGETS);
-	/* glibc's fstat; the filter cannot see that the path is empty, so metadata could be read. */
-	failed |= allow_if(filter, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH);
-	/* abort. */
-	failed |= allow_if(filter, SCMP_SYS(tgkill), 0, (uint32_t)getpid());
-	return failed;
+		sense_filter_allow_if(filter, SCMP_SYS(sendto), 0, (uint32_t)what->outs[i]);
+	sense_filter_allow_if(filter, SCMP_SYS(write), 0, STDERR_FILENO);
 }
 
 static _Atomic uint32_t *denied_slot;
@@ -99,25 +65,18 @@ static enum sense_status filter_load(const struct sense_platform_lockdown *what,
 	denied_slot = what->denied;
 	if (sigaction(SIGSYS, &action, NULL))
 		return sense_fail_errno(err, "proc", "sigaction");
-	scmp_filter_ctx filter = seccomp_init(REFUSE);
-	if (!filter)
-		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the system call filter");
-	/* A binary tree instead of a list; an older library without it makes a slower filter. */
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	int failed = rules_add(filter, what);
-	if (!failed)
-		failed = seccomp_load(filter);
-	seccomp_release(filter);
-	if (failed)
-		return sense_fail(err, SENSE_E_UNSUPPORTED, "proc",
-		                  "cannot load the system call filter (seccomp): error %d", -failed);
-	return SENSE_OK;
+	struct sense_filter filter;
+	enum sense_status status = sense_filter_begin(&filter, REFUSE, err);
+	if (status)
+		return status;
+	rules_add(&filter, what);
+	return sense_filter_load(&filter, err);
 }
 
 enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *what, sense_error *err)
 {
-	/* Valgrind's own calls would pass through the filter, and it needs memory and descriptors. */
-	bool observed = UNDER_VALGRIND;
+	/* Valgrind needs memory and descriptors, too. */
+	bool observed = SENSE_UNDER_VALGRIND;
 	enum sense_status status = sense_privilege_close(what, err);
 	if (status)
 		return status;
@@ -125,7 +84,7 @@ enum sense_status sense_platform_lockdown(const struct sense_platform_lockdown *
 	if (!status)
 		status = sense_privilege_drop(err);
 	if (!status && !observed)
-		status = sense_privilege_limit(SANITIZED ? 0 : what->memory_bytes, err);
+		status = sense_privilege_limit(0, SENSE_SANITIZED ? 0 : what->memory_bytes, err);
 	if (!status && !observed)
 		status = filter_load(what, err);
 	return status;
@@ -148,36 +107,27 @@ static const int lookout_refuses[] = {
 };
 
 /* Opening for writing; openat2 keeps its flags where a filter does not see them. */
-static int refuse_open(scmp_filter_ctx filter, int call, unsigned argument)
+static void refuse_open(struct sense_filter *filter, int call, unsigned argument)
 {
 	static const uint32_t masks[][2] = {
 	    {O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR}, {O_CREAT, O_CREAT}, {O_TRUNC, O_TRUNC}};
-	int failed = 0;
 	for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
 		struct scmp_arg_cmp is = {argument, SCMP_CMP_MASKED_EQ, masks[i][0], masks[i][1]};
-		failed |= seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call, 1, &is);
+		filter->failed |= seccomp_rule_add_array(filter->context, SCMP_ACT_ERRNO(EPERM), call, 1, &is);
 	}
-	return failed;
 }
 
 enum sense_status sense_seccomp_lookout(sense_error *err)
 {
-	if (UNDER_VALGRIND)
-		return SENSE_OK;
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	if (!filter)
-		return sense_fail(err, SENSE_E_MEMORY, "proc", "no memory for the system call filter");
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	int failed = refuse_open(filter, SCMP_SYS(openat), 2) | refuse_open(filter, SCMP_SYS(open), 1);
-	for (size_t i = 0; i < sizeof lookout_refuses / sizeof *lookout_refuses; i++)
-		failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), lookout_refuses[i], 0);
-	if (!failed)
-		failed = seccomp_load(filter);
-	seccomp_release(filter);
-	if (failed)
-		return sense_fail(err, SENSE_E_UNSUPPORTED, "proc",
-		                  "cannot load the system call filter (seccomp): error %d", -failed);
-	return SENSE_OK;
+	struct sense_filter filter;
+	enum sense_status status = SENSE_OK;
+	if (SENSE_UNDER_VALGRIND || (status = sense_filter_begin(&filter, SCMP_ACT_ALLOW, err)))
+		return status;
+	refuse_open(&filter, SCMP_SYS(openat), 2);
+	refuse_open(&filter, SCMP_SYS(open), 1);
+	sense_filter_calls(&filter, SCMP_ACT_ERRNO(EPERM), lookout_refuses,
+	                   sizeof lookout_refuses / sizeof *lookout_refuses);
+	return sense_filter_load(&filter, err);
 }
 
 void sense_platform_call_name(uint32_t number, char *out)

@@ -73,7 +73,7 @@ void sense_bundle_add(struct sense_bundle *bundle, const struct sense_bundle_ite
 static void digest_of(struct sense_bundle *bundle, uint8_t out[32])
 {
 	sense_sha256(sense_buf_str(&bundle->digests), bundle->digests.len, out);
-	sense_hex_text(out, 32, bundle->hash);
+	sense_hex_text(out, SENSE_BUNDLE_HASH_MAX / 2, bundle->hash);
 }
 
 enum sense_status sense_bundle_seal(struct sense_bundle *bundle, sense_error *err)

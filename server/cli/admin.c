@@ -113,8 +113,9 @@ bool sense_admin_ask(struct sense_admin *admin, const char *sql, const char *con
 		return true;
 	const char *state = PQresultErrorField(admin->result, PG_DIAG_SQLSTATE);
 	if (state && (!strcmp(state, "42P01") || !strcmp(state, "3F000")))
-		sense_admin_fail("the database holds no tables of sense-server yet: start the server once, "
-		                 "which makes them");
+		sense_admin_fail(
+		    "the database holds no tables of sense-server yet: start the server once, "
+		    "which makes them");
 	else
 		sense_admin_fail("the database refuses: %s", one_line(PQerrorMessage(admin->conn)));
 	return false;

@@ -8,18 +8,18 @@
 static int list(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
 	const char *values[] = {org, sense_admin_heartbeat(admin)};
-	if (!sense_admin_ask(
-		admin,
-		"SELECT a.id, o.name AS organization, a.host, a.version, "
-		"CASE WHEN a.last_seen IS NULL AND a.revoked_at IS NULL THEN 'enrolled' "
-		"ELSE sense.agent_state(a.last_seen, a.revoked_at, $2::integer) END AS state, "
-		"to_char(a.last_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS seen_utc, "
-		"(SELECT to_char(max(c.not_after) AT TIME ZONE 'UTC', 'YYYY-MM-DD') "
-		"FROM sense.agent_certificates c "
-		"WHERE c.agent_id = a.id AND c.revoked_at IS NULL) AS certificate_ends "
-		"FROM sense.agents a JOIN sense.organizations o ON o.id = a.org_id "
-		"WHERE $1::uuid IS NULL OR o.id = $1 ORDER BY o.name, a.host, a.id",
-		values, 2))
+	if (!sense_admin_ask(admin,
+	                     "SELECT a.id, o.name AS organization, a.host, a.version, "
+	                     "CASE WHEN a.last_seen IS NULL AND a.revoked_at IS NULL THEN 'enrolled' "
+	                     "ELSE sense.agent_state(a.last_seen, a.revoked_at, $2::integer) END AS state, "
+	                     "to_char(a.last_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS seen_utc, "
+	                     "(SELECT to_char(max(c.not_after) AT TIME ZONE 'UTC', 'YYYY-MM-DD') "
+	                     " FROM sense.agent_certificates c "
+	                     " WHERE c.agent_id = a.id AND c.revoked_at IS NULL) AS certificate_ends "
+	                     "FROM sense.agents a JOIN sense.organizations o ON o.id = a.org_id "
+	                     "WHERE $1::uuid IS NULL OR o.id = $1 "
+	                     "ORDER BY o.name, a.host, a.id",
+	                     values, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
 }

@@ -65,30 +65,34 @@ static void init_tell(const struct place *place, bool made_passphrase)
 	struct sense_ca_public ca;
 	if (!sense_ca_public_read(place->dir, &ca, NULL))
 		sense_hex_text(ca.fingerprint, sizeof ca.fingerprint, fingerprint);
-	printf("A CA was made in %s:\n\n"
-	       "  ca.pem          its certificate, good for 20 years; tokens name it by its fingerprint\n"
-	       "  ca.key          its key, encrypted: whoever has it can be any agent\n"
-	       "  policy.key      signs policies, encrypted: whoever has it can tell agents what to do\n"
-	       "  policy.pub      its public half, which agents are given when they enrol\n"
-	       "  server.key      key of the server's TLS certificate\n"
-	       "  server.pem      that certificate, good for a year and made anew by the server, and ca.pem "
-	       "behind it\n",
-	       place->dir);
+	printf(
+	    "A CA was made in %s:\n\n"
+	    "  ca.pem          its certificate, good for 20 years; tokens name it by its fingerprint\n"
+	    "  ca.key          its key, encrypted: whoever has it can be any agent\n"
+	    "  policy.key      signs policies, encrypted: whoever has it can tell agents what to do\n"
+	    "  policy.pub      its public half, which agents are given when they enrol\n"
+	    "  server.key      key of the server's TLS certificate\n"
+	    "  server.pem      that certificate, good for a year and made anew by the server, and ca.pem "
+	    "behind it\n",
+	    place->dir);
 	if (made_passphrase)
 		puts("  ca.passphrase   made now: decrypts ca.key and policy.key");
 	fputs("\nThe server's names:", stdout);
 	for (unsigned i = 0; i < place->name_count; i++)
 		printf(" %s", place->names[i]);
-	printf("\nFingerprint (SHA-256): %s\n\n"
-	       "Back up ca.pem, ca.key, policy.key, policy.pub, and the passphrase apart from them: without "
-	       "these every\n"
-	       "agent must enrol anew. server.key and server.pem can be made again.\n",
-	       fingerprint);
+	printf(
+	    "\n"
+	    "Fingerprint (SHA-256): %s\n\n"
+	    "Back up ca.pem, ca.key, policy.key, policy.pub, and the passphrase apart from them: without "
+	    "these every\n"
+	    "agent must enrol anew. server.key and server.pem can be made again.\n",
+	    fingerprint);
 	if (made_passphrase)
-		puts("A passphrase beside the keys protects copies of the keys alone. Better: keep it "
-		     "elsewhere, and give it\n"
-		     "to the service as the credential ca.passphrase (LoadCredentialEncrypted=, "
-		     "docs/fleet.md).");
+		puts(
+		    "A passphrase beside the keys protects copies of the keys alone. Better: keep it "
+		    "elsewhere, and give it\n"
+		    "to the service as the credential ca.passphrase (LoadCredentialEncrypted=, "
+		    "docs/fleet.md).");
 	sense_ca_public_free(&ca);
 }
 
@@ -163,8 +167,12 @@ static int show(const struct sense_server_cli *cli, const struct sense_conf *con
 		shown_json(&shown, &output.buf);
 	else
 		sense_buf_printf(&output.buf,
-		                 "directory    %s\nCA           %s\nfingerprint  %s\nends         %s\n"
-		                 "policy key   %s\nserver ends  %s\n",
+		                 "directory    %s\n"
+		                 "CA           %s\n"
+		                 "fingerprint  %s\n"
+		                 "ends         %s\n"
+		                 "policy key   %s\n"
+		                 "server ends  %s\n",
 		                 shown.dir, shown.subject, shown.fingerprint, shown.ends, shown.policy_key,
 		                 shown.server_ends);
 	sense_output_flush(&output);
@@ -225,11 +233,10 @@ const struct sense_server_command sense_command_ca = {
     .operands_max = 1,
     .doc = "make the CA of a fleet, show it, make the server's certificate anew",
     .more =
-	"init makes keys and certificates, and refuses when there are any. server makes server.pem anew, "
-	"for\n"
-	"other names. The passphrase of the keys is looked for in --passphrase-file, then in the credential\n"
-	"ca.passphrase ($CREDENTIALS_DIRECTORY), then in ca.passphrase in the directory, which init makes\n"
-	"when there is none.",
+	"init makes keys and certificates, and refuses when there are any. server makes\n"
+	"server.pem anew, for other names. The passphrase of the keys is looked for in\n"
+	"--passphrase-file, then in the credential ca.passphrase ($CREDENTIALS_DIRECTORY), then\n"
+	"in ca.passphrase in the directory, which init makes when there is none.",
     .options = options,
     .run = run,
 };

@@ -31,9 +31,11 @@ static void help(FILE *out, const struct sense_server_command *const *commands)
 	      out);
 	for (; *commands; commands++)
 		fprintf(out, "  %-12s %s\n", (*commands)->name, (*commands)->doc);
-	fputs("\n'sense-server COMMAND --help' tells the options of one; 'sense-server --version' the "
-	      "version.\n",
-	      out);
+	fputs(
+	    "\n"
+	    "'sense-server COMMAND --help' tells the options of one; 'sense-server --version' the "
+	    "version.\n",
+	    out);
 }
 
 static void option_help(FILE *out, const struct sense_server_option *option, const char *letter)
@@ -202,7 +204,7 @@ static int with_conf(const struct sense_server_cli *cli)
 	static struct sense_report report;
 	sense_report_init(&report);
 	int code = SENSE_SERVER_FAILED;
-	if (sense_server_conf_load(&conf, &cli->settings, &report, &err)) {
+	if (sense_conf_load(&conf, &sense_server_conf, &cli->settings, &report, &err)) {
 		sense_report_print(&report, stderr);
 		if (!report.count)
 			fprintf(stderr, "sense-server: %s\n", err.message);

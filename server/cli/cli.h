@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "lua/conf_dir.h"
 #include "server/conf.h"
 
 /* Exit codes: stable, scripts rely on them. */
@@ -25,7 +26,7 @@ struct sense_server_option {
 /* What was given. Strings point into argv. */
 struct sense_server_cli {
 	const struct sense_server_command *command;
-	struct sense_server_settings settings;
+	struct sense_conf_given settings;
 	const char
 	    *values[SENSE_SERVER_OPTIONS_MAX]; /* of the command's options, in their order; "": takes none */
 	struct {

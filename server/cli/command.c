@@ -54,8 +54,9 @@ static bool arguments_make(const struct known *command, const char *value, char 
 
 /* ---- give --------------------------------------------------------------------------------------------- */
 
-static const char results[] = "SELECT coalesce(status, ''), coalesce(detail, ''), output "
-			      "FROM sense.commands WHERE org_id = $1 AND id = $2";
+static const char results[] =
+    "SELECT coalesce(status, ''), coalesce(detail, ''), output "
+    "FROM sense.commands WHERE org_id = $1 AND id = $2";
 
 /* Texts of agents: terminals must not obey them. */
 static void text_print(const char *text, FILE *out)
@@ -136,18 +137,19 @@ static int list(struct sense_admin *admin, const struct sense_server_cli *cli, c
 	const char *name = sense_server_option(cli, "agent"), *values[] = {org, name ? agent : NULL};
 	if (name && !sense_scope_agent(admin, org, name, agent))
 		return SENSE_SERVER_FAILED;
-	if (!sense_admin_ask(admin,
-	                     "SELECT c.id, a.host, replace(c.name, '_', '-') AS command, "
-	                     "(SELECT string_agg(value, ' ') "
-	                     "FROM jsonb_each_text(c.arguments)) AS with, coalesce(c.status, CASE "
-	                     "WHEN c.expires_at <= now() THEN 'expired' WHEN c.sent_at IS NULL THEN 'waits' "
-	                     "ELSE 'sent' END) AS state, to_char(c.created AT TIME ZONE 'UTC', "
-	                     "'YYYY-MM-DD HH24:MI') AS given_utc, c.created_by AS by, c.detail "
-	                     "FROM sense.commands c "
-	                     "JOIN sense.agents a ON a.org_id = c.org_id AND a.id = c.agent_id "
-	                     "WHERE c.org_id = $1 AND ($2::uuid IS NULL OR c.agent_id = $2) "
-	                     "ORDER BY c.created DESC LIMIT 100",
-	                     values, 2))
+	if (!sense_admin_ask(
+		admin,
+		"SELECT c.id, a.host, replace(c.name, '_', '-') AS command, "
+		"(SELECT string_agg(value, ' ') FROM jsonb_each_text(c.arguments)) AS with, "
+		"CASE WHEN c.status IS NOT NULL THEN c.status WHEN c.expires_at <= now() THEN 'expired' "
+		"WHEN c.sent_at IS NULL THEN 'waits' ELSE 'sent' END AS state, "
+		"to_char(c.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS given_utc, "
+		"c.created_by AS by, c.detail "
+		"FROM sense.commands c "
+		"JOIN sense.agents a ON a.org_id = c.org_id AND a.id = c.agent_id "
+		"WHERE c.org_id = $1 AND ($2::uuid IS NULL OR c.agent_id = $2) "
+		"ORDER BY c.created DESC LIMIT 100",
+		values, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
 }
@@ -196,13 +198,12 @@ const struct sense_server_command sense_command_command = {
     .operands_min = 1,
     .operands_max = 4,
     .doc = "have an agent do something, and see what came of it",
-    .more = "  sense-server command give laptop-17 scan --wait\n"
-	    "  sense-server command give 0190a1b2-... log-level debug --expires 1h\n"
-	    "  sense-server command list --agent laptop-17\n"
-	    "\n"
-	    "AGENT is an id, or the name of a host with one agent. There are no other commands than these; "
-	    "each one\n"
-	    "that is given is in the audit log.",
+    .more =
+	"  sense-server command give laptop-17 scan --wait\n"
+	"  sense-server command give 0190a1b2-... log-level debug --expires 1h\n"
+	"  sense-server command list --agent laptop-17\n\n"
+	"AGENT is an id, or the name of a host with one agent. There are no other commands than\n"
+	"these; each one that is given is in the audit log.",
     .options = options,
     .run = run,
 };

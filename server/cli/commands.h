@@ -10,7 +10,7 @@ extern const struct sense_server_command sense_command_run;     /* serves */
 extern const struct sense_server_command sense_command_ca;      /* makes and shows the CA */
 extern const struct sense_server_command sense_command_org;     /* organizations */
 extern const struct sense_server_command sense_command_token;   /* enrolment tokens */
-extern const struct sense_server_command sense_command_agent;   /* who is in the fleet, and who is not any more */
+extern const struct sense_server_command sense_command_agent;   /* who is in the fleet */
 extern const struct sense_server_command sense_command_group;   /* of agents */
 extern const struct sense_server_command sense_command_policy;  /* bundles of policies and their rollouts */
 extern const struct sense_server_command sense_command_command; /* what agents can be told to do */

@@ -14,12 +14,11 @@ static int create(struct sense_admin *admin, const struct sense_server_cli *cli,
 		return sense_admin_usage("group", "a group's NAME has 1 to 200 bytes, on one line");
 	if (!sense_admin_ask(
 		admin,
-		"WITH "
-		"g AS (INSERT INTO sense.agent_groups (org_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING "
-		"RETURNING id, org_id), "
+		"WITH g AS (INSERT INTO sense.agent_groups (org_id, name) VALUES ($1, $2) "
+		"ON CONFLICT DO NOTHING RETURNING id, org_id), "
 		"l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
-		"SELECT org_id, $3, 'group.create', id::text, jsonb_build_object('name', $2::text) "
-		"FROM g) SELECT id FROM g",
+		"SELECT org_id, $3, 'group.create', id::text, jsonb_build_object('name', $2::text) FROM g) "
+		"SELECT id FROM g",
 		values, 3))
 		return SENSE_SERVER_FAILED;
 	if (!sense_admin_rows(admin))
@@ -29,20 +28,18 @@ static int create(struct sense_admin *admin, const struct sense_server_cli *cli,
 }
 
 /* Agents' policies may be others then: servers look at once. */
-static const char adds[] = "WITH "
-			   "m AS (INSERT INTO sense.agent_group_members (org_id, group_id, agent_id) "
-			   "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1), "
-			   "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
-			   "SELECT $1, $4, 'group.add', $2, jsonb_build_object('agent', $3::text) "
-			   "FROM m) SELECT count(*), pg_notify('sense_policy', $1::text) "
-			   "FROM m";
-static const char removes[] = "WITH "
-			      "m AS (DELETE FROM sense.agent_group_members "
-			      "WHERE org_id = $1 AND group_id = $2 AND agent_id = $3 RETURNING 1), "
-			      "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
-			      "SELECT $1, $4, 'group.remove', $2, jsonb_build_object('agent', $3::text) "
-			      "FROM m) SELECT count(*), pg_notify('sense_policy', $1::text) "
-			      "FROM m";
+static const char adds[] =
+    "WITH m AS (INSERT INTO sense.agent_group_members (org_id, group_id, agent_id) "
+    "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1), "
+    "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
+    "SELECT $1, $4, 'group.add', $2, jsonb_build_object('agent', $3::text) FROM m) "
+    "SELECT count(*), pg_notify('sense_policy', $1::text) FROM m";
+static const char removes[] =
+    "WITH m AS (DELETE FROM sense.agent_group_members "
+    "WHERE org_id = $1 AND group_id = $2 AND agent_id = $3 RETURNING 1), "
+    "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
+    "SELECT $1, $4, 'group.remove', $2, jsonb_build_object('agent', $3::text) FROM m) "
+    "SELECT count(*), pg_notify('sense_policy', $1::text) FROM m";
 
 /* All of the agents, or none. */
 static int members_change(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org,
@@ -80,15 +77,15 @@ static int take_out(struct sense_admin *admin, const struct sense_server_cli *cl
 
 static int list(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
-	if (!sense_admin_ask(admin,
-	                     "SELECT g.name AS group, g.id, (SELECT count(*) "
-	                     "FROM sense.agent_group_members m "
-	                     "WHERE m.org_id = g.org_id AND m.group_id = g.id) AS agents, "
-	                     "(SELECT max(r.generation) FROM sense.policy_rollouts r "
-	                     "WHERE r.org_id = g.org_id AND r.group_id = g.id AND r.state <> 'replaced') "
-	                     "AS generation FROM sense.agent_groups g WHERE g.org_id = $1 "
-	                     "ORDER BY g.name",
-	                     &org, 1))
+	if (!sense_admin_ask(
+		admin,
+		"SELECT g.name AS group, g.id, "
+		"(SELECT count(*) FROM sense.agent_group_members m "
+		" WHERE m.org_id = g.org_id AND m.group_id = g.id) AS agents, "
+		"(SELECT max(r.generation) FROM sense.policy_rollouts r "
+		" WHERE r.org_id = g.org_id AND r.group_id = g.id AND r.state <> 'replaced') AS generation "
+		"FROM sense.agent_groups g WHERE g.org_id = $1 ORDER BY g.name",
+		&org, 1))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
 }
@@ -126,12 +123,11 @@ const struct sense_server_command sense_command_group = {
     .operands_min = 1,
     .operands_max = AGENTS_MAX + 2,
     .doc = "make groups of agents, for rollouts to reach",
-    .more = "  sense-server group create pilots\n"
-	    "  sense-server group add pilots laptop-17 laptop-18\n"
-	    "\n"
-	    "AGENT is an id, or the name of a host with one agent. An agent that leaves a group keeps the "
-	    "policies it\n"
-	    "has until a newer rollout reaches it.",
+    .more =
+	"  sense-server group create pilots\n"
+	"  sense-server group add pilots laptop-17 laptop-18\n\n"
+	"AGENT is an id, or the name of a host with one agent. An agent that leaves a group\n"
+	"keeps the policies it has until a newer rollout reaches it.",
     .options = options,
     .run = run,
 };

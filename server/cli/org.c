@@ -16,14 +16,13 @@ static int create(struct sense_admin *admin, const struct sense_server_cli *cli,
 {
 	const char *name = cli->operands[1], *values[] = {name, sense_admin_actor()};
 	(void)org;
-	if (!sense_admin_ask(
-		admin,
-		"WITH o AS (INSERT INTO sense.organizations (name) VALUES ($1) "
-		"ON CONFLICT (name) DO NOTHING RETURNING id), "
-		"l AS (INSERT INTO sense.audit_log (org_id, actor, action) "
-		"SELECT id, $2, 'organization.create' FROM o) "
-		"SELECT id FROM o",
-		values, 2))
+	if (!sense_admin_ask(admin,
+	                     "WITH o AS (INSERT INTO sense.organizations (name) VALUES ($1) "
+	                     "ON CONFLICT (name) DO NOTHING RETURNING id), "
+	                     "l AS (INSERT INTO sense.audit_log (org_id, actor, action) "
+	                     "SELECT id, $2, 'organization.create' FROM o) "
+	                     "SELECT id FROM o",
+	                     values, 2))
 		return SENSE_SERVER_FAILED;
 	if (!sense_admin_rows(admin))
 		return sense_admin_fail("there is an organization '%s' already", name);

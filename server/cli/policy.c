@@ -87,16 +87,16 @@ static int add(struct sense_admin *admin, const struct sense_server_cli *cli, co
 	    org, hex, bundle, rules, sense_server_option(cli, "note"), sense_admin_actor()};
 	bool good =
 	    bundle &&
-	    sense_admin_ask(admin,
-	                    "WITH "
-	                    "p AS (INSERT INTO sense.policies (org_id, hash, bundle, rules, note, "
-	                    "created_by) VALUES ($1, decode($2, 'hex'), $3, $4, $5, $6) "
-	                    "ON CONFLICT DO NOTHING RETURNING org_id, hash), "
-	                    "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
-	                    "SELECT org_id, $6, 'policy.add', $2, "
-	                    "jsonb_strip_nulls(jsonb_build_object('rules', $4::integer, 'note', $5::text)) "
-	                    "FROM p) SELECT count(*) FROM p",
-	                    values, 6);
+	    sense_admin_ask(
+		admin,
+		"WITH p AS (INSERT INTO sense.policies (org_id, hash, bundle, rules, note, created_by) "
+		"VALUES ($1, decode($2, 'hex'), $3, $4, $5, $6) "
+		"ON CONFLICT DO NOTHING RETURNING org_id, hash), "
+		"l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
+		"SELECT org_id, $6, 'policy.add', $2, "
+		"jsonb_strip_nulls(jsonb_build_object('rules', $4::integer, 'note', $5::text)) FROM p) "
+		"SELECT count(*) FROM p",
+		values, 6);
 	free(bundle);
 	return good ? added_tell(cli, hex, !strcmp(sense_admin_value(admin, 0), "1")) : SENSE_SERVER_FAILED;
 }
@@ -108,13 +108,14 @@ static int list(struct sense_admin *admin, const struct sense_server_cli *cli, c
 	if (!sense_admin_ask(
 		admin,
 		"SELECT left(encode(p.hash, 'hex'), CASE WHEN $2 = '' THEN 64 ELSE 12 END) AS hash, p.rules, "
-		"length(p.bundle) AS bytes, to_char(p.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') "
-		"AS added_utc, p.created_by AS by, "
-		"(SELECT string_agg(r.generation::text || ' ' || r.state, ', ' "
-		"ORDER BY r.generation DESC) FROM sense.policy_rollouts r "
-		"WHERE r.org_id = p.org_id AND r.hash = p.hash AND r.state <> 'replaced') AS rolled_out, "
-		"p.note FROM sense.policies p WHERE p.org_id = $1 "
-		"ORDER BY p.created, p.hash",
+		"length(p.bundle) AS bytes, "
+		"to_char(p.created AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS added_utc, "
+		"p.created_by AS by, "
+		"(SELECT string_agg(r.generation::text || ' ' || r.state, ', ' ORDER BY r.generation DESC) "
+		" FROM sense.policy_rollouts r "
+		" WHERE r.org_id = p.org_id AND r.hash = p.hash AND r.state <> 'replaced') AS rolled_out, "
+		"p.note "
+		"FROM sense.policies p WHERE p.org_id = $1 ORDER BY p.created, p.hash",
 		(const char *[]){org, sense_server_option(cli, "json") ? "" : "12"}, 2))
 		return SENSE_SERVER_FAILED;
 	return sense_admin_print(admin, sense_server_option(cli, "json") != NULL);
@@ -186,8 +187,16 @@ static const struct sense_scope_action actions[] = {
      .before = add_check,
      .after = add_end},
     {.name = "list", .operands = "no operands", .run = list},
-    {.name = "show", .operands_min = 1, .operands_max = 1, .operands = "a HASH", .run = sense_policy_cli_show},
-    {.name = "diff", .operands_min = 2, .operands_max = 2, .operands = "two HASHes", .run = sense_policy_cli_diff},
+    {.name = "show",
+     .operands_min = 1,
+     .operands_max = 1,
+     .operands = "a HASH",
+     .run = sense_policy_cli_show},
+    {.name = "diff",
+     .operands_min = 2,
+     .operands_max = 2,
+     .operands = "two HASHes",
+     .run = sense_policy_cli_diff},
     {.name = "roll-out",
      .operands_min = 1,
      .operands_max = 1,
@@ -242,10 +251,9 @@ const struct sense_server_command sense_command_policy = {
 	"  sense-server policy roll-out 3fa1c2d4 --group pilots --dry-run\n"
 	"  sense-server policy status                                        who has what, and what fails\n"
 	"  sense-server policy rollback                                      to what was before, at once\n"
-	"  sense-server policy show 3fa1c2d4 --out /tmp/policies             the files, to change and add "
-	"again\n"
-	"\n"
-	"A hash may be cut to its first eight digits. docs/policies.md tells how rollouts go on and halt.",
+	"  sense-server policy show 3fa1c2d4 --out /tmp/policies             the files, to change\n\n"
+	"A hash may be cut to its first eight digits. docs/policies.md tells how rollouts go on\n"
+	"and halt.",
     .options = options,
     .run = run,
 };

@@ -20,7 +20,7 @@ int sense_policy_cli_unlock(const struct sense_server_cli *cli, const struct sen
 {
 	sense_error err;
 	if (!sense_ca_unlock_policy(sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_DIR),
-	                     sense_server_option(cli, "passphrase-file"), &unlocked, &err))
+	                            sense_server_option(cli, "passphrase-file"), &unlocked, &err))
 		return -1;
 	return sense_admin_fail(
 	    "%s. Rollouts are signed with the policy key of the CA's directory (server.dir)", err.message);
@@ -244,11 +244,12 @@ static int rollout_tell(const struct sense_server_cli *cli, const struct rollout
 	struct sense_buf out;
 	struct sense_json json = {.out = &out};
 	if (!sense_server_option(cli, "json")) {
-		printf("generation %s: bundle %.12s to %s percent%s%s, which reaches %u agents that were "
-		       "heard of lately\n",
-		       rollout->generation, rollout->hash, rollout->percent,
-		       *rollout->back_from ? ", back from generation " : "", rollout->back_from,
-		       rollout->reached);
+		printf(
+		    "generation %s: bundle %.12s to %s percent%s%s, which reaches %u agents that were "
+		    "heard of lately\n",
+		    rollout->generation, rollout->hash, rollout->percent,
+		    *rollout->back_from ? ", back from generation " : "", rollout->back_from,
+		    rollout->reached);
 		if (rollout->dry_run)
 			puts("dry run: what its rules find has the action 'observe'");
 		return SENSE_SERVER_OK;

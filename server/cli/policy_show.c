@@ -108,14 +108,13 @@ static void clean_add(const char *text, struct sense_buf *out)
 {
 	char line[1024], clean[sizeof line];
 	while (*text) {
-		size_t len = strcspn(text, "\n");
+		size_t len = strcspn(text, "\n\t");
 		snprintf(line, sizeof line, "%.*s", (int)(len < sizeof line ? len : sizeof line - 1), text);
-		for (char *tab = line; (tab = strchr(tab, '\t'));)
-			*tab = ' ';
 		sense_text_clean(line, clean, sizeof clean);
 		sense_buf_adds(out, clean);
-		sense_buf_addc(out, '\n');
-		text += len + (text[len] == '\n');
+		text += len;
+		if (*text)
+			sense_buf_addc(out, *text++);
 	}
 }
 
@@ -125,13 +124,18 @@ int sense_policy_cli_diff(struct sense_admin *admin, const struct sense_server_c
 	struct sense_pack packs[2] = {{0}, {0}};
 	struct sense_output output = {.subsystem = "cli"};
 	struct sense_buf text;
+	sense_error err;
+	unsigned count;
 	int code = SENSE_SERVER_FAILED;
 	sense_buf_init(&text, (size_t)128 << 20);
 	for (unsigned i = 0; i < 2; i++)
 		if (!sense_scope_bundle(admin, org, cli->operands[1 + i], hex[i]) ||
 		    !sense_scope_pack(admin, org, hex[i], &packs[i]))
 			goto out;
-	unsigned count = sense_diff_packs(&packs[0], &packs[1], &text);
+	if (sense_diff_packs(&packs[0], &packs[1], &text, &count, &err)) {
+		sense_admin_fail("%s", err.message);
+		goto out;
+	}
 	clean_add(sense_buf_str(&text), &output.buf);
 	code = flush(&output);
 	fprintf(stderr, "%u file%s differ%s\n", count, count == 1 ? "" : "s", count == 1 ? "s" : "");

@@ -55,7 +55,7 @@ static enum sense_status conf_read(struct session *session, struct sense_conf *c
 {
 	struct sense_report report;
 	sense_report_init(&report);
-	enum sense_status status = sense_server_conf_load(conf, &session->cli->settings, &report, err);
+	enum sense_status status = sense_conf_load(conf, &sense_server_conf, &session->cli->settings, &report, err);
 	char text[512];
 	for (unsigned i = 0; i < report.count && i < SENSE_REPORT_MAX; i++) {
 		sense_problem_format(&report.items[i], text, sizeof text);
@@ -163,8 +163,9 @@ static int run(const struct sense_server_cli *cli, struct sense_conf *conf)
 const struct sense_server_command sense_command_run = {
     .name = "run",
     .doc = "serve agents, until told to end",
-    .more = "SIGHUP reads the configuration anew: a bad one changes nothing, and no connection is refused "
-	    "meanwhile.\n"
-	    "SIGTERM and SIGINT end the server, when what was asked is answered (server.drain).",
+    .more =
+	"SIGHUP reads the configuration anew: a bad one changes nothing, and no connection is\n"
+	"refused meanwhile. SIGTERM and SIGINT end the server, when what was asked is answered\n"
+	"(server.drain).",
     .run = run,
 };

@@ -17,8 +17,7 @@ static bool one_row(struct sense_admin *admin, char *out, size_t cap)
 	return true;
 }
 
-bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli,
-                     char out[SENSE_UUID_TEXT])
+bool sense_scope_org(struct sense_admin *admin, const struct sense_server_cli *cli, char out[SENSE_UUID_TEXT])
 {
 	const char *name = sense_server_option(cli, "org");
 	if (name)
@@ -104,7 +103,8 @@ bool sense_scope_pack(struct sense_admin *admin, const char *org, const char *he
 		values, 2))
 		return false;
 	unsigned char *bytes = PQunescapeBytea((const unsigned char *)sense_admin_value(admin, 0), &len);
-	bool good = bytes && sense_hex_bytes(hex, hash, sizeof hash) && !sense_pack_take(bytes, len, hash, out, &err);
+	bool good =
+	    bytes && sense_hex_bytes(hex, hash, sizeof hash) && !sense_pack_take(bytes, len, hash, out, &err);
 	if (!good)
 		sense_admin_fail("bundle %s: %s", hex, err.message);
 	PQfreemem(bytes);

@@ -143,9 +143,14 @@ static bool text_make(const struct sense_server_cli *cli, const struct sense_con
 static bool making_store(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org,
                          const char *group)
 {
-	const char *values[] = {making.id,   org,   making.hash,
-	                        making.expires, making.uses, group,
-	                        sense_server_option(cli, "note"), sense_admin_actor()};
+	const char *values[] = {making.id,
+	                        org,
+	                        making.hash,
+	                        making.expires,
+	                        making.uses,
+	                        group,
+	                        sense_server_option(cli, "note"),
+	                        sense_admin_actor()};
 	return sense_admin_ask(
 	    admin,
 	    "WITH t AS (INSERT INTO sense.enrolment_tokens "
@@ -181,9 +186,11 @@ static int making_tell(const struct sense_server_cli *cli, const struct sense_ad
 		        sense_admin_value(admin, 0));
 		for (unsigned i = 0; i < making.token.server_count; i++)
 			fprintf(stderr, " %s", making.token.servers[i]);
-		fputs("\nIt is shown this once. Who has it can enrol agents: hand it over as you would a "
-		      "password.\n",
-		      stderr);
+		fputs(
+		    "\n"
+		    "It is shown this once. Who has it can enrol agents: hand it over as you would a "
+		    "password.\n",
+		    stderr);
 	}
 	sense_output_flush(&output);
 	sense_buf_fini(&output.buf);
@@ -243,15 +250,14 @@ static int id_check(const struct sense_server_cli *cli, const struct sense_conf 
 static int revoke_token(struct sense_admin *admin, const struct sense_server_cli *cli, const char *org)
 {
 	const char *id = cli->operands[1], *values[] = {id, org, sense_admin_actor()};
-	if (!sense_admin_ask(
-		admin,
-		"WITH t AS (UPDATE sense.enrolment_tokens SET revoked_at = now() "
-		"WHERE id = $1 AND ($2::uuid IS NULL OR org_id = $2) AND revoked_at IS NULL "
-		"RETURNING id, org_id), "
-		"l AS (INSERT INTO sense.audit_log (org_id, actor, action, target) "
-		"SELECT org_id, $3, 'token.revoke', id::text FROM t) "
-		"SELECT id FROM t",
-		values, 3))
+	if (!sense_admin_ask(admin,
+	                     "WITH t AS (UPDATE sense.enrolment_tokens SET revoked_at = now() "
+	                     "WHERE id = $1 AND ($2::uuid IS NULL OR org_id = $2) AND revoked_at IS NULL "
+	                     "RETURNING id, org_id), "
+	                     "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target) "
+	                     "SELECT org_id, $3, 'token.revoke', id::text FROM t) "
+	                     "SELECT id FROM t",
+	                     values, 3))
 		return SENSE_SERVER_FAILED;
 	if (!sense_admin_rows(admin))
 		return sense_admin_fail("there is no token %s that is not revoked already", id);
@@ -282,7 +288,8 @@ static int run(const struct sense_server_cli *cli, struct sense_conf *conf)
 }
 
 static const struct sense_server_option options[] = {
-    {"org", "NAME", "organization that agents enrol into, not needed when there is only one; else: its tokens alone"},
+    {"org", "NAME",
+     "organization that agents enrol into, not needed when there is only one; else: its tokens alone"},
     {"expires", "TIME", "how long it is good (24h)"},
     {"uses", "NUMBER", "how many agents may enrol with it (100)"},
     {"group", "NAME", "group that these agents join"},
@@ -299,9 +306,9 @@ const struct sense_server_command sense_command_token = {
     .operands_min = 1,
     .operands_max = 2,
     .doc = "make, list and revoke enrolment tokens",
-    .more = "create prints the token, alone on standard output, this once: the database has no more than a "
-	    "hash of\n"
-	    "its secret. An agent takes it by 'sense-agent enroll'.",
+    .more =
+	"create prints the token, alone on standard output, this once: the database has no more\n"
+	"than a hash of its secret. An agent takes it by 'sense-agent enroll'.",
     .options = options,
     .run = run,
 };

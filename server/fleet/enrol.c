@@ -173,8 +173,9 @@ static void on_signed(void *self, const struct sense_signed *result)
 }
 
 static const struct sense_db_statement token_sql = {
-    "enrol_token", "SELECT org_id, secret_hash, revoked_at IS NOT NULL, expires_at <= now(), uses_left <= 0 "
-		   "FROM sense.enrolment_tokens WHERE id = $1"};
+    "enrol_token",
+    "SELECT org_id, secret_hash, revoked_at IS NOT NULL, expires_at <= now(), uses_left <= 0 "
+    "FROM sense.enrolment_tokens WHERE id = $1"};
 
 /* Who does not know the secret learns nothing about the token. */
 static void on_token(void *self, const struct sense_db_result *result)

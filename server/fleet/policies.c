@@ -9,10 +9,11 @@
 enum { HEAD_MAX = 8 * 1024, SAID_MAX = 4 << 20 };
 
 static const struct sense_db_statement bundles = {
-    "policy_bundle", "SELECT r.hash, r.manifest, r.signature, p.bundle "
-		     "FROM sense.policy_rollouts r "
-		     "JOIN sense.policies p ON p.org_id = r.org_id AND p.hash = r.hash "
-		     "WHERE r.org_id = $1 AND r.generation = $2"};
+    "policy_bundle",
+    "SELECT r.hash, r.manifest, r.signature, p.bundle "
+    "FROM sense.policy_rollouts r "
+    "JOIN sense.policies p ON p.org_id = r.org_id AND p.hash = r.hash "
+    "WHERE r.org_id = $1 AND r.generation = $2"};
 static const struct sense_db_statement acknowledges = {
     "policy_acknowledge", "SELECT sense.policy_acknowledge($1, $2, $3, $4, $5, $6, $7)"};
 

@@ -313,8 +313,8 @@ void sense_ca_lock(struct sense_issuer *ca)
 	*ca = (struct sense_issuer){0};
 }
 
-enum sense_status sense_ca_server_renew(const char *dir, const struct sense_issuer *ca, const char *const *names,
-                                        unsigned count, sense_error *err)
+enum sense_status sense_ca_server_renew(const char *dir, const struct sense_issuer *ca,
+                                        const char *const *names, unsigned count, sense_error *err)
 {
 	EVP_PKEY *key;
 	enum sense_status status = sense_key_read(dir, SENSE_CA_SERVER_KEY, SENSE_KEY_P256, NULL, &key, err);

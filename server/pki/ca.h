@@ -46,8 +46,8 @@ void sense_ca_lock(struct sense_issuer *ca); /* forgets its key; may be all zero
  * Writes server.pem anew for these names, with the key that is there. For a command: a running server asks
  * its signer (server/pki/renewal.h).
  */
-enum sense_status sense_ca_server_renew(const char *dir, const struct sense_issuer *ca, const char *const *names,
-                                        unsigned count, sense_error *err);
+enum sense_status sense_ca_server_renew(const char *dir, const struct sense_issuer *ca,
+                                        const char *const *names, unsigned count, sense_error *err);
 
 /* Names a server has when none are given. They live as long as the program. Returns how many. */
 unsigned sense_ca_default_names(const char *names[4]);

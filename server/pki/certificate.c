@@ -244,4 +244,3 @@ bool sense_certificate_name_good(const char *name)
 		name += len + 1;
 	}
 }
-

@@ -26,7 +26,8 @@ const struct sense_db_statement sense_revocation_revoke = {
     "l AS (INSERT INTO sense.audit_log (org_id, actor, action, target, details) "
     "SELECT org_id, $4::text, 'agent.revoke', id::text, jsonb_build_object('why', $3::text) "
     "FROM r), "
-    "n AS (SELECT pg_notify('" SENSE_REVOKED_CHANNEL "', id::text) FROM r) "
+    "n AS (SELECT pg_notify('" SENSE_REVOKED_CHANNEL
+    "', id::text) FROM r) "
     "SELECT (SELECT r.id FROM r), (SELECT count(*) FROM n) FROM a"};
 
 /*

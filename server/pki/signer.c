@@ -66,8 +66,8 @@ static size_t certificate_make(const struct sense_issuer *ca, const struct sense
 	return len;
 }
 
-size_t sense_signer_answer(const struct sense_issuer *ca, const struct sense_signer_config *config, bool master,
-                           const uint8_t *data, size_t len, uint8_t *out)
+size_t sense_signer_answer(const struct sense_issuer *ca, const struct sense_signer_config *config,
+                           bool master, const uint8_t *data, size_t len, uint8_t *out)
 {
 	sense_error why = {.message = "it could not be signed"};
 	struct sense_signer_request request;

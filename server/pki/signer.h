@@ -58,7 +58,7 @@ int sense_signer_run(sense_signer *signer, void (*ready)(void *self, const sense
  * Answers into out (SENSE_SIGNER_ANSWER_MAX bytes); the length, 0: no answer, since it was no request.
  * master: it came from the master.
  */
-size_t sense_signer_answer(const struct sense_issuer *ca, const struct sense_signer_config *config, bool master,
-                           const uint8_t *data, size_t len, uint8_t *out);
+size_t sense_signer_answer(const struct sense_issuer *ca, const struct sense_signer_config *config,
+                           bool master, const uint8_t *data, size_t len, uint8_t *out);
 
 #endif

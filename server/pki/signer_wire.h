@@ -22,7 +22,6 @@
 #include <stdint.h>
 
 #include "proto/uuid.h"
-#include "proto/uuid.h"
 #include "server/pki/key.h"
 
 #define SENSE_SIGNER_VERSION 1u
@@ -31,11 +30,7 @@
 #define SENSE_SIGNER_ANSWER_MAX (SENSE_SIGNER_HEAD + SENSE_SIGNER_BODY_MAX)
 #define SENSE_SIGNER_REQUEST_MAX (SENSE_SIGNER_HEAD + 2 * SENSE_UUID + SENSE_KEY_POINT)
 
-enum sense_signer_kind {
-	SENSE_SIGNER_AGENT = 1,
-	SENSE_SIGNER_SERVER,
-	SENSE_SIGNER_READY
-};
+enum sense_signer_kind { SENSE_SIGNER_AGENT = 1, SENSE_SIGNER_SERVER, SENSE_SIGNER_READY };
 enum sense_signer_outcome { SENSE_SIGNER_DONE, SENSE_SIGNER_REFUSED, SENSE_SIGNER_FAILED };
 
 /* Pointers into the message. */

@@ -1,126 +1,109 @@
 #include "server/policy/diff.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define CELLS_MAX ((size_t)4 << 20) /* of the table: lines of the one times those of the other */
+#include "core/base/file.h"
 
-struct line {
-	const char *text;
-	size_t len;
+/* Of Debian's package diffutils, which every system has. */
+#define DIFF "/usr/bin/diff"
+
+/* One of both files, in memory. */
+struct side {
+	int fd;
+	char label[SENSE_WIRE_BUNDLE_NAME_MAX + 3], path[32];
 };
-
-struct lines {
-	struct line *items;
-	size_t count;
-};
-
-/* ---- lines -------------------------------------------------------------------------------------------- */
-
-static bool lines_of(const struct sense_wire_bundle_file *file, struct lines *out)
-{
-	const char *text = (const char *)file->text, *end = text + file->len;
-	size_t count = 1;
-	for (size_t i = 0; i < file->len; i++)
-		count += text[i] == '\n';
-	*out = (struct lines){.items = calloc(count, sizeof *out->items)};
-	while (out->items && text < end) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		size_t len = newline ? (size_t)(newline - text) : (size_t)(end - text);
-		out->items[out->count++] = (struct line){text, len};
-		text += len + (newline != NULL);
-	}
-	return out->items != NULL;
-}
-
-static bool same(const struct line *a, const struct line *b)
-{
-	return a->len == b->len && !memcmp(a->text, b->text, a->len);
-}
-
-static void tell(struct sense_buf *out, char sign, const struct line *line)
-{
-	sense_buf_addc(out, sign);
-	sense_buf_add(out, line->text, line->len);
-	sense_buf_addc(out, '\n');
-}
-
-/* ---- two texts ---------------------------------------------------------------------------------------- */
-
-/* Lengths of the longest common subsequence of what is left from each pair of lines on. NULL: too many, or no
- * memory. */
-static uint32_t *table_of(const struct lines *a, const struct lines *b)
-{
-	size_t width = b->count + 1;
-	if ((a->count + 1) > CELLS_MAX / width)
-		return NULL;
-	uint32_t *table = calloc((a->count + 1) * width, sizeof *table);
-	for (size_t i = a->count; table && i-- > 0;)
-		for (size_t k = b->count; k-- > 0;) {
-			uint32_t down = table[(i + 1) * width + k], right = table[i * width + k + 1];
-			table[i * width + k] = same(&a->items[i], &b->items[k])
-			                         ? table[(i + 1) * width + k + 1] + 1
-			                     : down > right ? down
-			                                    : right;
-		}
-	return table;
-}
-
-/* first: the number of the first of these lines in the older text. */
-static void differences_tell(const struct lines *a, const struct lines *b, size_t first,
-                             struct sense_buf *out)
-{
-	uint32_t *table = table_of(a, b);
-	size_t i = 0, k = 0, width = b->count + 1;
-	bool within = false;
-	while (i < a->count || k < b->count) {
-		if (table && i < a->count && k < b->count && same(&a->items[i], &b->items[k])) {
-			within = false;
-			i++;
-			k++;
-			continue;
-		}
-		if (!within)
-			sense_buf_printf(out, "@@ line %zu\n", first + i);
-		within = true;
-		bool drop = i < a->count && (k == b->count || !table ||
-		                             table[(i + 1) * width + k] >= table[i * width + k + 1]);
-		if (drop)
-			tell(out, '-', &a->items[i++]);
-		else
-			tell(out, '+', &b->items[k++]);
-	}
-	free(table);
-}
-
-/* Without what both begin and end with. */
-static void texts_tell(const struct lines *a, const struct lines *b, struct sense_buf *out)
-{
-	size_t begin = 0, end = 0, least = a->count < b->count ? a->count : b->count;
-	while (begin < least && same(&a->items[begin], &b->items[begin]))
-		begin++;
-	while (end < least - begin && same(&a->items[a->count - 1 - end], &b->items[b->count - 1 - end]))
-		end++;
-	const struct lines one = {a->items + begin, a->count - begin - end};
-	const struct lines other = {b->items + begin, b->count - begin - end};
-	differences_tell(&one, &other, begin + 1, out);
-}
-
-/* ---- two bundles -------------------------------------------------------------------------------------- */
 
 static const struct sense_wire_bundle_file nothing = {{"", 0}, NULL, 0};
 
-static void files_tell(const struct sense_wire_bundle_file *a, const struct sense_wire_bundle_file *b,
-                       struct sense_buf *out)
+static enum sense_status side_make(struct side *side, char letter, const struct sense_wire_bundle_file *file,
+                                   sense_error *err)
 {
-	struct lines one, other = {NULL, 0};
-	sense_buf_printf(out, "--- %.*s\n+++ %.*s\n", a->name.len ? (int)a->name.len : 9,
-	                 a->name.len ? a->name.text : "/dev/null", b->name.len ? (int)b->name.len : 9,
-	                 b->name.len ? b->name.text : "/dev/null");
-	if (lines_of(a, &one) && lines_of(b, &other))
-		texts_tell(&one, &other, out);
-	free(one.items);
-	free(other.items);
+	if (file->name.len)
+		snprintf(side->label, sizeof side->label, "%c/%.*s", letter, (int)file->name.len,
+		         file->name.text);
+	else
+		snprintf(side->label, sizeof side->label, "/dev/null");
+	side->fd = memfd_create("policy", MFD_CLOEXEC);
+	if (side->fd < 0 || !sense_file_write_all(side->fd, file->text, file->len))
+		return sense_fail_errno(err, "policy", "cannot keep %s in memory", side->label);
+	snprintf(side->path, sizeof side->path, "/dev/fd/%d", side->fd);
+	return SENSE_OK;
+}
+
+/* Its end of the pipe alone, and both files under the numbers that they have here. */
+static int start(const struct side *a, const struct side *b, int to, pid_t *pid)
+{
+	char *argv[] = {
+	    (char *)"diff",    (char *)"--unified", (char *)"--text", (char *)"--label", (char *)a->label,
+	    (char *)"--label", (char *)b->label,    (char *)a->path,  (char *)b->path,   NULL};
+	char *env[] = {(char *)"LC_ALL=C.UTF-8", NULL};
+	posix_spawn_file_actions_t actions;
+	int code = posix_spawn_file_actions_init(&actions);
+	if (code)
+		return code;
+	posix_spawn_file_actions_adddup2(&actions, a->fd, a->fd);
+	posix_spawn_file_actions_adddup2(&actions, b->fd, b->fd);
+	posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
+	code = posix_spawn(pid, DIFF, &actions, NULL, argv, env);
+	posix_spawn_file_actions_destroy(&actions);
+	return code;
+}
+
+static bool output_take(int from, struct sense_buf *out)
+{
+	char piece[16384];
+	ssize_t got;
+	while ((got = read(from, piece, sizeof piece)) > 0 || (got < 0 && errno == EINTR))
+		sense_buf_add(out, piece, got > 0 ? (size_t)got : 0);
+	return !got;
+}
+
+static enum sense_status sides_tell(const struct side *a, const struct side *b, struct sense_buf *out,
+                                    sense_error *err)
+{
+	int ends[2], state = -1;
+	pid_t pid = -1;
+	if (pipe2(ends, O_CLOEXEC))
+		return sense_fail_errno(err, "policy", "cannot make a pipe");
+	errno = start(a, b, ends[1], &pid);
+	bool started = !errno;
+	if (!started)
+		sense_fail_errno(err, "policy", "cannot run " DIFF);
+	close(ends[1]);
+	bool whole = started && output_take(ends[0], out);
+	close(ends[0]);
+	while (started && waitpid(pid, &state, 0) < 0 && errno == EINTR)
+		;
+	if (!started)
+		return err->status;
+	/* 1: they differ. */
+	if (!whole || !WIFEXITED(state) || WEXITSTATUS(state) > 1)
+		return sense_fail(err, SENSE_E_INTERNAL, "policy", DIFF " failed on %s", a->label);
+	return SENSE_OK;
+}
+
+static enum sense_status files_tell(const struct sense_wire_bundle_file *a,
+                                    const struct sense_wire_bundle_file *b, struct sense_buf *out,
+                                    sense_error *err)
+{
+	struct side one = {.fd = -1}, other = {.fd = -1};
+	enum sense_status status = side_make(&one, 'a', a, err);
+	if (!status)
+		status = side_make(&other, 'b', b, err);
+	if (!status)
+		status = sides_tell(&one, &other, out, err);
+	if (one.fd >= 0)
+		close(one.fd);
+	if (other.fd >= 0)
+		close(other.fd);
+	return status;
 }
 
 static int order_of(const struct sense_wire_bundle_file *a, const struct sense_wire_bundle_file *b)
@@ -130,24 +113,26 @@ static int order_of(const struct sense_wire_bundle_file *a, const struct sense_w
 	return order ? order : (a->name.len > b->name.len) - (a->name.len < b->name.len);
 }
 
-unsigned sense_diff_packs(const struct sense_pack *from, const struct sense_pack *to, struct sense_buf *out)
+enum sense_status sense_diff_packs(const struct sense_pack *from, const struct sense_pack *to,
+                                   struct sense_buf *out, unsigned *count, sense_error *err)
 {
 	struct sense_wire_bundle one, other;
 	struct sense_wire_bundle_file a, b;
-	unsigned count = 0;
+	enum sense_status status = SENSE_OK;
+	*count = 0;
 	sense_wire_bundle_get(&one, from->bytes, from->len);
 	sense_wire_bundle_get(&other, to->bytes, to->len);
 	bool has_a = sense_wire_bundle_next(&one, &a), has_b = sense_wire_bundle_next(&other, &b);
-	while (has_a || has_b) {
+	while (!status && (has_a || has_b)) {
 		int order = !has_a ? 1 : !has_b ? -1 : order_of(&a, &b);
 		if (order || a.len != b.len || memcmp(a.text, b.text, a.len)) {
-			files_tell(order > 0 ? &nothing : &a, order < 0 ? &nothing : &b, out);
-			count++;
+			status = files_tell(order > 0 ? &nothing : &a, order < 0 ? &nothing : &b, out, err);
+			++*count;
 		}
 		if (order <= 0)
 			has_a = sense_wire_bundle_next(&one, &a);
 		if (order >= 0)
 			has_b = sense_wire_bundle_next(&other, &b);
 	}
-	return count;
+	return status;
 }

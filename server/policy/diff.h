@@ -1,6 +1,5 @@
 /*
- * What differs between two bundles: file by file, and in each line by line (by the longest common
- * subsequence; of parts too large for that, all of the one is told and then all of the other).
+ * What differs between two bundles, file by file, as diff(1) says it in the unified form.
  */
 #ifndef SENSE_SERVER_POLICY_DIFF_H
 #define SENSE_SERVER_POLICY_DIFF_H
@@ -8,8 +7,8 @@
 #include "core/base/buf.h"
 #include "server/policy/pack.h"
 
-/* Adds "--- NAME", "+++ NAME", and lines that begin with '-' or '+' beneath "@@ line N". Returns how many
- * files differ. */
-unsigned sense_diff_packs(const struct sense_pack *from, const struct sense_pack *to, struct sense_buf *out);
+/* Adds it to out. *count: how many files differ. */
+enum sense_status sense_diff_packs(const struct sense_pack *from, const struct sense_pack *to,
+                                   struct sense_buf *out, unsigned *count, sense_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "proto/hex.h"
 
 /* Of a file in a bundle: its path below the directory. out holds a name's bytes and more. */
@@ -148,20 +149,6 @@ static bool parents_make(char *path, size_t dir_len)
 	return true;
 }
 
-static bool whole_write(int fd, const uint8_t *data, size_t len)
-{
-	while (len) {
-		ssize_t put = write(fd, data, len);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return false;
-		data += put;
-		len -= (size_t)put;
-	}
-	return true;
-}
-
 static enum sense_status file_write(const char *dir, const struct sense_wire_bundle_file *file,
                                     sense_error *err)
 {
@@ -172,7 +159,7 @@ static enum sense_status file_write(const char *dir, const struct sense_wire_bun
 	int fd = parents_make(path, strlen(dir))
 	           ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)
 	           : -1;
-	bool good = fd >= 0 && whole_write(fd, file->text, file->len);
+	bool good = fd >= 0 && sense_file_write_all(fd, file->text, file->len);
 	enum sense_status status = good ? SENSE_OK : sense_fail_errno(err, "policy", "cannot write %s", path);
 	if (fd >= 0 && close(fd) && !status)
 		status = sense_fail_errno(err, "policy", "cannot write %s", path);

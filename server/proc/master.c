@@ -350,7 +350,8 @@ static void generations_step(struct crew *crew)
 static bool step(struct crew *crew)
 {
 	reap(crew);
-	uint64_t now = crew->now_us = sense_clock_monotonic_us(); /* not before what ends is to begin again at once */
+	uint64_t now = crew->now_us =
+	    sense_clock_monotonic_us(); /* not before what ends is to begin again at once */
 	if (told_to_end)
 		stop_begin(crew, 0);
 	if (told_to_reload) {

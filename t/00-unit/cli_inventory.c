@@ -214,7 +214,7 @@ static void test_one_line(void)
 	fresh();
 	MCP("cursor", "a", "alice", "stdio", "mcp.config", "/home/alice/.cursor/mcp.json");
 	MCP("cursor", "a", "alice", "stdio", "mcp.config", "/home/alice/.cursor/mcp.json");
-	MCP("cursor", "a", "alice", "stdio", "mcp.config", "/home/alice/work/.cursor/mcp.json");
+	MCP("cursor", "a", "alice", "stdio", "mcp.config", "/home/alice/code/.cursor/mcp.json");
 	ok(strstr(screen(0, false), "MCP SERVERS (2) "), "a server of one file is one line");
 
 	fresh();

@@ -213,7 +213,7 @@ static inline void sample_files(sense_inventory *inventory)
 	MODEL("90868373", "alice", "/home/alice/src/search/models/all-MiniLM-L6-v2.onnx");
 	FILE_OF("instructions", "alice", "/home/alice/src/search/CLAUDE.md");
 	FILE_OF("instructions", "alice", "/home/alice/src/shop/CLAUDE.md");
-	FILE_OF("instructions", "bob", "/home/bob/work/AGENTS.md");
+	FILE_OF("instructions", "bob", "/home/bob/code/AGENTS.md");
 	FILE_OF("mcp_config", "alice", "/home/alice/.claude.json");
 	FILE_OF("mcp_config", "alice", "/home/alice/.cursor/mcp.json");
 }

@@ -8,6 +8,7 @@
 #include "t/tap.h"
 
 #define WORKERS 3
+#define TICKS_MAX 600 /* a minute: no run of these takes so long */
 
 static struct sense_crew crew;
 static sense_error err;
@@ -18,6 +19,8 @@ static char said[16384];
 static unsigned ports[8]; /* flows by their port, which is the worker's number */
 static const char *disk;  /* the text of the only policy file */
 static const char *const *next_texts;
+static bool settled;   /* nothing is being loaded */
+static unsigned ticks; /* of this run */
 
 static bool on_flow(void *self, const struct sense_flowrecord *record)
 {
@@ -38,11 +41,19 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 static bool on_tick(void *self, const struct sense_crew *all)
 {
 	(void)self;
-	if (next_texts && *next_texts && sense_crew_phase(all) == SENSE_PHASE_RUN) {
+	if (next_texts && *next_texts && settled && sense_crew_phase(all) == SENSE_PHASE_RUN) {
+		settled = false;
 		disk = *next_texts++;
 		raise(SIGHUP);
 	}
-	return true;
+	return ++ticks < TICKS_MAX;
+}
+
+static void on_loaded(void *self, const struct sense_generations *all)
+{
+	(void)self;
+	(void)all;
+	settled = true;
 }
 
 static enum sense_status disk_read(void *self, struct sense_bundle *out, sense_error *error)
@@ -63,6 +74,8 @@ static struct sense_outcome run(sense_worker_main *worker_main, const char *cons
 	if (texts)
 		disk = *texts++;
 	next_texts = texts;
+	settled = false;
+	ticks = 0;
 	sense_crew_free(&crew);
 	if (sense_crew_new(&crew, WORKERS, 16, 4096, NULL))
 		abort();
@@ -73,7 +86,7 @@ static struct sense_outcome run(sense_worker_main *worker_main, const char *cons
 	    .worker_main = worker_main,
 	    .policies = texts ? &policies : NULL,
 	    .service = true,
-	    .sink = {.flow = on_flow, .message = on_message, .tick = on_tick},
+	    .sink = {.flow = on_flow, .message = on_message, .tick = on_tick, .loaded = on_loaded},
 	    .limits = {.call_cpu_ms = 20, .restarts_idle = 4, .stop_ms = 2000},
 	};
 	*status = sense_supervisor_run(&job, &outcome, &err);

@@ -11,6 +11,8 @@
 #include "core/proc/supervisor.h"
 #include "t/tap.h"
 
+#define TICKS_MAX 600 /* a minute: no run of these takes so long */
+
 static sense_error err;
 
 static void add(struct sense_bundle *bundle, const char *name, const char *text)
@@ -145,6 +147,8 @@ static void on_message(void *self, enum sense_log_level level, const char *subsy
 /* The disk changes, then SIGHUP comes: once for each new text. */
 static const char *const *next_texts;
 static unsigned workers = 1; /* of a run */
+static unsigned ticks;
+
 static bool on_tick(void *self, const struct sense_crew *crew)
 {
 	(void)self;
@@ -154,7 +158,7 @@ static bool on_tick(void *self, const struct sense_crew *crew)
 		next_texts++;
 		raise(SIGHUP);
 	}
-	return true;
+	return ++ticks < TICKS_MAX;
 }
 
 static void loaded_tell(struct sense_worker *worker, uint64_t ticket, const char *text)
@@ -222,6 +226,7 @@ static struct sense_outcome run(const char *first, const char *const *texts, con
 	said[0] = '\0';
 	disk = first;
 	next_texts = texts;
+	ticks = 0;
 	if (sense_crew_new(&crew, workers, 16, 4096, NULL))
 		abort();
 	struct sense_job job = {

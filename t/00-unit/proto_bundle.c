@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "proto/bundle.h"
+#include "t/mangle.h"
 #include "t/tap.h"
 
 static const struct {
@@ -55,29 +56,10 @@ static size_t round_trip(uint8_t *data, size_t cap)
 	return len;
 }
 
-static void cut_and_flip(const uint8_t *data, size_t len)
+static bool takes(const uint8_t *data, size_t len, const char **why)
 {
-	uint8_t copy[256];
-	unsigned taken = 0, silent = 0, written = 0;
-	const char *why;
 	uint32_t count;
-
-	for (size_t i = 0; i < len; i++) {
-		taken += check(data, i, &count, &why) || !why;
-		written += encode(copy, i) != 0;
-	}
-	is_num(taken, 0, "cut at any byte it is refused with a reason");
-	is_num(written, 0, "and is never written to too small a buffer");
-	for (size_t i = 0; i < len; i++)
-		for (unsigned bit = 1; bit < 256; bit++) {
-			memcpy(copy, data, len);
-			copy[i] ^= (uint8_t)bit;
-			silent += !check(copy, len, &count, &why) && !why;
-		}
-	is_num(silent, 0, "each changed byte is taken, or refused with a reason");
-	memcpy(copy, data, len);
-	copy[len] = 0xc0;
-	ok(!check(copy, len + 1, &count, &why) && strstr(why, "behind"), "nothing may follow it");
+	return sense_wire_bundle_check(data, len, &count, why);
 }
 
 static void names(void)
@@ -207,7 +189,7 @@ int main(void)
 	uint8_t data[256];
 	size_t len = round_trip(data, sizeof(data));
 
-	cut_and_flip(data, len);
+	mangle(takes, encode, data, len);
 	names();
 	hostile();
 	bounds(SENSE_WIRE_BUNDLE_FILES_MAX, 100, true, "2000 files");

@@ -367,7 +367,24 @@ static void refuses(proto_again *again, const char *bytes, size_t len, const cha
 }
 #define REFUSES(name, bytes, what) refuses(proto_again_##name, bytes, sizeof(bytes) - 1, what)
 
-static void hostile(void)
+/* A batch of ReportFindings: `after` and then `findings`, with these bytes as their values. */
+#define BATCH(after, findings) "\x82\xa5" "after" after "\xa8" "findings" findings
+
+static void hostile_findings(void)
+{
+	REFUSES(findings, BATCH("\x01", "\xdd\xff\xff\xff\xff"), "four billion findings");
+	REFUSES(findings, BATCH("\x01", "\x91\x92\x01\xc4\0"), "a sequence that is `after`");
+	REFUSES(findings, BATCH("\x01", "\x92\x92\x03\xc4\0\x92\x03\xc4\0"), "one that comes twice");
+	REFUSES(findings, BATCH("\x01", "\x91\x91\x02"), "a finding without bytes");
+	REFUSES(findings, BATCH("\x01", "\x91\x92\x02\xa1z"), "a finding that is text");
+	REFUSES(findings, BATCH("\xff", "\x90"), "an `after` below 0");
+	REFUSES(findings, BATCH("\x01", "\x92\x91\x02\xc4\0"), "bytes beside their finding");
+	full_batch(SENSE_MESSAGE_FINDINGS_MAX, true);
+	full_batch(SENSE_MESSAGE_FINDINGS_MAX + 1, false);
+}
+
+/* Each message as none that it can be. */
+static void hostile_each(void)
 {
 	for (size_t i = 0; i < PROTO_SAMPLES; i++)
 		if (proto_samples[i].again) {
@@ -376,36 +393,10 @@ static void hostile(void)
 			refuses(proto_samples[i].again, "\x90", 1, proto_samples[i].name);
 			refuses(proto_samples[i].again, "\xdf\xff\xff\xff\xff", 5, proto_samples[i].name);
 		}
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\x01\xa8"
-	        "findings\xdd\xff\xff\xff\xff",
-	        "four billion findings");
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\x01\xa8"
-	        "findings\x91\x92\x01\xc4\0",
-	        "a sequence that is `after`");
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\x01\xa8"
-	        "findings\x92\x92\x03\xc4\0\x92\x03\xc4\0",
-	        "one that comes twice");
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\x01\xa8"
-	        "findings\x91\x91\x02",
-	        "a finding without bytes");
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\x01\xa8"
-	        "findings\x91\x92\x02\xa1z",
-	        "a finding that is text");
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\xff\xa8"
-	        "findings\x90",
-	        "an `after` below 0");
+}
+
+static void hostile(void)
+{
 	REFUSES(reported,
 	        "\x82\xa7"
 	        "through\x01\xa7refused\xcf\0\0\0\1\0\0\0\0",
@@ -428,11 +419,6 @@ static void hostile(void)
 	        "\x82\xa4"
 	        "code\xa1z\xa7message\xa2z\0",
 	        "a NUL within text");
-	REFUSES(findings,
-	        "\x82\xa5"
-	        "after\x01\xa8"
-	        "findings\x92\x91\x02\xc4\0",
-	        "bytes beside their finding");
 	REFUSES(acknowledge,
 	        "\x84\xaa"
 	        "generation\1\xa4hash\xc4\x20zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\xa6loaded\xc3\xa5rules\x92\x91"
@@ -444,8 +430,6 @@ static void hostile(void)
 	        "chain\x91\xc4\0\xa7"
 	        "expires\1",
 	        "an empty certificate");
-	full_batch(SENSE_MESSAGE_FINDINGS_MAX, true);
-	full_batch(SENSE_MESSAGE_FINDINGS_MAX + 1, false);
 	full_rules(SENSE_MESSAGE_RULES_MAX, true);
 	full_rules(SENSE_MESSAGE_RULES_MAX + 1, false);
 }
@@ -526,6 +510,8 @@ int main(void)
 	walks();
 	texts();
 	not_sent();
+	hostile_each();
+	hostile_findings();
 	hostile();
 	more_parts();
 	twice();

@@ -35,7 +35,7 @@ static void test_json(void)
 	put(".config/zed/settings.json",
 	    "{\"context_servers\": {\"z\": {\"command\": {\"path\": \"/usr/bin/z\", \"args\": [\"--header\", "
 	    "\"Authorization: Bearer " PLANT "88\"], \"env\": {\"Z_KEY\": \"" PLANT "3\"}}}}}");
-	put("work/.mcp.json",
+	put("code/.mcp.json",
 	    "{\"mcpServers\": {\"remote\": {\"command\": \"npx\", \"args\": [\"mcp-remote\", "
 	    "\"https://Remote.example.net/mcp?token=" PLANT "4\"]}}}");
 	put(".claude/plugins/cache/a/b/.mcp.json",
@@ -93,7 +93,7 @@ static void check_servers(void)
 	   "a command that is an object; a header among the arguments");
 	ok(TOLD("mcp", "|mcp.server=remote|", "|mcp.transport=stdio|",
 	        "|mcp.url=https://Remote.example.net/mcp|", "|host=remote.example.net|",
-	        "|mcp.package=mcp-remote|", "|mcp.pinned=0|", "/work/.mcp.json|"),
+	        "|mcp.package=mcp-remote|", "|mcp.pinned=0|", "/code/.mcp.json|"),
 	   "a bridge in a project: the URL that it calls");
 	ok(TOLD("mcp", "|mcp.server=flat|", "|mcp.package=flat-pkg|", "--password ~redacted~"),
 	   "a map without a name; a line for a shell");

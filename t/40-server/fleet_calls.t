@@ -17,6 +17,14 @@ need_postgres();
 my $server = server_start(where => temp_dir());
 my $dir = $server->{where};
 
+# What an agent is told of a generation, or of one behind it: each change of policies tells anew what it lacks.
+sub policy_told {
+	my ($who, $generation) = @_;
+	my $note;
+	do { $note = notified($who, 'PolicyChanged') } while $note && $note->{generation} < $generation;
+	return $note;
+}
+
 sub admin { return run([server(), @_, '--set', "server.dir=$dir"]) }
 sub said { my $run = admin(@_); diag("@_: $run->{err}") if $run->{code}; return $run->{out} =~ s/\n\z//r }
 sub sql { return run(['/usr/lib/postgresql/15/bin/psql', '-XqAt', '-h', "$dir/run", '-U', 'sense', '-c', $_[0], 'sense'])->{out} =~ s/\n\z//r }
@@ -133,7 +141,7 @@ is(said('policy', 'add', $out, '--org', 'acme'), $hash, 'files that policy show 
 
 spew("$policies/two.lua", $rule =~ s/t\.one" \{/t.two" { params = { limit = 1, word = 'off', hosts = set {} },/r);
 my $second = said('policy', 'add', $policies, '--org', 'acme');
-like(admin('policy', 'diff', $hash, $second, '--org', 'acme')->{out}, qr{^\+\+\+ two\.lua\n\@\@ line 1\n\+rule "t\.two"}m,
+like(admin('policy', 'diff', $hash, $second, '--org', 'acme')->{out}, qr{^\+\+\+ b/two\.lua\n\@\@ -0,0 \+1 \@\@\n\+rule "t\.two"}m,
 	'policy diff tells what is new');
 admin('policy', 'roll-out', $second, '--org', 'acme', '--halt-at', '50%');
 $note = notified($rpc, 'PolicyChanged');
@@ -152,7 +160,7 @@ $run = admin('policy', 'rollback', '--org', 'acme');
 is($run->{code}, 0, 'policy rollback') or diag($run->{err});
 for ([$rpc, 'one'], [$late, 'two']) {
 	my ($who, $name) = @$_;
-	do { $note = notified($who, 'PolicyChanged') } while $note && $note->{generation} < 3;
+	$note = policy_told($who, 3);
 	is_deeply([$note->{generation}, unpack 'H*', $note->{hash} // ''], [3, $hash], "$name is told of a newer generation with the older bundle");
 }
 $got = fetch($late, 3);
@@ -166,7 +174,7 @@ said('group', 'add', 'pilots', 'two', '--org', 'acme');
 $run = admin('policy', 'roll-out', $second, '--org', 'acme', '--group', 'pilots', '--dry-run', '--param', 't.two.limit=5',
 	'--param', 't.two.hosts=["a","b"]', '--param', 't.two.word=on');
 is($run->{code}, 0, 'a dry run for a group') or diag($run->{err});
-is(notified($late, 'PolicyChanged')->{generation}, 4, 'its member is told');
+is(policy_told($late, 4)->{generation}, 4, 'its member is told');
 ($manifest) = unpack_message(fetch($late, 4)->{manifest});
 is($manifest->{mode}, 'observe', 'the manifest says that it is one');
 is_deeply($manifest->{params}, { 't.two.limit' => 5, 't.two.word' => 'on', 't.two.hosts' => ['a', 'b'] }, 'and has the settings');

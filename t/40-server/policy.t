@@ -72,8 +72,8 @@ is(admin('policy', 'show', $second, '--out', "$out/new")->{code}, 0, 'into a new
 is_deeply([map { s{.*/}{}r } glob "$out/new/*"], ['d.lua'], 'go the policies');
 is(slurp("$out/new/d.lua"), rule('t.d'), 'as they were');
 is(one(admin('policy', 'show', $second, '--json'))->{files}[0]{name}, 'd.lua', 'show lists them');
-like(admin('policy', 'diff', $added->{hash}, $second)->{out}, qr{^--- a\.lua\n\+\+\+ /dev/null\n\@\@ line 1\n-rule "t\.a".*--- /dev/null\n\+\+\+ d\.lua\n\@\@ line 1\n\+rule "t\.d"}s,
-	'diff tells what went and what came');
+like(admin('policy', 'diff', $added->{hash}, $second)->{out}, qr{^--- a/a\.lua\n\+\+\+ /dev/null\n\@\@ -1\S* \+0,0 \@\@\n-rule "t\.a".*--- /dev/null\n\+\+\+ b/d\.lua\n\@\@ -0,0 \+1\S* \@\@\n\+rule "t\.d"}s,
+	'diff tells what went and what came, as diff(1) does');
 is(admin('policy', 'diff', $second, $second)->{out}, '', 'and nothing of what is the same');
 refused('a hash that is too short', 1, qr/at least 8 of its first digits/, 'policy', 'show', 'abc');
 refused('a hash that is none', 1, qr/no bundle 0{64}/, 'policy', 'show', '0' x 64);

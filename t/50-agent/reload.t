@@ -386,6 +386,18 @@ SKIP: {
 	my $try = run([agent(), 'status', '--set', "control.socket=$live->{socket}"], user => $uid);
 	isnt($try->{code}, 0, 'another user is not answered, whatever the mode');
 }
+
+# Whoever starts an agent may have blocked signals, and that mask outlives the start.
+my $blocked = POSIX::SigSet->new(POSIX::SIGHUP(), POSIX::SIGTERM(), POSIX::SIGINT());
+POSIX::sigprocmask(POSIX::SIG_BLOCK(), $blocked);
+my $deaf = live(policies => $dir);
+POSIX::sigprocmask(POSIX::SIG_UNBLOCK(), $blocked);
+my $was = status($deaf)->{generation};
+kill 'HUP', $deaf->{pid};
+ok(wait_until(sub { status($deaf)->{generation} > $was }, 30), 'signals that were blocked before the start are heard');
+kill 'TERM', $deaf->{pid};
+is(finish($deaf)->{code}, 128 + POSIX::SIGTERM(), 'that to end, too');
+
 my $twice = replay('--policies', $dir, '--set', "control.socket=$live->{socket}", 't/captures/dns_ai.pcap');
 is($twice->{code}, 1, 'a socket at which an agent answers is not taken over');
 like($twice->{err}, qr/in use/, 'but said to be in use');
