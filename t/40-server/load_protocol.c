@@ -183,14 +183,14 @@ static void test_another_ca(void)
 	const struct sense_ca_init init = {.dir = dir};
 	ok(!sense_ca_init(&init, &made, &err) && !sense_ca_unlock(dir, NULL, &other, &err),
 	   "another CA of the same make");
-	X509 *certificate =
-	    sense_certificate_agent(&other, WORLD_ORG, agent.uuid, world.key, time(NULL), &err);
+	X509 *certificate = certificate_make(&other, WORLD_ORG, agent.uuid);
+	EVP_PKEY *key = sense_key_make(SENSE_KEY_P256, &err);
 	struct answer answer = {.there = false};
 	if (talk_open(&talk, certificate, NULL, NULL))
 		answer = batch_ask(&talk, batch_make(1, 0, 1, 1));
 	ok(!answer.there, "its certificate is not served");
 	talk_cut(&talk);
-	if (talk_open(&talk, agent.certificate, sense_key_make(SENSE_KEY_P256, NULL), NULL))
+	if (talk_open(&talk, agent.certificate, key, NULL))
 		answer = batch_ask(&talk, batch_make(1, 0, 1, 1));
 	ok(!answer.there, "nor is a good one without its key");
 	talk_cut(&talk);
@@ -200,7 +200,7 @@ static void test_another_ca(void)
 	ok(!answer.there, "nor is nobody");
 	talk_cut(&talk);
 	is_num(kept(&agent), 0, "another CA: nothing was kept");
-	X509_free(certificate);
+	EVP_PKEY_free(key);
 	sense_ca_lock(&other);
 }
 
@@ -217,8 +217,7 @@ static void test_organization(void)
 	is_num(through(&agent), 0, "the agent's number did not move");
 	is_str(sql("SELECT count(*) FROM sense.findings WHERE org_id = '" WORLD_ORG_OTHER "'"), "0",
 	       "nor has the other organization anything");
-	stranger.certificate =
-	    sense_certificate_agent(&world.ca, WORLD_ORG, stranger.uuid, world.key, time(NULL), NULL);
+	stranger.certificate = certificate_make(&world.ca, WORLD_ORG, stranger.uuid);
 	talk_open(&talk, stranger.certificate, NULL, NULL);
 	is_error(batch_ask(&talk, batch_make(1, 0, 1, 3)), "denied",
 	         "an agent that the database does not know");

@@ -38,6 +38,7 @@ static struct {
 	PGconn *conn;
 	struct sense_issuer ca;
 	EVP_PKEY *key;
+	STACK_OF(X509) *certificates; /* all that were made, to be freed at the end */
 } world;
 
 /* ---- the server ---------------------------------------------------------------------------------------- */
@@ -61,6 +62,7 @@ static void world_end(void)
 	PQfinish(world.conn);
 	sense_ca_lock(&world.ca);
 	EVP_PKEY_free(world.key);
+	sk_X509_pop_free(world.certificates, X509_free);
 	int status = 0, ended = 0;
 	kill(world.server, SIGTERM);
 	for (unsigned i = 0; i < WORLD_PATIENCE * 20 && !ended; i++) {
@@ -171,6 +173,17 @@ struct agent {
 	X509 *certificate;
 };
 
+/* It lives as long as the world. */
+static X509 *certificate_make(const struct sense_issuer *issuer, const char *org, const char *uuid)
+{
+	X509 *certificate = sense_certificate_agent(issuer, org, uuid, world.key, time(NULL), NULL);
+	if (!world.certificates)
+		world.certificates = sk_X509_new_null();
+	if (!certificate || !sk_X509_push(world.certificates, certificate))
+		world_bail("no certificate can be made");
+	return certificate;
+}
+
 /* In the database as an agent of the first organization; its certificate says `org`. */
 static struct agent agent_make(unsigned number, const char *org)
 {
@@ -178,8 +191,7 @@ static struct agent agent_make(unsigned number, const char *org)
 	uint8_t serial[SENSE_CERTIFICATE_SERIAL];
 	char hex[2 * SENSE_CERTIFICATE_SERIAL + 1] = "";
 	snprintf(agent.uuid, sizeof agent.uuid, "22222222-2222-4222-8222-%012u", number);
-	agent.certificate =
-	    sense_certificate_agent(&world.ca, org, agent.uuid, world.key, time(NULL), NULL);
+	agent.certificate = certificate_make(&world.ca, org, agent.uuid);
 	size_t len = sense_certificate_serial(agent.certificate, serial);
 	for (size_t i = 0; i < len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", serial[i]);
