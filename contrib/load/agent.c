@@ -6,6 +6,8 @@
 #include "core/base/clock.h"
 
 enum { ROOM = 4 << 20, HEAD_MAX = 64, FINDING_ROOM = 2048, STORAGE = 1 << 20 };
+#define REFUSED_MAX_S 8.0
+#define HALVINGS_MAX 4u
 
 /* One message at a time is written and read by the process. */
 static uint8_t room[ROOM];
@@ -126,9 +128,17 @@ static void say_batch(struct load_agent *agent, uint64_t most)
 	load->counts.findings_sent += count;
 }
 
+/* After a refusal less is tried. */
+static uint64_t rows_most(const struct load_agent *agent)
+{
+	unsigned rows = agent->rows_max >> (agent->refusals < HALVINGS_MAX ? agent->refusals : HALVINGS_MAX);
+	return rows ? rows : 1;
+}
+
 void load_agent_send(struct load_agent *agent, double now)
 {
 	struct load *load = agent->load;
+	uint64_t most = rows_most(agent);
 	struct load_spool *spool = &load->state->spools[agent->index];
 	bool wrote = false;
 	if (agent->state != LOAD_READY || agent->hold > now)
@@ -137,7 +147,7 @@ void load_agent_send(struct load_agent *agent, double now)
 		agent->back = false;
 		agent->sent = spool->acknowledged;
 	}
-	while (!agent->back && agent->batches < load->options.window &&
+	while (!agent->back && agent->batches < agent->window &&
 	       agent->call_count + 2 < LOAD_CALLS_MAX) {
 		if (load->options.rate_max)
 			load_findings_take(load, agent, agent->rows_max - (spool->generated - agent->sent));
@@ -146,7 +156,7 @@ void load_agent_send(struct load_agent *agent, double now)
 		    !load->generating || (agent->waiting > 0 && now - agent->waiting >= load->options.delay);
 		if (!waiting || (waiting < agent->rows_max && !late && !load->options.rate_max))
 			break;
-		say_batch(agent, waiting < agent->rows_max ? waiting : agent->rows_max);
+		say_batch(agent, waiting < most ? waiting : most);
 		agent->waiting = agent->sent < spool->generated ? now : 0;
 		wrote = true;
 	}
@@ -166,6 +176,8 @@ static void through_take(struct load_agent *agent, uint64_t through)
 	if (through > spool->acknowledged) {
 		load->acknowledged += through - spool->acknowledged;
 		spool->acknowledged = through;
+		agent->refusals = 0;
+		agent->window += agent->window < load->options.window;
 	}
 }
 
@@ -204,6 +216,7 @@ static bool heard_registered(struct load_agent *agent, const struct sense_rpc_me
 	if (registered.through < spool->acknowledged)
 		load->counts.went_back++;
 	through_take(agent, registered.through);
+	agent->window = 1;
 	agent->sent = registered.through < spool->generated ? registered.through : spool->generated;
 	agent->waiting = agent->sent < spool->generated ? now_of(agent) : 0;
 	agent->rows_max =
@@ -283,13 +296,26 @@ static void heard_acknowledged(struct load_agent *agent)
 	}
 }
 
+/* Once for all that is under way: longer and longer, and one batch at a time. */
+static void back_off(struct load_agent *agent, double pause)
+{
+	if (agent->back)
+		return;
+	agent->back = true;
+	agent->window = 1;
+	agent->refusals++;
+	for (unsigned i = 0; i < agent->refusals && pause < REFUSED_MAX_S; i++)
+		pause *= 2;
+	if (pause > REFUSED_MAX_S)
+		pause = REFUSED_MAX_S;
+	agent->hold = now_of(agent) + pause * (0.5 + 0.5 * (double)random() / RAND_MAX);
+}
+
 static void heard_error(struct load_agent *agent, const struct load_call *call,
                         const struct sense_message_error *error)
 {
 	struct load *load = agent->load;
 	load_error(load, error->code);
-	double pause =
-	    (error->retry ? error->retry : 1000) / 1e3 * (0.75 + 0.5 * (double)random() / RAND_MAX);
 	if (!strcmp(error->code, "revoked") || !strcmp(error->code, "denied") ||
 	    call->kind == LOAD_CALL_REGISTER) {
 		bool refused = strcmp(error->code, "busy") && strcmp(error->code, "internal");
@@ -302,11 +328,11 @@ static void heard_error(struct load_agent *agent, const struct load_call *call,
 		agent->fetching = false;
 	if (call->kind != LOAD_CALL_BATCH)
 		return;
-	agent->back = true;
 	if (strcmp(error->code, "gap")) {
-		agent->hold = now_of(agent) + pause;
+		back_off(agent, (error->retry ? error->retry : 1000) / 1e3);
 		return;
 	}
+	agent->back = true;
 	if (error->through < load->state->spools[agent->index].acknowledged)
 		load->counts.went_back++;
 	through_take(agent, error->through);

@@ -74,6 +74,7 @@ struct load_agent {
 	uint64_t sent;  /* sequence */
 	bool back;      /* go on from what was acknowledged when no batch is under way any more */
 	double hold;    /* not before this time */
+	unsigned window, refusals; /* as an agent's uplink: batches under way at most; by a busy server, in a row */
 	double waiting; /* since when the first that was not sent waits; 0: none does */
 	unsigned rows_max;
 	size_t bytes_max;

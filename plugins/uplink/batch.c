@@ -4,14 +4,20 @@
  *
  * Whenever the server takes less than was sent (gap, busy, too large) all that is outstanding is void: once that was
  * answered, findings are asked for again from what the server keeps.
+ *
+ * A server that has to refuse is pressed less, as many agents come at once when it was away: one batch at a time and a
+ * smaller one, after a pause that doubles with each refusal and differs from agent to agent. Each batch that it keeps
+ * makes room for one more. (Additive increase, multiplicative decrease: RFC 5681, section 3.1, has it for TCP.)
  */
-
 #include "uplink.h"
 
 #define FLUSH_MS 200u /* how long a finding waits for others */
 #define ITEM_HEAD 12u /* sequence and length */
 #define ITEM_WIRE 24u /* what MessagePack adds to one, at most */
 #define AGAIN_MAX_MS 300000u
+#define BUSY_MS 1000u      /* when the server does not say how long */
+#define BUSY_MAX_MS 8000u  /* what doubling leads to, at most: a server that is there again is not left idle */
+#define HALVINGS_MAX 4u    /* of a batch */
 #define GRANT_MIN (QUEUE_MAX / 4)
 
 /* ---- from the supervisor ---------------------------------------------------------------------------- */
@@ -100,18 +106,24 @@ static bool tokens_have(struct uplink *u)
 	return b->tokens > 0;
 }
 
+static unsigned rows_most(const struct batches *b)
+{
+	unsigned rows = b->rows_max >> (b->refusals < HALVINGS_MAX ? b->refusals : HALVINGS_MAX);
+	return rows ? rows : 1;
+}
+
 /* How many findings, and bytes of the queue, the next batch holds. */
 static unsigned batch_measure(const struct uplink *u, size_t *bytes)
 {
 	const struct batches *b = &u->batches;
 	size_t most = b->bytes_max, at = b->queue_at;
-	unsigned rows = 0;
+	unsigned rows = 0, rows_max = rows_most(b);
 	uint64_t sequence;
 	uint32_t size;
 	if (u->bandwidth && u->bandwidth < most)
 		most = (size_t)u->bandwidth;
 	*bytes = 0;
-	while (rows < b->rows_max && item_at(b->queue.data + at, b->queue.len - at, &sequence, &size)) {
+	while (rows < rows_max && item_at(b->queue.data + at, b->queue.len - at, &sequence, &size)) {
 		size_t whole = size + ITEM_WIRE;
 		if (rows && *bytes + whole > most)
 			break;
@@ -162,7 +174,7 @@ void batch_pump(struct uplink *u)
 	size_t bytes;
 	if (b->again && !b->outstanding && u->now >= b->again_at)
 		batch_restart(u, b->through);
-	while (!b->again && b->queue_rows && b->outstanding < WINDOW &&
+	while (!b->again && b->queue_rows && b->outstanding < b->window &&
 	       u->out.len - u->out_at < OUT_MAX / 2) {
 		unsigned rows = batch_measure(u, &bytes);
 		if (!rows || !batch_full(u, rows) || !tokens_have(u))
@@ -181,7 +193,7 @@ uint64_t batch_wakes(const struct uplink *u)
 	const struct batches *b = &u->batches;
 	if (b->again)
 		return b->outstanding ? UINT64_MAX : b->again_at;
-	if (!b->queue_rows || b->outstanding >= WINDOW)
+	if (!b->queue_rows || b->outstanding >= b->window)
 		return UINT64_MAX;
 	if (u->bandwidth && b->tokens <= 0)
 		return u->now + (uint64_t)(-b->tokens * 1000 / (double)u->bandwidth) + 1;
@@ -211,9 +223,28 @@ static bool through_take(struct uplink *u, uint64_t through, uint32_t refused)
 		tell(u, SENSE_UPLINK_THROUGH, refused, through, NULL, 0);
 	if (through > b->through) {
 		b->through = through;
+		b->refusals = 0;
+		b->window += b->window < WINDOW;
 		u->retries = u->tried = 0; /* it does what it is there for */
 	}
 	return true;
+}
+
+/* It cannot take them now. Counts once for all that is outstanding. */
+static void busy(struct uplink *u, uint32_t retry_ms)
+{
+	struct batches *b = &u->batches;
+	uint64_t wait = retry_ms ? retry_ms : BUSY_MS;
+	if (b->again) {
+		go_again(u, retry_ms);
+		return;
+	}
+	b->window = 1;
+	b->refusals++;
+	for (unsigned i = 0; i < b->refusals && wait < BUSY_MAX_MS; i++)
+		wait *= 2;
+	wait = jitter(wait < BUSY_MAX_MS ? wait : BUSY_MAX_MS);
+	go_again(u, retry_ms > wait ? retry_ms : (uint32_t)wait);
 }
 
 /* Once for all that is outstanding. */
@@ -242,7 +273,7 @@ static void refused_take(struct uplink *u, const struct call *call, const struct
 			b->through = error.through;
 		go_again(u, 0);
 	} else if (!strcmp(error.code, "busy")) {
-		go_again(u, error.retry ? error.retry : 1000);
+		busy(u, error.retry);
 	} else if (!strcmp(error.code, "too_large") && call->rows > 1) {
 		smaller(u, call);
 	} else {

@@ -91,6 +91,7 @@ static void registered_take(struct uplink *u, const struct sense_rpc_message *me
 	u->batches.rows_max = within(registered.batch_rows, BATCH_ROWS_LEAST, SENSE_MESSAGE_FINDINGS_MAX);
 	u->batches.bytes_max = within(registered.batch_bytes, BATCH_BYTES_LEAST, BATCH_MAX);
 	u->batches.tokens_at = u->now;
+	u->batches.window = 1; /* others may have come back at the same moment */
 	beat_plan(u);
 	tell(u, SENSE_UPLINK_UP, u->heartbeat, registered.through, u->servers[u->at].text,
 	     strlen(u->servers[u->at].text));

@@ -26,7 +26,7 @@
 #define NAME "uplink"
 #define SERVERS_MAX 16u
 #define HOST_MAX 256u
-#define WINDOW 4u                     /* batches that were not answered yet */
+#define WINDOW 4u                     /* batches that were not answered yet, at most */
 #define CALLS_MAX 16u                 /* of all kinds */
 #define QUEUE_MAX ((size_t)512 << 10) /* findings that wait for their batch */
 #define BATCH_MAX ((size_t)256 << 10) /* of one batch, whatever the server allows */
@@ -70,7 +70,8 @@ struct batches {
 	uint64_t after;   /* the sequence before the next batch */
 	uint64_t fetched; /* the last in the queue */
 	uint64_t through; /* what the server keeps */
-	unsigned outstanding;
+	unsigned outstanding, window; /* so many may be */
+	unsigned refusals;            /* by a busy server, in a row */
 	bool again; /* go on from `through` once nothing is outstanding */
 	uint64_t again_at, flush_at;
 	unsigned rows_max;
