@@ -405,9 +405,13 @@ static void test_overrun(void)
 	   (unsigned long long)stats.dropped);
 	is_num(capture_look(&capture).dropped, stats.dropped, "which a second look does not forget");
 	struct reader reader = reader_start(&capture, 0, 0);
-	uint32_t kept = 0;
-	while (kept < stats.received - stats.dropped && reader_next(&reader, &seen) && seen.id == kept + 1)
+	uint32_t kept = 0, latest = 0;
+	/* Not all of them the first: a packet that comes in the moment in which the kernel's timer closes a block is
+	 * dropped, and counted so, though there is room in the next one (tpacket_rcv looks at it without the lock). */
+	while (kept < stats.received - stats.dropped && reader_next(&reader, &seen) && seen.id > latest) {
+		latest = seen.id;
 		kept++;
+	}
 	is_num(kept, stats.received - stats.dropped, "who comes late reads the others");
 	send_many(20000, 3000);
 	uint32_t after = 0;
