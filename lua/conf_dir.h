@@ -25,6 +25,7 @@
  */
 enum sense_status sense_conf_files_load(struct sense_conf *conf, const char *file,
                                         struct sense_report *report, sense_error *err);
+
 /* What the command line gives. */
 struct sense_conf_given {
 	const char *file;        /* --config; NULL: none */

@@ -8,8 +8,8 @@ static bool is_name_char(char c)
 
 bool sense_wire_bundle_is_name(const char *name, size_t len)
 {
-	bool begins =
-	    true; /* a part of the path, which then is neither empty nor hidden, nor leads upwards */
+	/* A part of the path does, which then is neither empty nor hidden, nor leads upwards. */
+	bool begins = true;
 
 	if (len > SENSE_WIRE_BUNDLE_NAME_MAX)
 		return false;

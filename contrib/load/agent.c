@@ -147,8 +147,7 @@ void load_agent_send(struct load_agent *agent, double now)
 		agent->back = false;
 		agent->sent = spool->acknowledged;
 	}
-	while (!agent->back && agent->batches < agent->window &&
-	       agent->call_count + 2 < LOAD_CALLS_MAX) {
+	while (!agent->back && agent->batches < agent->window && agent->call_count + 2 < LOAD_CALLS_MAX) {
 		if (load->options.rate_max)
 			load_findings_take(load, agent, agent->rows_max - (spool->generated - agent->sent));
 		uint64_t waiting = spool->generated - agent->sent;
@@ -303,12 +302,7 @@ static void back_off(struct load_agent *agent, double pause)
 		return;
 	agent->back = true;
 	agent->window = 1;
-	agent->refusals++;
-	for (unsigned i = 0; i < agent->refusals && pause < REFUSED_MAX_S; i++)
-		pause *= 2;
-	if (pause > REFUSED_MAX_S)
-		pause = REFUSED_MAX_S;
-	agent->hold = now_of(agent) + pause * (0.5 + 0.5 * (double)random() / RAND_MAX);
+	agent->hold = now_of(agent) + load_pause(pause, ++agent->refusals, REFUSED_MAX_S);
 }
 
 static void heard_error(struct load_agent *agent, const struct load_call *call,

@@ -71,11 +71,12 @@ struct load_agent {
 	unsigned call_count, batches;
 	uint32_t next_id;
 	/* findings */
-	uint64_t sent;  /* sequence */
-	bool back;      /* go on from what was acknowledged when no batch is under way any more */
-	double hold;    /* not before this time */
-	unsigned window, refusals; /* as an agent's uplink: batches under way at most; by a busy server, in a row */
-	double waiting; /* since when the first that was not sent waits; 0: none does */
+	uint64_t sent;     /* sequence */
+	bool back;         /* go on from what was acknowledged when no batch is under way any more */
+	double hold;       /* not before this time */
+	unsigned window;   /* batches under way at most */
+	unsigned refusals; /* by a busy server, in a row */
+	double waiting;    /* since when the first that was not sent waits; 0: none does */
 	unsigned rows_max;
 	size_t bytes_max;
 	/* heartbeats and policies */
@@ -133,6 +134,8 @@ struct load {
 /* ---- run.c ---- */
 enum sense_status load_run(struct load *load, sense_error *err);
 void load_error(struct load *load, const char *code);
+/* Seconds: the first pause doubled so many times, `most` at most, of which a random half is left out. */
+double load_pause(double first, unsigned doublings, double most);
 
 /* ---- identity.c, enrol.c: certificates of all agents ---- */
 enum sense_status load_identities_make(struct load *load, sense_error *err);

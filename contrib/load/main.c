@@ -1,8 +1,8 @@
 /* sense-load: docs/load.md tells how it is used. */
-#include <signal.h>
 #include <stdlib.h>
 
 #include "contrib/load/load.h"
+#include "core/base/signals.h"
 
 static void load_free(struct load *load)
 {
@@ -47,10 +47,10 @@ int main(int argc, char **argv)
 {
 	static struct load load;
 	sense_error err = {.status = SENSE_OK};
+	sense_signals_begin();
 	int code = load_options_read(argc, argv, &load.options);
 	if (code >= 0)
 		return code;
-	signal(SIGPIPE, SIG_IGN);
 	enum sense_status status = run(&load, &err);
 	if (status)
 		fprintf(stderr, "sense-load: %s\n", err.message);

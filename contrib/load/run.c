@@ -1,5 +1,6 @@
 /* The loop: connections at their pace, findings at theirs, and the end. */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -22,6 +23,13 @@ void load_error(struct load *load, const char *code)
 		snprintf(counts->errors[counts->error_count++].code, sizeof counts->errors[0].code, "%s",
 		         code);
 	counts->errors[i].count++;
+}
+
+double load_pause(double first, unsigned doublings, double most)
+{
+	while (doublings-- && first < most)
+		first *= 2;
+	return (first < most ? first : most) * (0.5 + 0.5 * (double)random() / RAND_MAX);
 }
 
 /* ---- findings ------------------------------------------------------------------------------------------ */
@@ -139,7 +147,6 @@ static void descriptors_raise(unsigned agents)
 
 static void begin(struct load *load)
 {
-	signal(SIGPIPE, SIG_IGN);
 	descriptors_raise(load->options.agents);
 	srandom((unsigned)load->options.seed);
 	ev_timer_init(&load->tick, on_tick, 0, TICK_S);

@@ -138,11 +138,7 @@ void load_disconnect(struct load_agent *agent, const char *why)
 	free(agent->out.data);
 	agent->in = agent->out = (struct load_bytes){0};
 	agent->wants_write = false;
-	double pause = RETRY_FIRST_S * (double)(1u << (agent->failures < 10 ? agent->failures : 10));
-	agent->failures++;
-	if (pause > load->options.retry)
-		pause = load->options.retry;
-	agent->due = ev_now(load->loop) + pause * (0.5 + 0.5 * (double)random() / RAND_MAX);
+	agent->due = ev_now(load->loop) + load_pause(RETRY_FIRST_S, agent->failures++, load->options.retry);
 	agent->state = LOAD_WAITS;
 }
 

@@ -103,7 +103,8 @@ static bool copy(char *to, size_t cap, const char *text)
 
 static bool key_take(const char *hex, uint8_t out[SENSE_IDENTITY_POLICY_KEY])
 {
-	return hex && strlen(hex) == 2 * SENSE_IDENTITY_POLICY_KEY && sense_hex_bytes(hex, out, SENSE_IDENTITY_POLICY_KEY);
+	return hex && strlen(hex) == 2 * SENSE_IDENTITY_POLICY_KEY &&
+	       sense_hex_bytes(hex, out, SENSE_IDENTITY_POLICY_KEY);
 }
 
 /* False: something is not as it must be. */

@@ -15,9 +15,9 @@
 #define ITEM_HEAD 12u /* sequence and length */
 #define ITEM_WIRE 24u /* what MessagePack adds to one, at most */
 #define AGAIN_MAX_MS 300000u
-#define BUSY_MS 1000u      /* when the server does not say how long */
-#define BUSY_MAX_MS 8000u  /* what doubling leads to, at most: a server that is there again is not left idle */
-#define HALVINGS_MAX 4u    /* of a batch */
+#define BUSY_MS 1000u     /* when the server does not say how long */
+#define BUSY_MAX_MS 8000u /* what doubling leads to, at most: a server that is there again is not left idle */
+#define HALVINGS_MAX 4u   /* of a batch */
 #define GRANT_MIN (QUEUE_MAX / 4)
 
 /* ---- from the supervisor ---------------------------------------------------------------------------- */
@@ -234,17 +234,12 @@ static bool through_take(struct uplink *u, uint64_t through, uint32_t refused)
 static void busy(struct uplink *u, uint32_t retry_ms)
 {
 	struct batches *b = &u->batches;
-	uint64_t wait = retry_ms ? retry_ms : BUSY_MS;
-	if (b->again) {
-		go_again(u, retry_ms);
-		return;
+	uint64_t wait = retry_ms;
+	if (!b->again) {
+		b->window = 1;
+		wait = backoff(retry_ms ? retry_ms : BUSY_MS, ++b->refusals, BUSY_MAX_MS);
 	}
-	b->window = 1;
-	b->refusals++;
-	for (unsigned i = 0; i < b->refusals && wait < BUSY_MAX_MS; i++)
-		wait *= 2;
-	wait = jitter(wait < BUSY_MAX_MS ? wait : BUSY_MAX_MS);
-	go_again(u, retry_ms > wait ? retry_ms : (uint32_t)wait);
+	go_again(u, wait > retry_ms ? (uint32_t)wait : retry_ms);
 }
 
 /* Once for all that is outstanding. */

@@ -80,16 +80,13 @@ void stream_close(struct uplink *u)
 /* All servers were tried: longer and longer, up to a limit. Within a round the next one is asked soon. */
 static void rest(struct uplink *u, bool slow)
 {
-	uint64_t wait = u->retry_min;
+	unsigned doublings = 0;
 	u->at = (u->at + 1) % u->server_count;
 	if (++u->tried >= u->server_count) {
 		u->tried = 0;
-		for (unsigned i = 0; i < u->retries && wait < u->retry_max; i++)
-			wait *= 2;
-		u->retries++;
+		doublings = u->retries++;
 	}
-	wait = slow || wait > u->retry_max ? u->retry_max : wait;
-	u->deadline = u->now + jitter(wait);
+	u->deadline = u->now + backoff(slow ? u->retry_max : u->retry_min, doublings, u->retry_max);
 	u->phase = PHASE_REST;
 }
 

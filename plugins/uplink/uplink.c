@@ -29,6 +29,13 @@ uint64_t jitter(uint64_t ms)
 	return ms / 2 + any % (ms / 2 + 1);
 }
 
+uint64_t backoff(uint64_t first_ms, unsigned doublings, uint64_t most_ms)
+{
+	while (doublings-- && first_ms < most_ms)
+		first_ms *= 2;
+	return jitter(first_ms < most_ms ? first_ms : most_ms);
+}
+
 /* ---- the supervisor --------------------------------------------------------------------------------- */
 
 void tell(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, uint64_t sequence, const void *data,

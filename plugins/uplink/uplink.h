@@ -66,13 +66,13 @@ struct batches {
 	struct bytes queue; /* as they come from the supervisor */
 	size_t queue_at;
 	unsigned queue_rows;
-	size_t credit;    /* bytes that the supervisor may still send */
-	uint64_t after;   /* the sequence before the next batch */
-	uint64_t fetched; /* the last in the queue */
-	uint64_t through; /* what the server keeps */
+	size_t credit;                /* bytes that the supervisor may still send */
+	uint64_t after;               /* the sequence before the next batch */
+	uint64_t fetched;             /* the last in the queue */
+	uint64_t through;             /* what the server keeps */
 	unsigned outstanding, window; /* so many may be */
 	unsigned refusals;            /* by a busy server, in a row */
-	bool again; /* go on from `through` once nothing is outstanding */
+	bool again;                   /* go on from `through` once nothing is outstanding */
 	uint64_t again_at, flush_at;
 	unsigned rows_max;
 	size_t bytes_max;
@@ -141,6 +141,8 @@ struct uplink {
 /* ---- uplink.c ---- */
 uint64_t now_ms(void);
 uint64_t jitter(uint64_t ms); /* from half of it to all of it */
+/* The first pause doubled so many times, `most` at most, jittered. first: not 0. */
+uint64_t backoff(uint64_t first_ms, unsigned doublings, uint64_t most_ms);
 /* To the supervisor; waits until it takes it. More than a message holds is cut. */
 void tell(struct uplink *u, enum sense_uplink_kind kind, uint32_t number, uint64_t sequence, const void *data,
           size_t len);

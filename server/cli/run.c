@@ -55,7 +55,8 @@ static enum sense_status conf_read(struct session *session, struct sense_conf *c
 {
 	struct sense_report report;
 	sense_report_init(&report);
-	enum sense_status status = sense_conf_load(conf, &sense_server_conf, &session->cli->settings, &report, err);
+	enum sense_status status =
+	    sense_conf_load(conf, &sense_server_conf, &session->cli->settings, &report, err);
 	char text[512];
 	for (unsigned i = 0; i < report.count && i < SENSE_REPORT_MAX; i++) {
 		sense_problem_format(&report.items[i], text, sizeof text);

@@ -40,10 +40,9 @@ static enum sense_status side_make(struct side *side, char letter, const struct 
 /* Its end of the pipe alone, and both files under the numbers that they have here. */
 static int start(const struct side *a, const struct side *b, int to, pid_t *pid)
 {
-	char *argv[] = {
-	    (char *)"diff",    (char *)"--unified", (char *)"--text", (char *)"--label", (char *)a->label,
-	    (char *)"--label", (char *)b->label,    (char *)a->path,  (char *)b->path,   NULL};
-	char *env[] = {(char *)"LC_ALL=C.UTF-8", NULL};
+	const char *const argv[] = {"diff",    "--unified", "--text", "--label", a->label,
+	                            "--label", b->label,    a->path,  b->path,   NULL};
+	const char *const env[] = {"LC_ALL=C.UTF-8", NULL};
 	posix_spawn_file_actions_t actions;
 	int code = posix_spawn_file_actions_init(&actions);
 	if (code)
@@ -51,7 +50,7 @@ static int start(const struct side *a, const struct side *b, int to, pid_t *pid)
 	posix_spawn_file_actions_adddup2(&actions, a->fd, a->fd);
 	posix_spawn_file_actions_adddup2(&actions, b->fd, b->fd);
 	posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
-	code = posix_spawn(pid, DIFF, &actions, NULL, argv, env);
+	code = posix_spawn(pid, DIFF, &actions, NULL, (char *const *)argv, (char *const *)env);
 	posix_spawn_file_actions_destroy(&actions);
 	return code;
 }
@@ -72,17 +71,16 @@ static enum sense_status sides_tell(const struct side *a, const struct side *b, 
 	pid_t pid = -1;
 	if (pipe2(ends, O_CLOEXEC))
 		return sense_fail_errno(err, "policy", "cannot make a pipe");
-	errno = start(a, b, ends[1], &pid);
-	bool started = !errno;
-	if (!started)
-		sense_fail_errno(err, "policy", "cannot run " DIFF);
+	int code = start(a, b, ends[1], &pid);
 	close(ends[1]);
-	bool whole = started && output_take(ends[0], out);
+	bool whole = !code && output_take(ends[0], out);
 	close(ends[0]);
-	while (started && waitpid(pid, &state, 0) < 0 && errno == EINTR)
+	if (code) {
+		errno = code;
+		return sense_fail_errno(err, "policy", "cannot run " DIFF);
+	}
+	while (waitpid(pid, &state, 0) < 0 && errno == EINTR)
 		;
-	if (!started)
-		return err->status;
 	/* 1: they differ. */
 	if (!whole || !WIFEXITED(state) || WEXITSTATUS(state) > 1)
 		return sense_fail(err, SENSE_E_INTERNAL, "policy", DIFF " failed on %s", a->label);

@@ -51,9 +51,6 @@ static void signals_take(sigset_t *unblocked)
 		sigaction(taken[i], &action, NULL);
 	}
 	sigprocmask(SIG_BLOCK, &blocked, unblocked);
-	for (unsigned i = 0; i < sizeof taken / sizeof *taken; i++)
-		sigdelset(unblocked, taken[i]);
-	signal(SIGPIPE, SIG_IGN);
 	told_to_end = told_to_reload = 0;
 }
 
@@ -350,8 +347,8 @@ static void generations_step(struct crew *crew)
 static bool step(struct crew *crew)
 {
 	reap(crew);
-	uint64_t now = crew->now_us =
-	    sense_clock_monotonic_us(); /* not before what ends is to begin again at once */
+	/* Not before: what has just ended is to begin again at once. */
+	uint64_t now = crew->now_us = sense_clock_monotonic_us();
 	if (told_to_end)
 		stop_begin(crew, 0);
 	if (told_to_reload) {
