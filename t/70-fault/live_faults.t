@@ -56,11 +56,13 @@ my @policies = ('--policies', 'policies', '--policies', $each);
 # ---- packets that nobody looks at in time ----
 {
 	my ($iface, $there) = wire();
-	# Another one, on which nobody else sends: lo is everybody's.
+	# Another one, on which nobody else sends: lo is everybody's, and with an address of IPv6 the kernel speaks.
 	my $quiet = "sq$$";
 	my $behind = peer() =~ s/^10\.99/10.98/r;
 	my $before = $behind =~ s/2$/1/r;
-	system("ip link add $quiet type veth peer name p$quiet && ip link set p$quiet up && ip link set $quiet up "
+	system("ip link add $quiet type veth peer name p$quiet "
+	    . "&& { ip link set p$quiet addrgenmode none; ip link set $quiet addrgenmode none; "
+	    . "ip link set p$quiet up && ip link set $quiet up; } "
 	    . "&& ip addr add $before/24 dev $quiet && ip neigh add $behind lladdr 02:00:00:00:00:02 dev $quiet") == 0
 	    or BAIL_OUT('no veth');
 	my $agent = live('-i', $iface, '-i', $quiet, @policies, '--set', 'host.sensors=procs', '--set',
