@@ -2,7 +2,7 @@
 #include <sys/resource.h>
 
 #include "contrib/load/load.h"
-#include "core/cli/json.h"
+#include "core/show/json.h"
 
 double load_cpu(void)
 {

@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/cli/json.h"
 #include "core/cli/table.h"
-#include "core/cli/terminal.h"
-#include "core/cli/text.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
+#include "core/show/text.h"
 
 #define BATCH 256u
 #define ANSWER_MAX ((size_t)8 << 20)

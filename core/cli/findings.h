@@ -1,7 +1,7 @@
 /*
  * Findings that nobody has acknowledged yet: `sense-agent findings`, and the supervisor's end of it.
  *
- * Over the control socket (core/proc/control.h):
+ * Over the control socket (core/service/control.h):
  *
  *   findings AFTER MAX          `ok`, then a line of JSON for each: {"seq":N,"finding":{...}}, oldest first,
  *                               those whose sequence is above AFTER (0 begins), at most MAX and 256
@@ -16,7 +16,7 @@
 
 #include "core/cli/cli.h"
 #include "core/conf/agent.h"
-#include "core/proc/control.h"
+#include "core/service/control.h"
 #include "core/spool/spool.h"
 
 /*

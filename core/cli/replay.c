@@ -12,13 +12,13 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/cli/findings.h"
-#include "core/cli/json.h"
 #include "core/cli/keep.h"
-#include "core/cli/progress.h"
 #include "core/cli/stats.h"
 #include "core/cli/status.h"
 #include "core/cli/table.h"
-#include "core/cli/terminal.h"
+#include "core/show/json.h"
+#include "core/show/progress.h"
+#include "core/show/terminal.h"
 
 struct session {
 	const struct sense_cli *cli;

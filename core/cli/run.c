@@ -9,12 +9,12 @@
 #include "core/base/log.h"
 #include "core/cli/findings.h"
 #include "core/cli/fleet.h"
-#include "core/cli/json.h"
 #include "core/cli/keep.h"
 #include "core/cli/status.h"
-#include "core/cli/terminal.h"
 #include "core/host/capture.h"
-#include "core/proc/notify.h"
+#include "core/service/notify.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
 #include "core/spool/spool.h"
 
 #define TICK_MS 100u

@@ -4,8 +4,8 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "core/cli/json.h"
-#include "core/cli/terminal.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
 
 struct sense_scan {
 	enum sense_scan_form form;

@@ -8,7 +8,7 @@
 #define SENSE_CLI_SCAN_H
 
 #include "core/cli/cli.h"
-#include "core/cli/inventory.h"
+#include "core/inventory/inventory.h"
 
 enum sense_scan_form {
 	SENSE_SCAN_SCREEN,   /* scan, inventory */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/cli/json.h"
+#include "core/show/json.h"
 
 #define PROBLEMS_SHOWN 10u /* in `status`; `reload` tells all that were kept */
 

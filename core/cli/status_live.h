@@ -5,10 +5,10 @@
 #ifndef SENSE_CLI_STATUS_LIVE_H
 #define SENSE_CLI_STATUS_LIVE_H
 
-#include "core/cli/json.h"
 #include "core/host/capture.h"
 #include "core/link/link.h"
 #include "core/proc/crew.h"
+#include "core/show/json.h"
 #include "core/spool/spool.h"
 
 /* NULL: the agent has none of it. */

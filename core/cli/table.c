@@ -6,9 +6,9 @@
 
 #include "core/base/arena.h"
 #include "core/base/hash.h"
-#include "core/cli/text.h"
 #include "core/conf/units.h"
 #include "core/rules/rule.h"
+#include "core/show/text.h"
 
 #define ROWS_MAX 8192u
 #define LINKS_MAX (ROWS_MAX * 4)

@@ -10,7 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/status.h"
-#include "core/cli/grid.h"
+#include "core/show/grid.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 

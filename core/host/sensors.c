@@ -13,7 +13,7 @@
 #include "core/base/log.h"
 #include "core/host/internal.h"
 #include "core/plugin/loader.h"
-#include "core/proc/pace.h"
+#include "core/service/pace.h"
 
 #define IDLE_MS 1000u      /* how long the process sleeps at most */
 #define REOPEN_MS 60000u   /* a sensor that failed is tried again */

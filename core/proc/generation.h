@@ -13,8 +13,8 @@
 #ifndef SENSE_PROC_GENERATION_H
 #define SENSE_PROC_GENERATION_H
 
-#include "core/proc/ipc.h"
 #include "core/proc/crew.h"
+#include "core/proc/ipc.h"
 
 #define SENSE_ATTEMPT_PROBLEMS_MAX 200u
 #define SENSE_ATTEMPT_TEXT_MAX ((size_t)128 << 10)
@@ -29,7 +29,7 @@ struct sense_policies {
 	bool watch;             /* reload when something changes below paths */
 	const char *last_good;  /* file that the set at work is kept in */
 	const char *group;      /* whose members may ask for the status there; or NULL */
-	const char *socket;     /* of the control socket (core/proc/control.h) */
+	const char *socket;     /* of the control socket (core/service/control.h) */
 };
 
 enum sense_attempt_result {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
-#include "core/proc/treewatch.h"
+#include "core/service/treewatch.h"
 
 struct sense_steer {
 	struct ev_loop *loop;

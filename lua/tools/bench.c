@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "lua/tools/tools.h"
 
 #define PASSES_MIN 3

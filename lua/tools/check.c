@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "lua/tools/tools.h"
 
 /* What an editor holds and has not saved, in place of the file of that name. */

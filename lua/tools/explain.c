@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/base/hash.h"
-#include "core/cli/json.h"
 #include "core/rules/explain.h"
+#include "core/show/json.h"
 #include "lua/tools/tools.h"
 
 #define FLOWS_MAX 100000u /* kept for the answer; more are counted */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "lua/tools/test.h"
 
 static unsigned failures(const struct sense_test_summary *summary)

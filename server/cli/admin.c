@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/cli/grid.h"
-#include "core/cli/json.h"
-#include "core/cli/terminal.h"
-#include "core/cli/text.h"
+#include "core/show/grid.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
+#include "core/show/text.h"
 #include "proto/hex.h"
 
 /* Types as pg_type.dat numbers them. */

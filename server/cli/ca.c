@@ -3,8 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/cli/json.h"
-#include "core/cli/terminal.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
 #include "proto/hex.h"
 #include "server/cli/commands.h"
 #include "server/cli/scope.h"

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/cli/text.h"
 #include "core/conf/units.h"
+#include "core/show/text.h"
 #include "server/cli/commands.h"
 #include "server/cli/scope.h"
 

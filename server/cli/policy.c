@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "server/cli/commands.h"
 #include "server/policy/vet.h"
 

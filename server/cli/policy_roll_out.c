@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/json.h"
 #include "core/conf/units.h"
+#include "core/show/json.h"
 #include "server/cli/policy.h"
 #include "server/pki/ca.h"
 #include "server/policy/seal.h"

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/json.h"
-#include "core/cli/terminal.h"
-#include "core/cli/text.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
+#include "core/show/text.h"
 #include "server/cli/policy.h"
 #include "server/policy/diff.h"
 

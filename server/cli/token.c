@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/json.h"
-#include "core/cli/terminal.h"
 #include "core/conf/units.h"
+#include "core/show/json.h"
+#include "core/show/terminal.h"
 #include "proto/hex.h"
 #include "proto/token.h"
 #include "server/cli/commands.h"

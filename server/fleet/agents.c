@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "proto/hex.h"
 #include "server/fleet/internal.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "server/fleet/internal.h"
 
 enum { HEAD_MAX = 8 * 1024, SAID_MAX = 4 << 20 };

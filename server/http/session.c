@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
-#include "core/cli/json.h"
+#include "core/show/json.h"
 #include "server/metrics.h"
 
 #define HEAD_MAX 2048u

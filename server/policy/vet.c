@@ -14,8 +14,8 @@
 
 #include "core/base/clock.h"
 #include "core/cli/cli.h"
-#include "core/cli/text.h"
 #include "core/platform/platform.h"
+#include "core/show/text.h"
 #include "lua/station.h"
 #include "lua/tools/tools.h"
 

@@ -9,7 +9,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/proc/notify.h"
+#include "core/service/notify.h"
 #include "server/proc/internal.h"
 
 #define START_FAILURES_MAX 5u /* in a row, before the server was ready: it will not be */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "core/cli/text.h"
+#include "core/show/text.h"
 #include "t/tap.h"
 
 static struct sense_buf out;

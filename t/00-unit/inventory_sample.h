@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/inventory.h"
+#include "core/inventory/inventory.h"
 
 #define SAMPLE_TS UINT64_C(1795692005250000) /* 2026-11-26 11:20:05 UTC */
 

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/proc/control.h"
 #include "core/proc/supervisor.h"
+#include "core/service/control.h"
 #include "t/tap.h"
 
 #define TICKS_MAX 600 /* a minute: no run of these takes so long */

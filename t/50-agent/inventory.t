@@ -6,7 +6,7 @@ use JSON::PP;
 use Test::More;
 
 my $build = $ENV{SENSE_BUILD} // 'build';
-my $sample = "$build/t/00-unit/cli_inventory";
+my $sample = "$build/t/00-unit/inventory";
 plan skip_all => "$sample is not built" unless -x $sample;
 
 open my $in, '<', 'docs/output.md' or die "docs/output.md: $!";

@@ -38,7 +38,7 @@ cmp_ok($service{WatchdogSec}[0], '>=', 10, 'and that it lives');
 my $config = run([ agent(), 'config' ])->{out};
 my ($state) = $config =~ /^agent = \{\n.*?^  dir = "(.*?)"/ms;
 is('/var/lib/' . $service{StateDirectory}[0], $state, 'StateDirectory is agent.dir');
-my ($socket) = slurp('core/proc/control.h') =~ /SENSE_CONTROL_DEFAULT "(.*)"/;
+my ($socket) = slurp('core/service/control.h') =~ /SENSE_CONTROL_DEFAULT "(.*)"/;
 is('/run/' . $service{RuntimeDirectory}[0], $socket =~ s{/[^/]*$}{}r, 'RuntimeDirectory is that of control.socket');
 my ($main) = slurp('core/conf/agent.h') =~ /SENSE_CONF_MAIN "(.*)"/;
 is('/etc/' . $service{ConfigurationDirectory}[0], $main =~ s{/[^/]*$}{}r, 'ConfigurationDirectory that of the files');

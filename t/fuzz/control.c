@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/proc/control.h"
+#include "core/service/control.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

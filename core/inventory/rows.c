@@ -1,4 +1,4 @@
-#include "core/cli/inventory_rows.h"
+#include "core/inventory/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>

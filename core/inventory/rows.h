@@ -4,11 +4,11 @@
  * A section has columns, most of them fields of the event that brings a row, and is listed once for both
  * gathering and JSON. Rows whose key columns are equal are one row. Rows live as long as the inventory.
  */
-#ifndef SENSE_CLI_INVENTORY_ROWS_H
-#define SENSE_CLI_INVENTORY_ROWS_H
+#ifndef SENSE_INVENTORY_ROWS_H
+#define SENSE_INVENTORY_ROWS_H
 
 #include "core/base/arena.h"
-#include "core/cli/inventory.h"
+#include "core/inventory/inventory.h"
 #include "core/rules/rule.h"
 
 enum sense_section {

@@ -1,5 +1,5 @@
 /* The pacer, by clocks that are made up: what share work gets, over every window and under every load. */
-#include "core/proc/pace.h"
+#include "core/service/pace.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
  * Standard output as people and programs read it: a terminal of some width, a pipe that may be closed,
  * a disk that may be full.
  */
-#ifndef SENSE_CLI_TERMINAL_H
-#define SENSE_CLI_TERMINAL_H
+#ifndef SENSE_SHOW_TERMINAL_H
+#define SENSE_SHOW_TERMINAL_H
 
 #include "core/base/buf.h"
 #include "core/cli/cli.h"

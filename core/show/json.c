@@ -1,4 +1,4 @@
-#include "core/cli/json.h"
+#include "core/show/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/cli/text.h"
+#include "core/show/text.h"
 #include "proto/uuid.h"
 
 #define LAST_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z: the end of RFC 3339 */

@@ -1,4 +1,4 @@
-#include "core/proc/treewatch.h"
+#include "core/service/treewatch.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
  * Terminals obey control characters, and people are misled by invisible and direction-changing ones
  * (Unicode TR 36); none of them gets through.
  */
-#ifndef SENSE_CLI_TEXT_H
-#define SENSE_CLI_TEXT_H
+#ifndef SENSE_SHOW_TEXT_H
+#define SENSE_SHOW_TEXT_H
 
 #include <stddef.h>
 

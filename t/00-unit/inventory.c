@@ -1,13 +1,13 @@
 /*
  * The inventory: what becomes one row, what the screen shows and in which order, hostile texts, bounds.
- * `cli_inventory screen WIDTH` and `cli_inventory json` print the sample, for other tests.
+ * `inventory screen WIDTH` and `inventory json` print the sample, for other tests.
  */
-#include "core/cli/inventory.h"
+#include "core/inventory/inventory.h"
 
 #include <stdlib.h>
 
 #include "core/cli/scan.h"
-#include "core/cli/text.h"
+#include "core/show/text.h"
 #include "t/00-unit/inventory_sample.h"
 #include "t/tap.h"
 

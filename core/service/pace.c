@@ -1,4 +1,4 @@
-#include "core/proc/pace.h"
+#include "core/service/pace.h"
 
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /* The inventory as one screen: what matters most comes first, and what could not be seen is not left out. */
-#include "core/cli/inventory_text.h"
+#include "core/inventory/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "core/base/log.h"
-#include "core/cli/text.h"
+#include "core/show/text.h"
 
 #define NAME_MAX_BYTES 256 /* of a name in a line of several */
 #define WIDE 110           /* columns from which on there is room for all that a section has */

@@ -1,4 +1,4 @@
-#include "core/cli/progress.h"
+#include "core/show/progress.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "core/cli/terminal.h"
+#include "core/show/terminal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* JSON that is valid whatever the strings hold. */
-#include "core/cli/json.h"
+#include "core/show/json.h"
 
 #include <math.h>
 

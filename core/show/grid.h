@@ -2,10 +2,10 @@
  * Rows in columns, for people: as wide as the widest cell, and no wider than the terminal.
  *
  * On a narrow terminal the widest column that may shrink gives way, step by step; a column that holds
- * nothing at all is left out. Cells are clean already (core/cli/text.h). Nothing is kept.
+ * nothing at all is left out. Cells are clean already (core/show/text.h). Nothing is kept.
  */
-#ifndef SENSE_CLI_GRID_H
-#define SENSE_CLI_GRID_H
+#ifndef SENSE_SHOW_GRID_H
+#define SENSE_SHOW_GRID_H
 
 #include <stdbool.h>
 

@@ -9,8 +9,8 @@
  *
  * Owned by the caller, without resources: nothing is to be freed.
  */
-#ifndef SENSE_PROC_NOTIFY_H
-#define SENSE_PROC_NOTIFY_H
+#ifndef SENSE_SERVICE_NOTIFY_H
+#define SENSE_SERVICE_NOTIFY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,12 +1,12 @@
-#include "core/cli/inventory.h"
+#include "core/inventory/inventory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/hash.h"
-#include "core/cli/inventory_rows.h"
-#include "core/cli/json.h"
+#include "core/inventory/rows.h"
+#include "core/show/json.h"
 
 #define SLOTS (1u << 18) /* twice what all sections can hold */
 #define PID_SLOTS (1u << 17)

@@ -11,8 +11,8 @@
  * A `reload` is answered when it is over. `findings` and `ack` are about the spool (core/cli/findings.h).
  * Clients, their bytes and their time are bounded.
  */
-#ifndef SENSE_PROC_CONTROL_H
-#define SENSE_PROC_CONTROL_H
+#ifndef SENSE_SERVICE_CONTROL_H
+#define SENSE_SERVICE_CONTROL_H
 
 #include <stdint.h>
 

@@ -5,8 +5,8 @@
  * becomes U+FFFD, so that the output is valid whatever a capture holds. Commas are placed by the
  * writer; the caller opens and closes in order.
  */
-#ifndef SENSE_CLI_JSON_H
-#define SENSE_CLI_JSON_H
+#ifndef SENSE_SHOW_JSON_H
+#define SENSE_SHOW_JSON_H
 
 #include <stdint.h>
 

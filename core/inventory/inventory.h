@@ -4,14 +4,14 @@
  *
  * Nothing is borrowed: what is kept is copied. Memory is bounded (SENSE_INVENTORY_...); what the bounds
  * leave out is counted and said. Texts come from processes, paths and files of anybody: on the screen as
- * core/cli/text.h has them, in JSON escaped. The same input in any order prints the same, but for which
+ * core/show/text.h has them, in JSON escaped. The same input in any order prints the same, but for which
  * pid and which of several commands stands for a tool.
  */
-#ifndef SENSE_CLI_INVENTORY_H
-#define SENSE_CLI_INVENTORY_H
+#ifndef SENSE_INVENTORY_INVENTORY_H
+#define SENSE_INVENTORY_INVENTORY_H
 
-#include "core/cli/grid.h"
 #include "core/rules/event.h"
+#include "core/show/grid.h"
 #include "proto/finding.h"
 
 #define SENSE_INVENTORY_ROWS_MAX 10000u           /* of one section */

@@ -2,8 +2,8 @@
  * Tells when something changes in directories and below them, with calm before the call, so that an
  * editor's or a deployment's many steps are one change.
  */
-#ifndef SENSE_PROC_TREEWATCH_H
-#define SENSE_PROC_TREEWATCH_H
+#ifndef SENSE_SERVICE_TREEWATCH_H
+#define SENSE_SERVICE_TREEWATCH_H
 
 #include "core/base/status.h"
 

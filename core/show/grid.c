@@ -1,7 +1,7 @@
-#include "core/cli/grid.h"
+#include "core/show/grid.h"
 
-#include "core/cli/text.h"
 #include "core/rules/rule.h"
+#include "core/show/text.h"
 
 #define GAP 2 /* columns between cells */
 

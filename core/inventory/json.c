@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cli/inventory_text.h"
-#include "core/cli/json.h"
+#include "core/inventory/text.h"
+#include "core/show/json.h"
 
 static const char *look_up(const char *(*function)(void *, const char *), void *catalogue, const char *id)
 {

@@ -1,4 +1,4 @@
-#include "core/proc/control.h"
+#include "core/service/control.h"
 
 #include <errno.h>
 #include <ev.h>

@@ -1,4 +1,4 @@
-#include "core/cli/text.h"
+#include "core/show/text.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* A progress bar on stderr, for runs that take longer than half a second and a person at a terminal. */
-#ifndef SENSE_CLI_PROGRESS_H
-#define SENSE_CLI_PROGRESS_H
+#ifndef SENSE_SHOW_PROGRESS_H
+#define SENSE_SHOW_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /*
  * The screen of an inventory: which columns its sections have, and what stands in them.
  */
-#ifndef SENSE_CLI_INVENTORY_TEXT_H
-#define SENSE_CLI_INVENTORY_TEXT_H
+#ifndef SENSE_INVENTORY_TEXT_H
+#define SENSE_INVENTORY_TEXT_H
 
-#include "core/cli/inventory_rows.h"
+#include "core/inventory/rows.h"
 
 /* One line of a section: a row, or several that say the same on a screen. */
 struct sense_line {

@@ -1,6 +1,6 @@
 /* Notifications as the service manager gets them, on real sockets; and an environment that is not what it
  * seems. */
-#include "core/proc/notify.h"
+#include "core/service/notify.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/cli/inventory_text.h"
-#include "core/cli/text.h"
 #include "core/conf/units.h"
+#include "core/inventory/text.h"
+#include "core/show/text.h"
 
 #define PART_MAX 512 /* bytes of a text that stands among others in a cell */
 

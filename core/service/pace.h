@@ -13,8 +13,8 @@
  * Clocks are the caller's, in nanoseconds: `wall` one that never goes back (CLOCK_MONOTONIC), `cpu` that of
  * the thread (CLOCK_THREAD_CPUTIME_ID). A step back counts as no time. No resources: nothing is to be freed.
  */
-#ifndef SENSE_PROC_PACE_H
-#define SENSE_PROC_PACE_H
+#ifndef SENSE_SERVICE_PACE_H
+#define SENSE_SERVICE_PACE_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "core/proc/notify.h"
+#include "core/service/notify.h"
 
 #include <ctype.h>
 #include <errno.h>
