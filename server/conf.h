@@ -30,6 +30,8 @@
 	  "time in which a worker that ends answers what it was asked")                                     \
 	X(SERVER_PER_ADDRESS, "server.per_address", NUMBER, "256", 1, 1000000, "",                          \
 	  "connections of one address (IPv6: of one /64) to one worker that no certificate stands for")     \
+	X(SERVER_METRICS_FROM, "server.metrics_from", LIST, "127.0.0.0/8,::1", 0, 0, "",                    \
+	  "networks and addresses that may read /metrics; empty: nobody")                                   \
 	X(SERVER_HANDSHAKE_TIMEOUT, "server.handshake_timeout", TIME, "10s", 100000, 600e6, "",             \
 	  "time in which TLS must have been agreed on")                                                     \
 	X(SERVER_REQUEST_TIMEOUT, "server.request_timeout", TIME, "20s", 100000, 3600e6, "",                \

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "lua/cidr.h"
 #include "server/cli/commands.h"
 #include "server/cli/run.h"
 #include "server/metrics.h"
@@ -75,6 +76,20 @@ static unsigned workers_of(const struct sense_conf *conf)
 	return workers < SENSE_LISTEN_SLOTS_MAX ? (unsigned)workers : SENSE_LISTEN_SLOTS_MAX;
 }
 
+static enum sense_status networks_check(const struct sense_conf *conf, sense_error *err)
+{
+	unsigned count;
+	struct sense_cidr network;
+	const char *const *from = sense_conf_list(conf, SENSE_SERVER_KEY_SERVER_METRICS_FROM, &count);
+	for (unsigned i = 0; i < count; i++)
+		if (!sense_cidr_parse(from[i], &network))
+			return sense_fail(
+			    err, SENSE_E_CONFIG, "config",
+			    "server.metrics_from: '%s' is neither a network (10.0.0.0/8) nor an address",
+			    from[i]);
+	return SENSE_OK;
+}
+
 static enum sense_status loaded_fill(struct session *session, struct loaded *loaded,
                                      struct sense_master_config *out, sense_error *err)
 {
@@ -82,6 +97,8 @@ static enum sense_status loaded_fill(struct session *session, struct loaded *loa
 	const char *user_origin = conf->values[SENSE_SERVER_KEY_SERVER_USER].origin;
 	enum sense_status status = sense_user_find(sense_conf_text(conf, SENSE_SERVER_KEY_SERVER_USER),
 	                                           strcmp(user_origin, "default") != 0, &out->user, err);
+	if (!status)
+		status = networks_check(conf, err);
 	if (!status && session->assembly->check)
 		status = session->assembly->check(conf, err);
 	if (status)

@@ -85,6 +85,8 @@ void sense_httpd_free(sense_httpd *http);
 bool sense_httpd_route(sense_httpd *http, const struct sense_route *route);
 /* /healthz, /readyz, /metrics. */
 bool sense_httpd_routes_own(sense_httpd *http);
+/* Who may read /metrics, as lua/cidr.h has networks; nobody before this is called. Borrowed. */
+void sense_httpd_metrics_from(sense_httpd *http, const char *const *networks, unsigned count);
 bool sense_httpd_ready_ask(sense_httpd *http, sense_httpd_ready *ready, void *self);
 
 /* Copied; of a stale reference nothing happens. */

@@ -1,6 +1,7 @@
 /* /healthz, /readyz, /metrics. */
 #include <string.h>
 
+#include "lua/cidr.h"
 #include "server/http/session.h"
 #include "server/metrics.h"
 
@@ -32,11 +33,27 @@ static void ready(void *self, sense_httpd *http, struct sense_httpd_ref ref,
 	text_answer(http, ref, "ready\n");
 }
 
+static bool may_read_metrics(const sense_httpd *http, const char *address)
+{
+	struct sense_cidr asks, network;
+	if (!sense_cidr_parse(address, &asks))
+		return false;
+	for (unsigned i = 0; i < http->metrics_from_count; i++)
+		if (sense_cidr_parse(http->metrics_from[i], &network) &&
+		    sense_cidr_holds(&network, &asks.addr))
+			return true;
+	return false;
+}
+
 static void tell_metrics(void *self, sense_httpd *http, struct sense_httpd_ref ref,
                          const struct sense_httpd_request *request)
 {
 	struct sense_buf text;
-	(void)self, (void)request;
+	(void)self;
+	if (!may_read_metrics(http, request->address)) {
+		sense_httpd_problem(http, ref, 403, "metrics are for those in server.metrics_from", NULL);
+		return;
+	}
 	sense_buf_init(&text, SENSE_HTTPD_ANSWER_MAX);
 	sense_metrics_print(&text);
 	if (text.failed)
@@ -47,6 +64,12 @@ static void tell_metrics(void *self, sense_httpd *http, struct sense_httpd_ref r
 		                                                "text/plain; version=0.0.4; charset=utf-8",
 		                                                NULL, text.data, text.len});
 	sense_buf_fini(&text);
+}
+
+void sense_httpd_metrics_from(sense_httpd *http, const char *const *networks, unsigned count)
+{
+	http->metrics_from = networks;
+	http->metrics_from_count = count;
 }
 
 bool sense_httpd_ready_ask(sense_httpd *http, sense_httpd_ready *ask, void *self)

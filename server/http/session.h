@@ -18,6 +18,8 @@ struct sense_httpd {
 		void *self;
 	} ready[READY_MAX];
 	unsigned ready_count;
+	const char *const *metrics_from;
+	unsigned metrics_from_count;
 };
 
 struct sense_httpd_session {

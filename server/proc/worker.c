@@ -75,6 +75,10 @@ static enum sense_status tables_make(struct run *run, unsigned connections, sens
 	if (!worker->loop || !worker->revoked || !worker->calls || !worker->http ||
 	    !sense_httpd_routes_own(worker->http) || !sense_httpd_ready_ask(worker->http, not_draining, run))
 		return sense_fail(err, SENSE_E_MEMORY, "server", "no memory for %u connections", connections);
+	unsigned count;
+	const char *const *from =
+	    sense_conf_list(run->plan->conf, SENSE_SERVER_KEY_SERVER_METRICS_FROM, &count);
+	sense_httpd_metrics_from(worker->http, from, count);
 	return SENSE_OK;
 }
 

@@ -85,6 +85,17 @@ is($after->{'sense_http_answers_total{class="2xx"}'}, $before->{'sense_http_answ
 is($after->{sense_handshake_seconds_count}, $before->{sense_handshake_seconds_count} + 13, 'histograms, too');
 ok(wait_until(sub { metrics($server)->{sense_connections} == 1 }, 20), 'a gauge falls again');
 
+for my $case (["{ '192.0.2.0/24', '2001:db8::1' }", 403], ["{}", 403], ["{ '127.0.0.1' }", 200]) {
+	my ($from, $status) = @$case;
+	spew("$dir/server.lua", "server = { metrics_from = $from }\n");
+	kill 'HUP', $server->{pid};
+	ok(wait_until(sub { curl($server, '/metrics', '-i')->{out} =~ /^HTTP\/1.1 $status / }, 20), "from $from: $status");
+}
+spew("$dir/server.lua", "server = { metrics_from = { '10.0.0.0/33' } }\n");
+kill 'HUP', $server->{pid};
+ok(wait_until(sub { server_logged($server, qr{server\.metrics_from: '10\.0\.0\.0/33' is neither} ) }, 20), 'a network that is none');
+is(curl($server, '/metrics')->{code}, 0, 'changes nothing');
+
 is(server_stop($server)->{code}, 0, 'it ends well');
 is_deeply([grep { /ended (?:by|with)/ } server_log($server)], [], 'no process died');
 

@@ -116,6 +116,8 @@ static void requests(void)
 	in_text("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n00A\r\nlo, "
 	        "world.\r\n0\r\n\r\n");
 	ok(has(out(), "POST /echo?  hello, world."), "a body in chunks");
+	in_text("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	ok(has(out(), "HTTP/1.1 403 "), "metrics are for nobody who was not named");
 	in_text("GET https://x/echo HTTP/1.1\r\nHost: x\r\n\r\n");
 	ok(has(out(), "GET /echo?"), "the absolute form");
 	in_text("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");

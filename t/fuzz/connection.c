@@ -149,6 +149,7 @@ static void as_plain(const uint8_t *data, size_t size)
 {
 	sense_httpd *http = sense_httpd_new(1);
 	check(http && sense_httpd_routes_own(http));
+	sense_httpd_metrics_from(http, (const char *const[]){"192.0.2.0/24"}, 1);
 	sense_httpd_route(http, &(struct sense_route){"POST", "/echo", request_echo, NULL});
 	sense_httpd_route(http, &(struct sense_route){"GET", "/hold", request_hold, NULL});
 	sense_connection_init(&connection, &sense_httpd_protocol, NULL, &limits, 1000000);
