@@ -3,7 +3,7 @@
  * batches of packets, while the one before is at work; then the engine goes on with it, between events.
  *
  * The worker owns a generation: Lua state, rule set, and which of its rules are in quarantine. The supervisor
- * brings the texts (core/proc/mailbox.h) and hears how loading ended. A bundle is parsed as hostile input.
+ * brings the texts (core/shared/mailbox.h) and hears how loading ended. A bundle is parsed as hostile input.
  */
 #ifndef SENSE_LUA_STANDBY_H
 #define SENSE_LUA_STANDBY_H

@@ -7,7 +7,7 @@
 
 #include "core/host/capture.h"
 #include "core/link/link.h"
-#include "core/proc/crew.h"
+#include "core/shared/crew.h"
 #include "core/show/json.h"
 #include "core/spool/spool.h"
 

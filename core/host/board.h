@@ -17,7 +17,7 @@
 #include "core/base/status.h"
 #include "core/flow/flow.h"
 #include "core/host/message.h"
-#include "core/proc/views.h"
+#include "core/shared/views.h"
 
 #define SENSE_BOARD_ACTORS 8192u
 #define SENSE_BOARD_ENDPOINTS 65536u

@@ -5,7 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/plugin/loader.h"
-#include "core/proc/crew.h"
+#include "core/shared/crew.h"
 
 #define TELL_EVERY_MS 1000u
 #define TELL_MS 60000u /* drops are told at once, then at most so often */

@@ -12,7 +12,7 @@
 
 #include "core/base/buf.h"
 #include "core/link/identity.h"
-#include "core/proc/bundle.h"
+#include "core/shared/bundle.h"
 #include "proto/manifest.h"
 
 #define SENSE_MANAGED_SIGNATURE 64u

@@ -13,8 +13,8 @@
 #ifndef SENSE_PROC_GENERATION_H
 #define SENSE_PROC_GENERATION_H
 
-#include "core/proc/crew.h"
-#include "core/proc/ipc.h"
+#include "core/shared/crew.h"
+#include "core/shared/ipc.h"
 
 #define SENSE_ATTEMPT_PROBLEMS_MAX 200u
 #define SENSE_ATTEMPT_TEXT_MAX ((size_t)128 << 10)

@@ -22,10 +22,10 @@
 #include <sys/types.h>
 
 #include "core/host/keeper.h"
-#include "core/proc/crew.h"
 #include "core/proc/generation.h"
 #include "core/proc/worker.h"
 #include "core/service/control.h"
+#include "core/shared/crew.h"
 
 /* Limits; 0 takes the default given here. */
 struct sense_supervisor_limits {

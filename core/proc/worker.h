@@ -7,7 +7,7 @@
 #ifndef SENSE_PROC_WORKER_H
 #define SENSE_PROC_WORKER_H
 
-#include "core/proc/ipc.h"
+#include "core/shared/ipc.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 

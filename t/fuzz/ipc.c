@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/proc/ipc.h"
+#include "core/shared/ipc.h"
 #include "proto/finding.h"
 #include "proto/flowrecord.h"
 

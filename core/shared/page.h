@@ -1,23 +1,23 @@
 /*
  * The memory that a supervisor and one worker share: what the worker is doing now, its counters,
- * the rules it runs and the batch it is about to send. Common to all workers of a run (core/proc/crew.h)
+ * the rules it runs and the batch it is about to send. Common to all workers of a run (core/shared/crew.h)
  * are the quarantine, which they can only read, and the memory of rules.
  *
- * Policies go the other way, from the supervisor to the worker: core/proc/mailbox.h.
+ * Policies go the other way, from the supervisor to the worker: core/shared/mailbox.h.
  *
  * Made before the worker is forked, so both hold it at the same address. The worker may be under an
  * attacker's control: the supervisor copies each value once, takes no size, index or pointer from
  * here without a check, and keeps its own handle, which the worker's writes cannot reach. It
  * outlives a worker, so counters add up over restarts and nothing put into the batch is lost.
  */
-#ifndef SENSE_PROC_SHARED_H
-#define SENSE_PROC_SHARED_H
+#ifndef SENSE_SHARED_PAGE_H
+#define SENSE_SHARED_PAGE_H
 
 #include <stdatomic.h>
 
 #include "core/base/mark.h"
 #include "core/base/status.h"
-#include "core/proc/mailbox.h"
+#include "core/shared/mailbox.h"
 
 #define SENSE_SHARED_RULE_ID_MAX 104 /* ids have 100 bytes at most (lua/sense/policy.lua) */
 #define SENSE_SHARED_BATCH_BYTES 49152u
@@ -80,7 +80,7 @@ enum sense_counter {
 };
 const char *sense_counter_name(enum sense_counter counter);
 
-/* Records on their way to the supervisor (core/proc/ipc.h). */
+/* Records on their way to the supervisor (core/shared/ipc.h). */
 struct sense_shared_batch {
 	uint64_t number; /* of this batch, from 1; a number that was received is not taken again */
 	uint32_t used;   /* bytes of data that hold whole records */

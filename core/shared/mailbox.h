@@ -1,17 +1,17 @@
 /*
- * What the supervisor hands to a worker that is at work: a bundle to load (core/proc/bundle.h).
+ * What the supervisor hands to a worker that is at work: a bundle to load (core/shared/bundle.h).
  *
- * Memory with two views (core/proc/views.h): a worker gives up the one to write before all else. So a worker
+ * Memory with two views (core/shared/views.h): a worker gives up the one to write before all else. So a worker
  * gone wrong changes nothing here, and what it loads at its start comes from the supervisor's own copy.
  */
-#ifndef SENSE_PROC_MAILBOX_H
-#define SENSE_PROC_MAILBOX_H
+#ifndef SENSE_SHARED_MAILBOX_H
+#define SENSE_SHARED_MAILBOX_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "core/proc/bundle.h"
-#include "core/proc/views.h"
+#include "core/shared/bundle.h"
+#include "core/shared/views.h"
 
 struct sense_letter {
 	_Atomic uint64_t ticket; /* of the bundle that is to be loaded; 0: none is */

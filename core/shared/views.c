@@ -1,4 +1,4 @@
-#include "core/proc/views.h"
+#include "core/shared/views.h"
 
 #include <sys/mman.h>
 

@@ -1,4 +1,4 @@
-#include "core/proc/crew.h"
+#include "core/shared/crew.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "core/proc/mailbox.h"
+#include "core/shared/mailbox.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "core/proc/bundle.h"
+#include "core/shared/bundle.h"
 
 #include <stdint.h>
 #include <stdio.h>

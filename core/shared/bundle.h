@@ -14,8 +14,8 @@
  * The digest is SHA-256 over the SHA-256 of each item's `name NUL text`, in order: where the files lie
  * does not matter.
  */
-#ifndef SENSE_PROC_BUNDLE_H
-#define SENSE_PROC_BUNDLE_H
+#ifndef SENSE_SHARED_BUNDLE_H
+#define SENSE_SHARED_BUNDLE_H
 
 #include "core/base/buf.h"
 #include "core/base/status.h"

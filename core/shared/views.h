@@ -5,8 +5,8 @@
  *
  * Pages that nothing is written to cost nothing.
  */
-#ifndef SENSE_PROC_VIEWS_H
-#define SENSE_PROC_VIEWS_H
+#ifndef SENSE_SHARED_VIEWS_H
+#define SENSE_SHARED_VIEWS_H
 
 #include "core/base/status.h"
 

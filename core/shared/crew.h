@@ -4,10 +4,10 @@
  * Made before the first worker is forked. Counters add up, for whoever asks about the run; a worker that is
  * gone wrong makes its own numbers wrong, and no others.
  */
-#ifndef SENSE_PROC_CREW_H
-#define SENSE_PROC_CREW_H
+#ifndef SENSE_SHARED_CREW_H
+#define SENSE_SHARED_CREW_H
 
-#include "core/proc/shared.h"
+#include "core/shared/page.h"
 
 #define SENSE_WORKERS_MAX 16u
 

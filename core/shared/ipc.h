@@ -9,10 +9,10 @@
  *   message: number u64, used u32, reserved u32, then `used` bytes of records (host byte order)
  *   record:  kind u8, length u24, payload
  */
-#ifndef SENSE_PROC_IPC_H
-#define SENSE_PROC_IPC_H
+#ifndef SENSE_SHARED_IPC_H
+#define SENSE_SHARED_IPC_H
 
-#include "core/proc/shared.h"
+#include "core/shared/page.h"
 
 #define SENSE_IPC_HEADER_BYTES 16u
 #define SENSE_IPC_MESSAGE_MAX (SENSE_IPC_HEADER_BYTES + SENSE_SHARED_BATCH_BYTES)

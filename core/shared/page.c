@@ -1,4 +1,4 @@
-#include "core/proc/shared.h"
+#include "core/shared/page.h"
 
 #include <stdio.h>
 #include <string.h>

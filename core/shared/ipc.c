@@ -1,4 +1,4 @@
-#include "core/proc/ipc.h"
+#include "core/shared/ipc.h"
 
 #include <errno.h>
 #include <fcntl.h>
