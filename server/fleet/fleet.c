@@ -6,8 +6,6 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 
-enum { RETRY_MS = 2000 }; /* when the database is not there */
-
 #define REFUSED_EVERY_US UINT64_C(10000000)
 
 sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_error *err)
@@ -18,6 +16,7 @@ sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_e
 		return NULL;
 	}
 	fleet->config = *config;
+	sense_agents_beats_begin(fleet);
 	fleet->storage = malloc(SENSE_RPC_MESSAGE_MAX + SENSE_MESSAGE_STORAGE_EXTRA);
 	if (fleet->storage && sense_agents_push_begin(fleet))
 		return fleet;
@@ -30,6 +29,7 @@ void sense_agents_free(sense_agents *fleet)
 {
 	if (!fleet)
 		return;
+	sense_agents_beats_end(fleet);
 	sense_agents_bundles_free(fleet);
 	free(fleet->storage);
 	free(fleet);
@@ -68,7 +68,7 @@ struct sense_agents_ask *sense_agents_ask_new(sense_agents *fleet, struct sense_
 {
 	struct sense_agents_ask *ask = calloc(1, sizeof *ask);
 	if (!ask) {
-		sense_agents_fail(fleet, ref, "busy", "the server is short of memory", RETRY_MS);
+		sense_agents_fail(fleet, ref, "busy", "the server is short of memory", SENSE_AGENTS_RETRY_MS);
 		return NULL;
 	}
 	ask->fleet = fleet;
@@ -83,7 +83,8 @@ void sense_agents_ask(struct sense_agents_ask *ask, const struct sense_db_statem
 {
 	if (sense_db_ask(ask->fleet->config.db, ask->org, statement, params, count, done, ask))
 		return;
-	sense_agents_fail(ask->fleet, ask->ref, "busy", "too many questions wait for the database", RETRY_MS);
+	sense_agents_fail(ask->fleet, ask->ref, "busy", "too many questions wait for the database",
+	                  SENSE_AGENTS_RETRY_MS);
 	free(ask);
 }
 
@@ -97,7 +98,7 @@ static void refused(struct sense_agents_ask *ask, const struct sense_db_result *
 		          ask->agent, result->message ? result->message : "", result->sqlstate);
 	}
 	sense_agents_fail(ask->fleet, ask->ref, "internal",
-	                  "the database refused it; the server's log says why", RETRY_MS);
+	                  "the database refused it; the server's log says why", SENSE_AGENTS_RETRY_MS);
 }
 
 bool sense_agents_row(struct sense_agents_ask *ask, const struct sense_db_result *result, const char *none,
@@ -110,7 +111,8 @@ bool sense_agents_row(struct sense_agents_ask *ask, const struct sense_db_result
 	else if (result->outcome == SENSE_DB_REFUSED)
 		refused(ask, result);
 	else
-		sense_agents_fail(ask->fleet, ask->ref, "busy", "the database cannot be reached", RETRY_MS);
+		sense_agents_fail(ask->fleet, ask->ref, "busy", "the database cannot be reached",
+		                  SENSE_AGENTS_RETRY_MS);
 	free(ask);
 	return false;
 }

@@ -16,6 +16,7 @@
 typedef struct sense_agents sense_agents;
 
 struct sense_agents_config {
+	struct ev_loop *loop;
 	sense_db *db;
 	sense_calls *calls;
 	sense_ingest *ingest;

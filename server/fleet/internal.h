@@ -2,12 +2,16 @@
 #ifndef SENSE_SERVER_FLEET_INTERNAL_H
 #define SENSE_SERVER_FLEET_INTERNAL_H
 
+#include <ev.h>
+
 #include "core/base/buf.h"
+#include "core/show/json.h"
 #include "proto/rpc.h"
 #include "proto/uuid.h"
 #include "server/fleet/fleet.h"
 
-#define SENSE_AGENTS_BUNDLES 4u /* kept in memory: a push has all agents ask for the same one */
+#define SENSE_AGENTS_RETRY_MS 2000u /* when the database is not there */
+#define SENSE_AGENTS_BUNDLES 4u     /* kept in memory: a push has all agents ask for the same one */
 
 struct sense_agents_bundle {
 	char org[SENSE_UUID_TEXT];
@@ -24,7 +28,9 @@ struct sense_agents {
 	char *storage; /* for the strings of one message, whatever its length; good until the next */
 	struct sense_agents_bundle bundles[SENSE_AGENTS_BUNDLES];
 	uint64_t uses;
-	uint64_t refused_us; /* when the log said so */
+	uint64_t refused_us;                  /* when the log said so */
+	struct sense_agents_beats *gathering; /* heartbeats, by organization */
+	ev_timer gathered;                    /* they are told the database */
 };
 
 /* A question to the database on behalf of a call. */
@@ -64,6 +70,16 @@ void sense_agents_serve_commands(void *self, sense_calls *calls, struct sense_ca
                                  const struct sense_peer *peer, const uint8_t *params, size_t len);
 void sense_agents_serve_result(void *self, sense_calls *calls, struct sense_call_ref ref,
                                const struct sense_peer *peer, const uint8_t *params, size_t len);
+
+extern const char sense_agents_gone[]; /* what one is told that is not known any more */
+/* Members of an object: the policy that an agent has. */
+void sense_agents_policy_say(struct sense_json *json, const struct sense_message_policy *policy);
+/* From two columns, generation and hash. */
+struct sense_message_policy sense_agents_policy_of(const struct sense_db_result *result, unsigned row,
+                                                   unsigned column);
+
+void sense_agents_beats_begin(sense_agents *fleet);
+void sense_agents_beats_end(sense_agents *fleet);
 
 /* Listens for changes and tells connected agents of them. */
 bool sense_agents_push_begin(sense_agents *fleet);

@@ -63,6 +63,7 @@ static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 {
 	const struct sense_conf *conf = parts->worker->conf;
 	const struct sense_agents_config fleet = {
+	    .loop = parts->worker->loop,
 	    .db = parts->db,
 	    .calls = parts->worker->calls,
 	    .ingest = parts->ingest,

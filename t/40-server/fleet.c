@@ -342,11 +342,12 @@ static void going_back(void)
 /* A heartbeat of an agent of a that has no policies: what is selected of the answer. */
 static const char *beat(unsigned agent, const char *what)
 {
-	return sql("SELECT %s FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 0, \"offset\": -5.0, "
-	           "\"uptime\": 9, "
-	           "\"counters\": {\"flows\": 7}, \"gaps\": [\"ech\"], \"rules\": 3, \"failing\": 1, "
-	           "\"quarantined\": 0}')",
-	           what, a, agents[agent]);
+	return sql(
+	    "SELECT %s FROM sense.agent_heartbeats('%s', '[{\"agent\": \"%s\", \"generation\": 0, "
+	    "\"offset\": -5.0, \"uptime\": 9, "
+	    "\"counters\": {\"flows\": 7}, \"gaps\": [\"ech\"], \"rules\": 3, \"failing\": 1, "
+	    "\"quarantined\": 0}]')",
+	    what, a, agents[agent]);
 }
 
 static void beats(void)
@@ -374,11 +375,11 @@ static void beats(void)
 	           agents[0]),
 	       "7ech319", "and what it says is known");
 	sql("UPDATE sense.agents SET revoked_at = NULL");
-	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": "
+	is_str(sql("SELECT count(*) FROM sense.agent_heartbeats('%s', '[{\"agent\": \"%s\", \"generation\": "
 	           "18446744073709551615, "
 	           "\"offset\": 1.8e19, \"uptime\": 18446744073709551615, \"counters\": {}, \"gaps\": [], "
 	           "\"rules\": "
-	           "4294967295, \"failing\": 0, \"quarantined\": 0}')",
+	           "4294967295, \"failing\": 0, \"quarantined\": 0}]')",
 	           a, agents[5]),
 	       "1", "numbers beyond all bounds are taken for the largest");
 	is_str(sql("SELECT sense.agent_state(now(), NULL, 30) || sense.agent_state(now() - interval '2 min', "
@@ -386,6 +387,32 @@ static void beats(void)
 	           "sense.agent_state(now() - interval '8 days', NULL, 30) || sense.agent_state(now(), "
 	           "now(), 30)"),
 	       "onlineofflinestalerevoked", "states");
+}
+
+/* Of agents 0, 1 (revoked), one of b, 0 again, and 2, for which there is a command. */
+static void beats_together(void)
+{
+	again();
+	long long all = roll_out(a, (struct how){.bundle = 1});
+	sql("SELECT sense.command_give('%s', '%s', 'scan', '{}', '1 hour', 'test')", a, agents[2]);
+	sql("UPDATE sense.agents SET uptime_s = NULL");
+	sql("UPDATE sense.agents SET revoked_at = now() WHERE id = '%s'", agents[1]);
+	is_str(
+	    sql("SELECT string_agg(place || ':' || (generation = %lld) || ':' || commands, ' ' ORDER BY place) FROM "
+	        "sense.agent_heartbeats('%s', (SELECT jsonb_agg(jsonb_build_object('agent', id, 'uptime', n, 'counters', "
+	        "jsonb_build_object('n', n), 'generation', 0, 'rules', 0, 'failing', 0, 'quarantined', 0) ORDER BY n) FROM "
+	        "unnest('{%s,%s,%s,%s,%s}'::uuid[]) WITH ORDINALITY AS u (id, n)))",
+	        all, a, agents[0], agents[1], agents[AGENTS], agents[0], agents[2]),
+	    "1:true:0 4:true:0 5:true:1",
+	    "beats of many: each of the organization's that are not revoked is answered");
+	is_str(
+	    sql("SELECT string_agg(coalesce(uptime_s::text, '-'), ' ' ORDER BY n) FROM sense.agents a JOIN "
+	        "unnest('{%s,%s,%s,%s}'::uuid[]) WITH ORDINALITY AS u (id, n) USING (id)",
+	        agents[0], agents[1], agents[AGENTS], agents[2]),
+	    "4 - - 5", "of one that beats twice the last counts, others change nothing");
+	is_str(sql("SELECT counters->>'n' FROM sense.agents WHERE id = '%s'", agents[2]), "5",
+	       "each has its own");
+	sql("UPDATE sense.agents SET revoked_at = NULL");
 }
 
 static void commands(void)
@@ -452,9 +479,10 @@ static void apart(void)
 	           "\"generation\": 9}', '')",
 	           a, agents[0]),
 	       "0", "agent_register");
-	is_str(sql("SELECT count(*) FROM sense.agent_heartbeat('%s', '%s', '{\"generation\": 9}')", a,
-	           agents[0]),
-	       "0", "agent_heartbeat");
+	is_str(sql("SELECT count(*) FROM sense.agent_heartbeats('%s', '[{\"agent\": \"%s\", \"generation\": "
+	           "9}]')",
+	           a, agents[0]),
+	       "0", "agent_heartbeats");
 	is_str(sql("SELECT sense.next_generation('%s')", a), "", "next_generation");
 	is_str(sql("SELECT count(*) FROM sense.rollback_of('%s')", a), "0", "rollback_of");
 	is_str(sql("SELECT sense.rollout_halt('%s', %lld, '', 'b')", a, one), "f", "rollout_halt");
@@ -498,6 +526,7 @@ int main(void)
 	by_hand();
 	going_back();
 	beats();
+	beats_together();
 	commands();
 	apart();
 	return tap_done();

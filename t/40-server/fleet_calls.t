@@ -131,6 +131,18 @@ is((beat($rpc, 1))[0]{policy_generation}, 1, 'heartbeats say the same generation
 my ($shown) = grep { $_->{host} eq 'one' } @{ status()->{agents} };
 is_deeply([@$shown{qw(state has wanted answer)}], ['online', 1, 1, 'loaded'], 'policy status knows who has what');
 
+# ---- heartbeats that come together are told the database together ----
+
+sql('CREATE FUNCTION public.odd() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.uptime_s = 666 THEN RAISE '
+	. q{EXCEPTION 'odd'; END IF; RETURN NEW; END$$; CREATE TRIGGER odd BEFORE UPDATE ON sense.agents FOR EACH ROW EXECUTE }
+	. 'FUNCTION public.odd()');
+my @beats = map { send_call($rpc, 'Heartbeat', { time => time() . '000000', uptime => $_, counters => {}, gaps => [],
+	policy_generation => 1, policy_hash => \pack('H*', $hash), rules => 3, rules_failing => 0, rules_quarantined => 0 }) } 7, 666;
+is((answer_to($rpc, $beats[0]))[0]{policy_generation}, 1, 'one is answered');
+is((answer_to($rpc, $beats[1]))[1]{code}, 'internal', 'beside one that the database refuses');
+is(sql("SELECT uptime_s FROM sense.agents WHERE host = 'one'"), 7, 'and counts');
+sql('DROP TRIGGER odd ON sense.agents');
+
 # ---- what is exported is the same bundle ----
 
 my $out = temp_dir() . '/out';

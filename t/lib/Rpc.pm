@@ -20,7 +20,7 @@ use Time::HiRes ();
 use Sense;
 use Server;
 
-our @EXPORT = qw(pack_message unpack_message enrol connect_as hang_up call notified);
+our @EXPORT = qw(pack_message unpack_message enrol connect_as hang_up call send_call answer_to notified);
 
 my $patience = 60; # seconds, for what has to come
 
@@ -152,9 +152,19 @@ sub read_until {
 
 sub call {
 	my ($rpc, $method, $params) = @_;
+	return answer_to($rpc, send_call($rpc, $method, $params));
+}
+
+sub send_call {
+	my ($rpc, $method, $params) = @_;
 	local $SIG{PIPE} = 'IGNORE';
 	my $id = ++$rpc->{id};
 	print { $rpc->{talk}{in} } pack_message([0, $id, $method, [$params]]);
+	return $id;
+}
+
+sub answer_to {
+	my ($rpc, $id) = @_;
 	read_until($rpc, sub { $rpc->{answers}{$id} }, $patience) or return (undef, { code => 'hung up' });
 	my $answer = delete $rpc->{answers}{$id};
 	return defined $answer->[2] ? (undef, $answer->[2]) : ($answer->[3], undef);
