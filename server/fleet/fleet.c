@@ -16,7 +16,10 @@ sense_agents *sense_agents_new(const struct sense_agents_config *config, sense_e
 		return NULL;
 	}
 	fleet->config = *config;
-	sense_agents_beats_begin(fleet);
+	sense_agents_policies_begin(fleet);
+	sense_gather_init(&fleet->registers, fleet, &sense_agents_registers);
+	sense_gather_init(&fleet->beats, fleet, &sense_agents_beats);
+	sense_gather_init(&fleet->acknowledges, fleet, &sense_agents_acknowledges);
 	fleet->storage = malloc(SENSE_RPC_MESSAGE_MAX + SENSE_MESSAGE_STORAGE_EXTRA);
 	if (fleet->storage && sense_agents_push_begin(fleet))
 		return fleet;
@@ -29,8 +32,10 @@ void sense_agents_free(sense_agents *fleet)
 {
 	if (!fleet)
 		return;
-	sense_agents_beats_end(fleet);
-	sense_agents_bundles_free(fleet);
+	sense_gather_fini(&fleet->registers);
+	sense_gather_fini(&fleet->beats);
+	sense_gather_fini(&fleet->acknowledges);
+	sense_agents_policies_end(fleet);
 	free(fleet->storage);
 	free(fleet);
 }

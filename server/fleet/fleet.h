@@ -8,6 +8,7 @@
 #define SENSE_SERVER_FLEET_FLEET_H
 
 #include "server/ingest/ingest.h"
+#include "server/net/connection.h"
 #include "server/rpc/call.h"
 #include "server/store/db.h"
 
@@ -19,6 +20,7 @@ struct sense_agents_config {
 	struct ev_loop *loop;
 	sense_db *db;
 	sense_calls *calls;
+	const struct sense_connection_budget *sent; /* how much waits to be sent to agents */
 	sense_ingest *ingest;
 	uint32_t heartbeat_s;
 	uint32_t batch_rows, batch_bytes; /* at most, that agents are told */

@@ -2,13 +2,11 @@
 #ifndef SENSE_SERVER_FLEET_INTERNAL_H
 #define SENSE_SERVER_FLEET_INTERNAL_H
 
-#include <ev.h>
-
 #include "core/base/buf.h"
-#include "core/show/json.h"
 #include "proto/rpc.h"
 #include "proto/uuid.h"
 #include "server/fleet/fleet.h"
+#include "server/fleet/gather.h"
 
 #define SENSE_AGENTS_RETRY_MS 2000u /* when the database is not there */
 #define SENSE_AGENTS_BUNDLES 4u     /* kept in memory: a push has all agents ask for the same one */
@@ -23,18 +21,26 @@ struct sense_agents_bundle {
 	size_t manifest_len, size;
 };
 
+/* Pieces of bundles that agents asked for, in their order. */
+struct sense_agents_pieces {
+	struct sense_agents_ask *first, **last;
+	ev_timer later;
+};
+
 struct sense_agents {
 	struct sense_agents_config config;
 	char *storage; /* for the strings of one message, whatever its length; good until the next */
 	struct sense_agents_bundle bundles[SENSE_AGENTS_BUNDLES];
+	struct sense_agents_reading *readings; /* bundles that the database was asked for */
+	struct sense_agents_pieces pieces;
 	uint64_t uses;
-	uint64_t refused_us;                  /* when the log said so */
-	struct sense_agents_beats *gathering; /* heartbeats, by organization */
-	ev_timer gathered;                    /* they are told the database */
+	uint64_t refused_us; /* when the log said so */
+	struct sense_gather registers, beats, acknowledges;
 };
 
 /* A question to the database on behalf of a call. */
 struct sense_agents_ask {
+	struct sense_agents_ask *next; /* GetPolicies: another one that waits */
 	sense_agents *fleet;
 	struct sense_call_ref ref;
 	char agent[SENSE_UUID_TEXT], org[SENSE_UUID_TEXT];
@@ -71,18 +77,11 @@ void sense_agents_serve_commands(void *self, sense_calls *calls, struct sense_ca
 void sense_agents_serve_result(void *self, sense_calls *calls, struct sense_call_ref ref,
                                const struct sense_peer *peer, const uint8_t *params, size_t len);
 
-extern const char sense_agents_gone[]; /* what one is told that is not known any more */
-/* Members of an object: the policy that an agent has. */
-void sense_agents_policy_say(struct sense_json *json, const struct sense_message_policy *policy);
-/* From two columns, generation and hash. */
-struct sense_message_policy sense_agents_policy_of(const struct sense_db_result *result, unsigned row,
-                                                   unsigned column);
-
-void sense_agents_beats_begin(sense_agents *fleet);
-void sense_agents_beats_end(sense_agents *fleet);
+extern const struct sense_gather_kind sense_agents_registers, sense_agents_beats, sense_agents_acknowledges;
 
 /* Listens for changes and tells connected agents of them. */
 bool sense_agents_push_begin(sense_agents *fleet);
-void sense_agents_bundles_free(sense_agents *fleet);
+void sense_agents_policies_begin(sense_agents *fleet);
+void sense_agents_policies_end(sense_agents *fleet);
 
 #endif

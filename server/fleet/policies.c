@@ -1,12 +1,14 @@
-/* GetPolicies and AcknowledgePolicy. */
+/* GetPolicies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/show/json.h"
 #include "server/fleet/internal.h"
 
-enum { HEAD_MAX = 8 * 1024, SAID_MAX = 4 << 20 };
+enum { HEAD_MAX = 8 * 1024 };
+#define WAITING_MAX \
+	((size_t)32 << 20) /* bytes that wait to be sent to agents; with more no piece is given out */
+#define LATER_S 0.005
 
 static const struct sense_db_statement bundles = {
     "policy_bundle",
@@ -14,8 +16,6 @@ static const struct sense_db_statement bundles = {
     "FROM sense.policy_rollouts r "
     "JOIN sense.policies p ON p.org_id = r.org_id AND p.hash = r.hash "
     "WHERE r.org_id = $1 AND r.generation = $2"};
-static const struct sense_db_statement acknowledges = {
-    "policy_acknowledge", "SELECT sense.policy_acknowledge($1, $2, $3, $4, $5, $6, $7)"};
 
 /* ---- bundles, as they are kept --------------------------------------------------------------------------- */
 
@@ -24,12 +24,6 @@ static void bundle_fini(struct sense_agents_bundle *bundle)
 	free(bundle->manifest);
 	free(bundle->bytes);
 	*bundle = (struct sense_agents_bundle){0};
-}
-
-void sense_agents_bundles_free(sense_agents *fleet)
-{
-	for (unsigned i = 0; i < SENSE_AGENTS_BUNDLES; i++)
-		bundle_fini(&fleet->bundles[i]);
 }
 
 /* What a generation is never changes. */
@@ -77,7 +71,7 @@ static struct sense_agents_bundle *bundle_keep(sense_agents *fleet, const char *
 	return place;
 }
 
-/* ---- GetPolicies ------------------------------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------------------------------------------ */
 
 static void piece_answer(struct sense_agents_ask *ask, const struct sense_agents_bundle *bundle)
 {
@@ -101,20 +95,132 @@ static void piece_answer(struct sense_agents_ask *ask, const struct sense_agents
 	free(writer.data);
 }
 
+static void bundle_ask(struct sense_agents_ask *ask);
+
+/* After a rollout a fleet asks at once: as much is given out as agents take. */
+static void pieces_give(sense_agents *fleet)
+{
+	struct sense_agents_ask *ask;
+	while ((ask = fleet->pieces.first) && fleet->config.sent->waiting < WAITING_MAX) {
+		const struct sense_agents_bundle *bundle = bundle_find(fleet, ask->org, ask->generation);
+		fleet->pieces.first = ask->next;
+		ask->next = NULL;
+		if (bundle)
+			piece_answer(ask, bundle);
+		else
+			bundle_ask(ask); /* others came in its place meanwhile */
+	}
+	if (fleet->pieces.first && !ev_is_active(&fleet->pieces.later)) {
+		ev_timer_set(&fleet->pieces.later, LATER_S, 0);
+		ev_timer_start(fleet->config.loop, &fleet->pieces.later);
+	}
+}
+
+static void on_later(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop, (void)events;
+	pieces_give(timer->data);
+}
+
+/* Takes the ask, for a bundle that is kept. */
+static void piece_ask(struct sense_agents_ask *ask)
+{
+	struct sense_agents_pieces *pieces = &ask->fleet->pieces;
+	if (!pieces->first)
+		pieces->last = &pieces->first;
+	*pieces->last = ask;
+	pieces->last = &ask->next;
+	pieces_give(ask->fleet);
+}
+
+void sense_agents_policies_begin(sense_agents *fleet)
+{
+	ev_timer_init(&fleet->pieces.later, on_later, LATER_S, 0);
+	fleet->pieces.later.data = fleet;
+}
+
+void sense_agents_policies_end(sense_agents *fleet)
+{
+	struct sense_agents_ask *ask;
+	ev_timer_stop(fleet->config.loop, &fleet->pieces.later);
+	while ((ask = fleet->pieces.first)) {
+		fleet->pieces.first = ask->next;
+		free(ask);
+	}
+	for (unsigned i = 0; i < SENSE_AGENTS_BUNDLES; i++)
+		bundle_fini(&fleet->bundles[i]);
+}
+
+/* A bundle that the database was asked for, once for all who want it: a rollout has a fleet ask at the same time. */
+struct sense_agents_reading {
+	struct sense_agents_reading *next;
+	struct sense_agents_ask *asks;
+};
+
+static struct sense_agents_reading *reading_find(const sense_agents *fleet, const char *org,
+                                                 uint64_t generation)
+{
+	struct sense_agents_reading *reading = fleet->readings;
+	while (reading && (reading->asks->generation != generation || strcmp(reading->asks->org, org)))
+		reading = reading->next;
+	return reading;
+}
+
+static void reading_end(sense_agents *fleet, struct sense_agents_reading *reading)
+{
+	struct sense_agents_reading **place = &fleet->readings;
+	while (*place != reading)
+		place = &(*place)->next;
+	*place = reading->next;
+	free(reading);
+}
+
 static void bundle_read(void *self, const struct sense_db_result *result)
 {
-	struct sense_agents_ask *ask = self;
-	if (!sense_agents_row(ask, result, "invalid", "there are no policies of this generation"))
-		return;
-	/* Others that asked at the same time may have brought it. */
-	const struct sense_agents_bundle *bundle = bundle_find(ask->fleet, ask->org, ask->generation);
-	if (!bundle)
-		bundle = bundle_keep(ask->fleet, ask->org, ask->generation, result);
-	if (bundle) {
-		piece_answer(ask, bundle);
+	struct sense_agents_reading *reading = self;
+	struct sense_agents_ask *ask = reading->asks, *next;
+	sense_agents *fleet = ask->fleet;
+	const struct sense_agents_bundle *bundle = NULL;
+	reading_end(fleet, reading);
+	if (result->outcome == SENSE_DB_DONE && result->rows)
+		bundle = bundle_keep(fleet, ask->org, ask->generation, result);
+	for (; ask; ask = next) {
+		next = ask->next;
+		if (!sense_agents_row(ask, result, "invalid", "there are no policies of this generation"))
+			continue;
+		ask->next = NULL;
+		if (bundle) {
+			piece_ask(ask);
+			continue;
+		}
+		sense_agents_fail(fleet, ask->ref, "busy", "the server is short of memory",
+		                  SENSE_AGENTS_RETRY_MS);
+		free(ask);
+	}
+}
+
+/* Takes the ask. */
+static void bundle_ask(struct sense_agents_ask *ask)
+{
+	char generation[24];
+	sense_agents *fleet = ask->fleet;
+	struct sense_agents_reading *reading = reading_find(fleet, ask->org, ask->generation);
+	if (reading) {
+		ask->next = reading->asks;
+		reading->asks = ask;
 		return;
 	}
-	sense_agents_fail(ask->fleet, ask->ref, "busy", "the server is short of memory", 2000);
+	snprintf(generation, sizeof generation, "%llu", (unsigned long long)(ask->generation & INT64_MAX));
+	const struct sense_db_param params[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(generation)};
+	reading = malloc(sizeof *reading);
+	if (reading && sense_db_ask(fleet->config.db, ask->org, &bundles, params, 2, bundle_read, reading)) {
+		*reading = (struct sense_agents_reading){fleet->readings, ask};
+		fleet->readings = reading;
+		return;
+	}
+	sense_agents_fail(fleet, ask->ref, "busy", "too many questions wait for the database",
+	                  SENSE_AGENTS_RETRY_MS);
+	free(reading);
 	free(ask);
 }
 
@@ -123,7 +229,6 @@ void sense_agents_serve_policies(void *self, sense_calls *calls, struct sense_ca
 {
 	sense_agents *fleet = self;
 	struct sense_message_get_policies message;
-	char generation[24];
 	const char *why;
 	(void)calls;
 	if (!sense_message_get_get_policies(params, len, fleet->storage, &message, &why)) {
@@ -136,83 +241,8 @@ void sense_agents_serve_policies(void *self, sense_calls *calls, struct sense_ca
 	ask->offset = message.offset;
 	ask->generation = message.generation;
 	const struct sense_agents_bundle *bundle = bundle_find(fleet, peer->org, message.generation);
-	if (bundle && message.generation) {
-		piece_answer(ask, bundle);
-		return;
-	}
-	snprintf(generation, sizeof generation, "%llu", (unsigned long long)(message.generation & INT64_MAX));
-	const struct sense_db_param asked[] = {SENSE_DB_TEXT(ask->org), SENSE_DB_TEXT(generation)};
-	sense_agents_ask(ask, &bundles, asked, 2, bundle_read);
-}
-
-/* ---- AcknowledgePolicy --------------------------------------------------------------------------------------- */
-
-static void acknowledged(void *self, const struct sense_db_result *result)
-{
-	struct sense_agents_ask *ask = self;
-	uint8_t bytes[16];
-	struct sense_wire_writer writer = {.data = bytes, .cap = sizeof bytes};
-	if (!sense_agents_row(ask, result, "internal", "nothing was acknowledged"))
-		return;
-	sense_message_put_nothing(&writer);
-	sense_agents_answer(ask, &writer);
-}
-
-/* Of all rules those that are not at work. False: the rest of the message is broken. */
-static bool rules_say(struct sense_json *json, struct sense_message_acknowledge *message)
-{
-	struct sense_message_rule rule;
-	sense_json_open(json, '[');
-	while (sense_message_rule_next(message, &rule)) {
-		if (!strcmp(rule.state, "loaded"))
-			continue;
-		sense_json_open(json, '{');
-		sense_json_member(json, "id", rule.id);
-		sense_json_member(json, "state", rule.state);
-		sense_json_member(json, "message", rule.message);
-		sense_json_close(json, '}');
-	}
-	sense_json_close(json, ']');
-	return !message->reader.why;
-}
-
-static void acknowledge(sense_agents *fleet, struct sense_call_ref ref, const struct sense_peer *peer,
-                        struct sense_message_acknowledge *message)
-{
-	struct sense_buf said;
-	struct sense_json json = {.out = &said};
-	char generation[24];
-	sense_buf_init(&said, SAID_MAX);
-	bool good = rules_say(&json, message) && !said.failed;
-	struct sense_agents_ask *ask = good ? sense_agents_ask_new(fleet, ref, peer) : NULL;
-	if (!good)
-		sense_agents_invalid(fleet, ref,
-		                     message->reader.why ? message->reader.why : "too much is said of rules");
-	snprintf(generation, sizeof generation, "%llu",
-	         (unsigned long long)(message->policy.generation & INT64_MAX));
-	const struct sense_db_param params[] = {
-	    SENSE_DB_TEXT(peer->org),
-	    SENSE_DB_TEXT(peer->agent),
-	    SENSE_DB_TEXT(generation),
-	    SENSE_DB_BYTES(message->policy.hash, sizeof message->policy.hash),
-	    SENSE_DB_TEXT(message->loaded ? "true" : "false"),
-	    SENSE_DB_TEXT(message->problem),
-	    SENSE_DB_TEXT(good ? sense_buf_str(&said) : NULL),
-	};
-	if (ask)
-		sense_agents_ask(ask, &acknowledges, params, 7, acknowledged);
-	sense_buf_fini(&said);
-}
-
-void sense_agents_serve_acknowledge(void *self, sense_calls *calls, struct sense_call_ref ref,
-                                    const struct sense_peer *peer, const uint8_t *params, size_t len)
-{
-	sense_agents *fleet = self;
-	struct sense_message_acknowledge message;
-	const char *why;
-	(void)calls;
-	if (sense_message_get_acknowledge(params, len, fleet->storage, &message, &why))
-		acknowledge(fleet, ref, peer, &message);
+	if (bundle && message.generation)
+		piece_ask(ask);
 	else
-		sense_agents_invalid(fleet, ref, why);
+		bundle_ask(ask);
 }

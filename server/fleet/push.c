@@ -9,7 +9,7 @@ enum { CHUNK = 500 /* agents in one question */ };
 static const struct sense_db_statement wanted = {
     "wanted_policy",
     "SELECT w.agent, w.generation, w.hash FROM sense.wanted_policy($1, $2) w "
-    "JOIN sense.agents a ON a.id = w.agent AND a.policy_generation <> w.generation"};
+    "JOIN sense.agents a ON a.org_id = $1 AND a.id = w.agent AND a.policy_generation <> w.generation"};
 
 static void policies_known(void *self, const struct sense_db_result *result)
 {

@@ -72,52 +72,67 @@ AS $$ SELECT least(greatest(said::numeric, -9223372036854775807), 92233720368547
 CREATE FUNCTION sense.as_integer(said text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT least(greatest(said::numeric, -2147483647), 2147483647)::integer $$;
 
--- No row: there is no such agent in the organization, or it was revoked.
-CREATE FUNCTION sense.agent_register(org uuid, agent uuid, said jsonb, from_address text)
-RETURNS TABLE (through bigint, generation bigint, hash bytea) LANGUAGE plpgsql AS $$
-#variable_conflict use_variable
-BEGIN
-	UPDATE sense.agents a SET version = said->>'version', host = said->>'host', os = coalesce(said->>'os', ''),
-			kernel = said->>'kernel', arch = said->>'arch', address = nullif(from_address, '')::inet,
-			policy_generation = sense.as_bigint(said->>'generation'), policy_hash = decode(said->>'hash', 'hex'),
-			registered = now(), last_seen = now()
-		WHERE a.org_id = org AND a.id = agent AND a.revoked_at IS NULL;
-	IF NOT FOUND THEN
-		RETURN;
-	END IF;
-	RETURN QUERY
-		SELECT p.through, w.generation, w.hash FROM sense.agent_progress p
-		LEFT JOIN sense.wanted_policy(org, ARRAY[agent]) w (for_agent, generation, hash) ON true
-		WHERE p.org_id = org AND p.agent_id = agent;
-END
+-- What many agents say in one call each: [{"agent": ..., ...}, ...]. `place` is that in the array, from 1; of an agent that
+-- is there twice the last counts. Rows are locked in the order of agents, so that no two calls wait for each other, and
+-- `= ANY (agents)` says again what joins say: without it all of the organization's are read as long as nothing is known of
+-- the table (it was never analyzed).
+CREATE FUNCTION sense.agents_of(said jsonb) RETURNS uuid[] LANGUAGE sql IMMUTABLE AS $$
+	SELECT array_agg((s.one->>'agent')::uuid ORDER BY s.n) FROM jsonb_array_elements(said) WITH ORDINALITY AS s (one, n)
 $$;
 
--- beats: of many agents, [{"agent", "offset", ...}]; of an agent that is there twice the last counts. place: from 1, in
--- that array; none for agents that are not in the organization, or were revoked. Rows are locked in the order of agents, so
--- that no two calls wait for each other. `= ANY (agents)` says again what the joins say: without it all of the
--- organization are read when nothing is known of the table yet (it was never analyzed). A beat that is lost with the server's memory is no loss: its commit does not wait
--- for the disk.
-CREATE FUNCTION sense.agent_heartbeats(org uuid, beats jsonb)
-RETURNS TABLE (place integer, generation bigint, hash bytea, commands integer) LANGUAGE plpgsql AS $$
-#variable_conflict use_variable
-DECLARE
-	agents uuid[] := ARRAY(
-		SELECT (b.said->>'agent')::uuid FROM jsonb_array_elements(beats) WITH ORDINALITY AS b (said, n) ORDER BY b.n);
+CREATE FUNCTION sense.last_said(said jsonb) RETURNS TABLE (agent uuid, one jsonb) LANGUAGE sql IMMUTABLE AS $$
+	SELECT DISTINCT ON (s.one->>'agent') (s.one->>'agent')::uuid, s.one
+	FROM jsonb_array_elements(said) WITH ORDINALITY AS s (one, n) ORDER BY s.one->>'agent', s.n DESC
+$$;
+
+CREATE FUNCTION sense.agents_lock(org uuid, agents uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM set_config('synchronous_commit', 'off', true);
 	PERFORM FROM (
 		SELECT FROM sense.agents a WHERE a.org_id = org AND a.id = ANY (agents) ORDER BY a.id FOR NO KEY UPDATE
 	) AS locked;
-	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = sense.as_bigint(b.said->>'offset'),
-			uptime_s = sense.as_bigint(b.said->>'uptime'), counters = b.said->'counters',
-			gaps = ARRAY(SELECT jsonb_array_elements_text(b.said->'gaps')),
-			policy_generation = sense.as_bigint(b.said->>'generation'), policy_hash = decode(b.said->>'hash', 'hex'),
-			rules = sense.as_integer(b.said->>'rules'), rules_failing = sense.as_integer(b.said->>'failing'),
-			rules_quarantined = sense.as_integer(b.said->>'quarantined')
-		FROM (
-			SELECT DISTINCT ON (e.said->>'agent') (e.said->>'agent')::uuid AS agent, e.said
-			FROM jsonb_array_elements(beats) WITH ORDINALITY AS e (said, n) ORDER BY e.said->>'agent', e.n DESC) AS b
-		WHERE a.org_id = org AND a.id = b.agent AND a.id = ANY (agents) AND a.revoked_at IS NULL;
+END
+$$;
+
+-- No row for those that are not in the organization, or were revoked; the same below.
+CREATE FUNCTION sense.agents_register(org uuid, said jsonb)
+RETURNS TABLE (place integer, through bigint, generation bigint, hash bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+	agents uuid[] := sense.agents_of(said);
+BEGIN
+	PERFORM sense.agents_lock(org, agents);
+	UPDATE sense.agents a SET version = l.one->>'version', host = l.one->>'host', os = coalesce(l.one->>'os', ''),
+			kernel = l.one->>'kernel', arch = l.one->>'arch', address = nullif(l.one->>'address', '')::inet,
+			policy_generation = sense.as_bigint(l.one->>'generation'), policy_hash = decode(l.one->>'hash', 'hex'),
+			registered = now(), last_seen = now()
+		FROM sense.last_said(said) AS l
+		WHERE a.org_id = org AND a.id = l.agent AND a.id = ANY (agents) AND a.revoked_at IS NULL;
+	RETURN QUERY
+		SELECT b.n::integer, p.through, w.generation, w.hash
+		FROM unnest(agents) WITH ORDINALITY AS b (agent, n)
+		JOIN sense.agents a ON a.org_id = org AND a.id = b.agent AND a.id = ANY (agents) AND a.revoked_at IS NULL
+		JOIN sense.agent_progress p ON p.org_id = org AND p.agent_id = b.agent AND p.agent_id = ANY (agents)
+		LEFT JOIN sense.wanted_policy(org, agents) w (for_agent, generation, hash) ON w.for_agent = b.agent;
+END
+$$;
+
+-- A beat that is lost with the server's memory is no loss: its commit does not wait for the disk.
+CREATE FUNCTION sense.agent_heartbeats(org uuid, said jsonb)
+RETURNS TABLE (place integer, generation bigint, hash bytea, commands integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+	agents uuid[] := sense.agents_of(said);
+BEGIN
+	PERFORM set_config('synchronous_commit', 'off', true);
+	PERFORM sense.agents_lock(org, agents);
+	UPDATE sense.agents a SET last_seen = now(), clock_offset_us = sense.as_bigint(l.one->>'offset'),
+			uptime_s = sense.as_bigint(l.one->>'uptime'), counters = l.one->'counters',
+			gaps = ARRAY(SELECT jsonb_array_elements_text(l.one->'gaps')),
+			policy_generation = sense.as_bigint(l.one->>'generation'), policy_hash = decode(l.one->>'hash', 'hex'),
+			rules = sense.as_integer(l.one->>'rules'), rules_failing = sense.as_integer(l.one->>'failing'),
+			rules_quarantined = sense.as_integer(l.one->>'quarantined')
+		FROM sense.last_said(said) AS l
+		WHERE a.org_id = org AND a.id = l.agent AND a.id = ANY (agents) AND a.revoked_at IS NULL;
 	RETURN QUERY
 		SELECT b.n::integer, w.generation, w.hash, (
 			SELECT count(*)::integer FROM sense.commands c
@@ -144,33 +159,15 @@ $$;
 -- Of many agents that failed each one counts the others.
 CREATE INDEX ON sense.policy_state (org_id, generation) WHERE NOT loaded OR rules_failed > 0;
 
--- What became of a generation at an agent. rules: [{"id", "state", "message"}], those that are not loaded. A rollout of
--- which too many could not be loaded goes no further: that is its share of the agents that it reaches, and at least one.
--- Only agents that it is for have a say. True: this one halted it.
-CREATE FUNCTION sense.policy_acknowledge(org uuid, agent uuid, at_work bigint, at_work_hash bytea, is_loaded boolean,
-	why text, broken jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
+-- An agent could not load all of a generation. A rollout of which too many could not goes no further: that is its share of
+-- the agents that it reaches, and at least one. Only agents that it is for have a say. True: this one halted it.
+CREATE FUNCTION sense.policy_failed(org uuid, agent uuid, at_work bigint, at_work_hash bytea, why text) RETURNS boolean
+LANGUAGE plpgsql AS $$
 DECLARE
 	rollout sense.policy_rollouts;
 	failed bigint;
 	asked bigint;
 BEGIN
-	INSERT INTO sense.policy_state AS s (agent_id, org_id, generation, hash, loaded, problem, rules_failed, acknowledged)
-		VALUES (agent, org, at_work, at_work_hash, is_loaded, why, jsonb_array_length(broken), now())
-		ON CONFLICT (agent_id) DO UPDATE SET generation = excluded.generation, hash = excluded.hash,
-			loaded = excluded.loaded, problem = excluded.problem, rules_failed = excluded.rules_failed,
-			acknowledged = excluded.acknowledged
-		WHERE s.org_id = org;
-	DELETE FROM sense.policy_rule_errors e WHERE e.org_id = org AND e.agent_id = agent;
-	INSERT INTO sense.policy_rule_errors (agent_id, org_id, rule, generation, state, message)
-		SELECT DISTINCT ON (left(b->>'id', 200)) agent, org, left(b->>'id', 200), at_work, b->>'state', b->>'message'
-		FROM jsonb_array_elements(broken) b WHERE b->>'id' <> '';
-	IF is_loaded THEN
-		UPDATE sense.agents a SET policy_generation = at_work, policy_hash = at_work_hash
-			WHERE a.org_id = org AND a.id = agent AND a.policy_generation < at_work;
-	END IF;
-	IF is_loaded AND jsonb_array_length(broken) = 0 THEN
-		RETURN false;
-	END IF;
 	-- Locked: of several that fail at once each is counted by the next.
 	SELECT * INTO rollout FROM sense.policy_rollouts r
 		WHERE r.org_id = org AND r.generation = at_work AND r.hash = at_work_hash AND r.state IN ('running', 'done')
@@ -204,6 +201,41 @@ BEGIN
 				WHERE e.org_id = org AND e.agent_id = agent ORDER BY e.rule LIMIT 10) e)));
 	PERFORM pg_notify('sense_policy', org::text);
 	RETURN true;
+END
+$$;
+
+-- What became of a generation at each of many agents. rules: [{"id", "state", "message"}], those that are not at work.
+CREATE FUNCTION sense.policy_acknowledge(org uuid, said jsonb) RETURNS TABLE (place integer, halted boolean)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+	agents uuid[] := sense.agents_of(said);
+BEGIN
+	PERFORM sense.agents_lock(org, agents);
+	INSERT INTO sense.policy_state AS s (agent_id, org_id, generation, hash, loaded, problem, rules_failed, acknowledged)
+		SELECT l.agent, org, sense.as_bigint(l.one->>'generation'), decode(l.one->>'hash', 'hex'),
+			(l.one->>'loaded')::boolean, l.one->>'problem', jsonb_array_length(l.one->'rules'), now()
+		FROM sense.last_said(said) l ORDER BY l.agent
+		ON CONFLICT (agent_id) DO UPDATE SET generation = excluded.generation, hash = excluded.hash,
+			loaded = excluded.loaded, problem = excluded.problem, rules_failed = excluded.rules_failed,
+			acknowledged = excluded.acknowledged
+		WHERE s.org_id = org;
+	DELETE FROM sense.policy_rule_errors e WHERE e.org_id = org AND e.agent_id = ANY (agents);
+	INSERT INTO sense.policy_rule_errors (agent_id, org_id, rule, generation, state, message)
+		SELECT DISTINCT ON (l.agent, left(b->>'id', 200)) l.agent, org, left(b->>'id', 200),
+			sense.as_bigint(l.one->>'generation'), b->>'state', b->>'message'
+		FROM sense.last_said(said) l, jsonb_array_elements(l.one->'rules') b WHERE b->>'id' <> '';
+	UPDATE sense.agents a SET policy_generation = sense.as_bigint(l.one->>'generation'),
+			policy_hash = decode(l.one->>'hash', 'hex')
+		FROM sense.last_said(said) l
+		WHERE a.org_id = org AND a.id = l.agent AND a.id = ANY (agents) AND (l.one->>'loaded')::boolean
+			AND a.policy_generation < sense.as_bigint(l.one->>'generation');
+	RETURN QUERY
+		SELECT s.n::integer, CASE
+			WHEN (s.one->>'loaded')::boolean AND jsonb_array_length(s.one->'rules') = 0 THEN false
+			ELSE sense.policy_failed(org, (s.one->>'agent')::uuid, sense.as_bigint(s.one->>'generation'),
+				decode(s.one->>'hash', 'hex'), s.one->>'problem') END
+		FROM jsonb_array_elements(said) WITH ORDINALITY AS s (one, n);
 END
 $$;
 

@@ -58,12 +58,23 @@ static bool bytes_add(struct sense_bytes *bytes, const void *data, size_t len)
 	return true;
 }
 
-/* Of input, whose memory counts in the budget. */
+static struct sense_connection_budget *budget_of(const struct sense_connection *connection)
+{
+	return connection->limits ? connection->limits->budget : NULL;
+}
+
 static void input_count(struct sense_connection *connection, size_t before)
 {
-	struct sense_connection_budget *budget = connection->limits ? connection->limits->budget : NULL;
+	struct sense_connection_budget *budget = budget_of(connection);
 	if (budget)
 		budget->held += connection->input.cap - before;
+}
+
+static void output_count(struct sense_connection *connection, size_t before)
+{
+	struct sense_connection_budget *budget = budget_of(connection);
+	if (budget)
+		budget->waiting += connection->output.cap - before;
 }
 
 static void input_free(struct sense_connection *connection)
@@ -90,6 +101,28 @@ static bool input_add(struct sense_connection *connection, const uint8_t *data, 
 	return good && (!budget || budget->held <= budget->max || connection->input.cap == before);
 }
 
+static void output_free(struct sense_connection *connection)
+{
+	size_t before = connection->output.cap;
+	bytes_free(&connection->output);
+	output_count(connection, before);
+}
+
+static void output_drop(struct sense_connection *connection, size_t len)
+{
+	size_t before = connection->output.cap;
+	bytes_drop(&connection->output, len);
+	output_count(connection, before);
+}
+
+static bool output_add(struct sense_connection *connection, const void *data, size_t len)
+{
+	size_t before = connection->output.cap;
+	bool good = bytes_add(&connection->output, data, len);
+	output_count(connection, before);
+	return good;
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
 void sense_connection_init(struct sense_connection *connection,
@@ -103,7 +136,7 @@ void sense_connection_init(struct sense_connection *connection,
 void sense_connection_fini(struct sense_connection *connection)
 {
 	input_free(connection);
-	bytes_free(&connection->output);
+	output_free(connection);
 }
 
 static unsigned serving(const struct sense_connection *connection)
@@ -124,7 +157,7 @@ void sense_connection_hang_up(struct sense_connection *connection, enum sense_go
 	/* What it was closing for is why it went, unless it went badly while it did. */
 	connection->gone = why;
 	connection->state = SENSE_CONNECTION_ENDED;
-	bytes_free(&connection->output);
+	output_free(connection);
 	if (!connection->taking)
 		input_free(connection);
 	changed(connection);
@@ -247,7 +280,7 @@ void sense_connection_put(struct sense_connection *connection, const void *data,
 	}
 	if (!waiting)
 		connection->sent_us = connection->now_us;
-	if (!bytes_add(&connection->output, data, len))
+	if (!output_add(connection, data, len))
 		sense_connection_hang_up(connection, SENSE_GONE_MEMORY);
 	else
 		changed(connection);
@@ -263,7 +296,7 @@ void sense_connection_sent(struct sense_connection *connection, size_t len, uint
 {
 	connection->now_us = connection->sent_us = now_us;
 	bool was_full = bytes_len(&connection->output) > connection->limits->output_high;
-	bytes_drop(&connection->output, len);
+	output_drop(connection, len);
 	if (was_full)
 		sense_connection_resume(connection);
 	closing_look(connection);

@@ -52,13 +52,15 @@ struct sense_connection_protocol {
 	void (*drain)(void *self); /* this worker ends: close soon, by sense_connection_close */
 };
 
-/* Input that connections keep until it is whole, all together. */
+/* What is kept for several connections, all together. */
 struct sense_connection_budget {
-	size_t held, max;
+	size_t held, max; /* input, until it is whole */
+	size_t
+	    waiting; /* output, until it is sent; counted here, and bounded by those who have much to say */
 };
 
 struct sense_connection_limits {
-	struct sense_connection_budget *budget; /* shared; who would exceed it is hung up on. NULL: none */
+	struct sense_connection_budget *budget; /* shared; whose input exceeds it is hung up on. NULL: none */
 	size_t input_max, output_max;
 	size_t output_high;  /* with more output waiting, no input is wanted */
 	uint64_t idle_us;    /* between two messages */

@@ -46,7 +46,7 @@ struct link {
 struct sense_net {
 	struct sense_net_config config;
 	struct sense_connection_limits agent_limits, plain_limits;
-	struct sense_connection_budget agent_budget, plain_budget;
+	struct sense_connection_budget plain_budget;
 	sense_sources *sources;
 	ev_io *listeners;
 	int spare; /* given up to take a connection, and close it, when there are no more descriptors */
@@ -451,10 +451,10 @@ static void on_connections(struct ev_loop *loop, ev_io *io, int events)
 static void limits_set(sense_net *net)
 {
 	/* Without a certificate anybody can begin to send: what that takes does not take it from agents. */
-	net->agent_budget.max = net->config.input_max;
+	net->config.agents->max = net->config.input_max;
 	net->plain_budget.max = net->config.input_max / 4;
 	net->agent_limits = (struct sense_connection_limits){
-	    .budget = &net->agent_budget,
+	    .budget = net->config.agents,
 	    .input_max = SENSE_RPC_MESSAGE_MAX + READ_SIZE,
 	    .output_max = 2 * SENSE_RPC_MESSAGE_MAX,
 	    .output_high = OUTPUT_HIGH,

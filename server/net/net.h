@@ -23,8 +23,9 @@ struct sense_net_config {
 	sense_server_tls *tls;
 	sense_calls *calls;
 	sense_httpd *http;
-	const sense_revoked *revoked; /* may be NULL */
-	const int *fds;               /* listening sockets, which stay the caller's */
+	const sense_revoked *revoked;           /* may be NULL */
+	struct sense_connection_budget *agents; /* of all their connections; the caller's */
+	const int *fds;                         /* listening sockets, which stay the caller's */
 	unsigned fd_count;
 	unsigned connections_max, per_source_max;
 	size_t input_max; /* bytes of agents' messages that are on their way, all together */

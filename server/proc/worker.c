@@ -107,6 +107,7 @@ static enum sense_status net_make(struct run *run, unsigned connections, sense_e
 		.calls = run->worker.calls,
 		.http = run->worker.http,
 		.revoked = run->worker.revoked,
+		.agents = &run->worker.agents,
 		.fds = run->fds,
 		.fd_count = listen->addresses,
 		.connections_max = connections,

@@ -26,8 +26,9 @@ struct sense_server_worker {
 	unsigned generation; /* of the configuration */
 	sense_calls *calls;
 	sense_httpd *http;
-	sense_revoked *revoked;        /* the parts keep it up to date */
-	void *states[SENSE_PARTS_MAX]; /* what each part's begin gave, in their order */
+	sense_revoked *revoked;                /* the parts keep it up to date */
+	struct sense_connection_budget agents; /* what is kept for their connections */
+	void *states[SENSE_PARTS_MAX];         /* what each part's begin gave, in their order */
 };
 
 struct sense_worker_part {

@@ -66,6 +66,7 @@ static enum sense_status fleet_begin(struct parts *parts, sense_error *err)
 	    .loop = parts->worker->loop,
 	    .db = parts->db,
 	    .calls = parts->worker->calls,
+	    .sent = &parts->worker->agents,
 	    .ingest = parts->ingest,
 	    .heartbeat_s = (uint32_t)(sense_conf_number(conf, SENSE_SERVER_KEY_AGENTS_HEARTBEAT) / 1000000),
 	    .batch_rows = (uint32_t)sense_conf_number(conf, SENSE_SERVER_KEY_INGEST_BATCH_ROWS),

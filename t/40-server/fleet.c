@@ -98,11 +98,13 @@ static long long wanted(unsigned agent)
 static bool acknowledge(unsigned agent, long long generation, unsigned bundle, bool loaded,
                         const char *broken)
 {
-	return !strcmp(sql("SELECT sense.policy_acknowledge('%s', '%s', %lld, sha256('%u'), %s, %s, '%s')",
-	                   agent < AGENTS ? a : b, agents[agent], generation, bundle,
-	                   loaded ? "true" : "false", loaded ? "NULL" : "'it does not load'",
-	                   broken ? broken : "[]"),
-	               "t");
+	return !strcmp(
+	    sql("SELECT halted FROM sense.policy_acknowledge('%s', jsonb_build_array(jsonb_build_object("
+	        "'agent', '%s', 'generation', %lld, 'hash', encode(sha256('%u'), 'hex'), 'loaded', %s, "
+	        "'problem', %s, 'rules', '%s'::jsonb)))",
+	        agent < AGENTS ? a : b, agents[agent], generation, bundle, loaded ? "true" : "false",
+	        loaded ? "NULL" : "'it does not load'", broken ? broken : "[]"),
+	    "t");
 }
 
 static const char *state_of(long long generation)
@@ -350,23 +352,24 @@ static const char *beat(unsigned agent, const char *what)
 	    what, a, agents[agent]);
 }
 
+/* The same of one that registers. */
+static const char *registers(unsigned agent, const char *what)
+{
+	return sql(
+	    "SELECT %s FROM sense.agents_register('%s', '[{\"agent\": \"%s\", \"version\": \"1\", \"host\": "
+	    "\"h\", \"generation\": 0, \"address\": \"127.0.0.1\"}]')",
+	    what, a, agents[agent]);
+}
+
 static void beats(void)
 {
 	again();
 	long long one = roll_out(a, (struct how){.bundle = 1});
-	is_num(num(sql("SELECT generation FROM sense.agent_register('%s', '%s', '{\"version\": \"1\", "
-	               "\"host\": \"h\", "
-	               "\"generation\": 0}', '127.0.0.1')",
-	               a, agents[0])),
-	       one, "an agent that registers is told what it is to have");
+	is_num(num(registers(0, "generation")), one, "an agent that registers is told what it is to have");
 	is_str(sql("SELECT host || ' ' || address FROM sense.agents WHERE id = '%s'", agents[0]),
 	       "h 127.0.0.1/32", "and known");
 	sql("UPDATE sense.agents SET revoked_at = now() WHERE id = '%s'", agents[1]);
-	is_str(sql("SELECT count(*) FROM sense.agent_register('%s', '%s', '{\"version\": \"1\", \"host\": "
-	           "\"h\", "
-	           "\"generation\": 0}', '')",
-	           a, agents[1]),
-	       "0", "a revoked one gets no answer");
+	is_str(registers(1, "count(*)"), "0", "a revoked one gets no answer");
 	is_str(beat(1, "count(*)"), "0", "nor does its heartbeat");
 	is_num(num(beat(0, "generation")), one, "one that is not is told at each heartbeat");
 	is_str(sql("SELECT (counters->>'flows') || gaps[1] || rules || rules_failing || uptime_s FROM "
@@ -412,6 +415,35 @@ static void beats_together(void)
 	    "4 - - 5", "of one that beats twice the last counts, others change nothing");
 	is_str(sql("SELECT counters->>'n' FROM sense.agents WHERE id = '%s'", agents[2]), "5",
 	       "each has its own");
+	is_str(
+	    sql("SELECT string_agg(place || ':' || (generation = %lld) || ':' || through, ' ' ORDER BY place) FROM "
+	        "sense.agents_register('%s', (SELECT jsonb_agg(jsonb_build_object('agent', id, 'version', 'v' || n, 'host', "
+	        "'h' || n, 'generation', 0) ORDER BY n) FROM unnest('{%s,%s,%s,%s,%s}'::uuid[]) WITH ORDINALITY AS u (id, "
+	        "n)))",
+	        all, a, agents[0], agents[1], agents[AGENTS], agents[0], agents[2]),
+	    "1:true:0 4:true:0 5:true:0", "the same of many that register");
+	is_str(sql("SELECT string_agg(version || host, ' ' ORDER BY n) FROM sense.agents a JOIN "
+	           "unnest('{%s,%s}'::uuid[]) WITH ORDINALITY AS u (id, n) USING (id)",
+	           agents[0], agents[2]),
+	       "v4h4 v5h5", "each is known by what it said last");
+	is_str(
+	    sql("SELECT string_agg(place || ':' || halted, ' ' ORDER BY place) FROM sense.policy_acknowledge('%s', (SELECT "
+	        "jsonb_agg(jsonb_build_object('agent', id, 'generation', %lld, 'hash', encode(sha256('1'), 'hex'), "
+	        "'loaded', n <> 3, 'problem', CASE n WHEN 3 THEN 'no' END, 'rules', CASE n WHEN 2 THEN '[{\"id\": \"r\", "
+	        "\"state\": \"failed\", \"message\": \"m\"}]'::jsonb ELSE '[]' END) ORDER BY n) FROM "
+	        "unnest('{%s,%s,%s}'::uuid[]) WITH ORDINALITY AS u (id, n)))",
+	        a, all, agents[0], agents[2], agents[3]),
+	    "1:false 2:true 3:false",
+	    "of many that acknowledge together the first that could not halts the rollout");
+	is_str(
+	    sql("SELECT string_agg(loaded || ':' || rules_failed || ':' || coalesce(problem, '-'), ' ' ORDER BY n) FROM "
+	        "sense.policy_state s JOIN unnest('{%s,%s,%s}'::uuid[]) WITH ORDINALITY AS u (id, n) ON id = agent_id "
+	        "WHERE generation = %lld",
+	        agents[0], agents[2], agents[3], all),
+	    "true:0:- true:1:- false:0:no", "each as its agent has it");
+	is_str(sql("SELECT message FROM sense.policy_rule_errors WHERE agent_id = '%s'", agents[2]), "m",
+	       "with its rules");
+	is_str(state_of(all), "halted", "which goes no further");
 	sql("UPDATE sense.agents SET revoked_at = NULL");
 }
 
@@ -474,11 +506,7 @@ static void apart(void)
 		       0, "b sees nothing of a in %s", tables[i]);
 	is_str(sql("SELECT count(*) FROM sense.wanted_policy('%s', '{%s}')", a, agents[0]), "0",
 	       "wanted_policy");
-	is_str(sql("SELECT count(*) FROM sense.agent_register('%s', '%s', '{\"version\": \"x\", \"host\": "
-	           "\"stolen\", "
-	           "\"generation\": 9}', '')",
-	           a, agents[0]),
-	       "0", "agent_register");
+	is_str(registers(0, "count(*)"), "0", "agents_register");
 	is_str(sql("SELECT count(*) FROM sense.agent_heartbeats('%s', '[{\"agent\": \"%s\", \"generation\": "
 	           "9}]')",
 	           a, agents[0]),

@@ -107,6 +107,22 @@ my $note = notified($rpc, 'PolicyChanged');
 is($note->{generation}, 1, 'a connected agent is told at once');
 is(unpack('H*', $note->{hash} // ''), $hash, 'which bundle it is');
 
+# Many who ask at once are one statement, as after a rollout, and as heartbeats are.
+sub statements { sleep 2; return metrics($server)->{sense_database_statements_total} } # told once a second
+sub at_once {
+	my ($method, $params) = @_;
+	my $before = statements();
+	my @calls = map { send_call($rpc, $method, $params) } 1 .. 20;
+	my @answers = map { (answer_to($rpc, $_))[0] // () } @calls;
+	cmp_ok(statements() - $before, '<', 10, "20 calls of $method are few statements");
+	return \@answers;
+}
+my $same = at_once('GetPolicies', { generation => 1, offset => 0 });
+is(scalar(grep { $_->{size} == $same->[0]{size} && $_->{bytes} eq $same->[0]{bytes} } @$same), 20, 'with the same answer for all');
+my $alive = at_once('Heartbeat', { time => time() . '000000', uptime => 5, counters => {}, gaps => [], policy_generation => 0,
+	rules => 3, rules_failing => 0, rules_quarantined => 0 });
+is(scalar(grep { $_->{policy_generation} == 1 } @$alive), 20, 'each is answered');
+
 my $got = fetch($rpc, 1);
 cmp_ok($got->{pieces}, '>', 1, 'it comes in pieces');
 is(sha256_hex($got->{bytes}), $hash, 'together they are the bundle');

@@ -392,7 +392,7 @@ static void bounds(void)
 static void budget(void)
 {
 	static char text[70000] = POST "Content-Length: 69000\r\n\r\n";
-	struct sense_connection_budget shared = {0, 150000};
+	struct sense_connection_budget shared = {.max = 150000};
 	struct sense_connection_limits with = limits;
 	struct sense_connection other;
 	size_t head = strlen(text);

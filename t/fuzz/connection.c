@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HELD_MAX 256u
 
-static struct sense_connection_budget budget = {0, 6000};
+static struct sense_connection_budget budget = {.max = 6000};
 static const struct sense_connection_limits limits = {
     .budget = &budget,
     .input_max = 4096,
@@ -76,7 +76,7 @@ static void bounds_check(void)
 	size_t len;
 	sense_connection_out(&connection, &len);
 	check(len <= limits.output_max);
-	check(budget.held == connection.input.cap);
+	check(budget.held == connection.input.cap && budget.waiting == connection.output.cap);
 	check(connection.input.end - connection.input.begin <= limits.input_max + 256 * 64);
 	check(connection.state != SENSE_CONNECTION_ENDED || (!connection.input.data && !len));
 	check(connection.protocol->serving(connection.self) <= connection.protocol->serving_max);
@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	sense_log_setup(SENSE_LOG_ERROR, SENSE_LOG_TEXT);
 	held_count = answered_count = 0;
-	check(!budget.held); /* nothing is left of the one before */
+	check(!budget.held && !budget.waiting); /* nothing is left of the one before */
 	if (data[0] & 1)
 		as_agent(data + 1, size - 1);
 	else
