@@ -25,6 +25,8 @@ struct sense_agents_bundle {
 struct sense_agents_pieces {
 	struct sense_agents_ask *first, **last;
 	ev_timer later;
+	bool
+	    giving; /* an answer has its connection go on with the next call, which may ask for another piece */
 };
 
 struct sense_agents {

@@ -97,19 +97,32 @@ static void piece_answer(struct sense_agents_ask *ask, const struct sense_agents
 
 static void bundle_ask(struct sense_agents_ask *ask);
 
-/* After a rollout a fleet asks at once: as much is given out as agents take. */
+/*
+ * After a rollout a fleet asks at once: as much is given out as agents take, and nothing to one that has not taken what
+ * it was given before.
+ */
 static void pieces_give(sense_agents *fleet)
 {
-	struct sense_agents_ask *ask;
-	while ((ask = fleet->pieces.first) && fleet->config.sent->waiting < WAITING_MAX) {
+	struct sense_agents_ask **place = &fleet->pieces.first, *ask;
+	if (fleet->pieces.giving)
+		return;
+	fleet->pieces.giving = true;
+	while ((ask = *place) && fleet->config.sent->waiting < WAITING_MAX) {
+		if (sense_call_waits(fleet->config.calls, ask->ref)) {
+			place = &ask->next;
+			continue;
+		}
 		const struct sense_agents_bundle *bundle = bundle_find(fleet, ask->org, ask->generation);
-		fleet->pieces.first = ask->next;
+		*place = ask->next;
 		ask->next = NULL;
+		if (!*place)
+			fleet->pieces.last = place;
 		if (bundle)
 			piece_answer(ask, bundle);
 		else
 			bundle_ask(ask); /* others came in its place meanwhile */
 	}
+	fleet->pieces.giving = false;
 	if (fleet->pieces.first && !ev_is_active(&fleet->pieces.later)) {
 		ev_timer_set(&fleet->pieces.later, LATER_S, 0);
 		ev_timer_start(fleet->config.loop, &fleet->pieces.later);
@@ -126,8 +139,6 @@ static void on_later(struct ev_loop *loop, ev_timer *timer, int events)
 static void piece_ask(struct sense_agents_ask *ask)
 {
 	struct sense_agents_pieces *pieces = &ask->fleet->pieces;
-	if (!pieces->first)
-		pieces->last = &pieces->first;
 	*pieces->last = ask;
 	pieces->last = &ask->next;
 	pieces_give(ask->fleet);
@@ -137,6 +148,7 @@ void sense_agents_policies_begin(sense_agents *fleet)
 {
 	ev_timer_init(&fleet->pieces.later, on_later, LATER_S, 0);
 	fleet->pieces.later.data = fleet;
+	fleet->pieces.last = &fleet->pieces.first;
 }
 
 void sense_agents_policies_end(sense_agents *fleet)

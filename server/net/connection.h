@@ -28,6 +28,7 @@
 	X(TOO_LARGE, "too_large")     /* a message is larger than allowed */          \
 	X(MALFORMED, "malformed")     /* what came is no message */                   \
 	X(REVOKED, "revoked")         /* the certificate is not valid any more */     \
+	X(REPLACED, "replaced")       /* the agent has made many others since */      \
 	X(HANDSHAKE, "handshake")     /* TLS was not agreed on, or not in its time */ \
 	X(CERTIFICATE, "certificate") /* it is ours and says not what it has to */    \
 	X(TRANSPORT, "transport")     /* TLS or the network broke */                  \

@@ -5,6 +5,7 @@
 #ifndef SENSE_SERVER_RPC_CALL_H
 #define SENSE_SERVER_RPC_CALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct sense_call_ref {
 
 typedef struct sense_calls sense_calls; /* the connections of a worker, to which answers go */
 
+/* Whether something still waits to be sent on the call's connection. */
+bool sense_call_waits(const sense_calls *calls, struct sense_call_ref ref);
 /* body: the map of the result, encoded. It is copied. */
 void sense_call_answer(sense_calls *calls, struct sense_call_ref ref, const uint8_t *body, size_t len);
 void sense_call_fail(sense_calls *calls, struct sense_call_ref ref, const struct sense_message_error *error);

@@ -103,6 +103,16 @@ static sense_rpc_session **agents_of(sense_calls *calls, const char *agent)
 	return &calls->agents[sense_hash(agent, strlen(agent), calls->seed) & (calls->agents_cap - 1)];
 }
 
+/* The newest come first. */
+static void others_look(sense_rpc_session *first, const char *agent)
+{
+	unsigned count = 1; /* with the one that begins */
+	for (sense_rpc_session *session = first; session; session = session->next)
+		if (!strcmp(session->peer.agent, agent) &&
+		    session->connection->state != SENSE_CONNECTION_ENDED && ++count > SENSE_RPC_SESSIONS_MAX)
+			sense_connection_hang_up(session->connection, SENSE_GONE_REPLACED);
+}
+
 sense_rpc_session *sense_calls_begin(sense_calls *calls, struct sense_connection *connection,
                                      const struct sense_peer *peer)
 {
@@ -116,6 +126,7 @@ sense_rpc_session *sense_calls_begin(sense_calls *calls, struct sense_connection
 	}
 	sense_rpc_scan_init(&session->scanner, SENSE_RPC_MESSAGE_MAX);
 	sense_rpc_session **first = agents_of(calls, peer->agent);
+	others_look(*first, peer->agent);
 	session->next = *first;
 	*first = session;
 	sense_metric_add(&metrics[CONNECTED], 1);
@@ -161,6 +172,15 @@ static sense_rpc_session *called(sense_calls *calls, struct sense_call_ref ref)
 static void put(sense_rpc_session *session, const struct sense_wire_writer *writer)
 {
 	sense_connection_put(session->connection, writer->data, writer->len);
+}
+
+bool sense_call_waits(const sense_calls *calls, struct sense_call_ref ref)
+{
+	size_t waiting = 0;
+	const sense_rpc_session *session = sense_places_find(&calls->places, ref.connection, ref.generation);
+	if (session)
+		sense_connection_out(session->connection, &waiting);
+	return waiting > 0;
 }
 
 void sense_call_answer(sense_calls *calls, struct sense_call_ref ref, const uint8_t *body, size_t len)

@@ -7,6 +7,9 @@
  * SENSE_RPC_OUTSTANDING_MAX calls of a connection are being served at one time: more wait unread, and the id
  * of one that is being served cannot be used for another.
  *
+ * An agent has one connection, and some that are not known to be dead yet. Of more than
+ * SENSE_RPC_SESSIONS_MAX to a worker the oldest goes, so that one that was taken over leaves room for others.
+ *
  * One thread. A method may answer from within the call, or any time later.
  */
 #ifndef SENSE_SERVER_RPC_CALLS_H
@@ -18,6 +21,7 @@
 #include "server/rpc/call.h"
 
 #define SENSE_METHODS_MAX 32u
+#define SENSE_RPC_SESSIONS_MAX 16u
 
 typedef struct sense_rpc_session sense_rpc_session;
 

@@ -203,6 +203,53 @@ static void stale(void)
 	end();
 }
 
+/* One agent makes more connections than it may have, while another has one. */
+static void replaced(void)
+{
+	enum { MORE = SENSE_RPC_SESSIONS_MAX + 2 };
+	static struct sense_connection many[MORE], other;
+	sense_rpc_session *sessions[MORE];
+	struct sense_peer second = peer;
+	unsigned open = 0;
+	calls = sense_calls_new(MORE + 1, NULL);
+	snprintf(second.agent, sizeof second.agent, "33333333-3333-4333-8333-333333333333");
+	sense_connection_init(&other, &sense_calls_protocol, NULL, &limits, SECOND);
+	sense_rpc_session *bystander = sense_calls_begin(calls, &other, &second);
+	for (unsigned i = 0; i < MORE; i++) {
+		sense_connection_init(&many[i], &sense_calls_protocol, NULL, &limits, SECOND);
+		sessions[i] = sense_calls_begin(calls, &many[i], &peer);
+		many[i].self = sessions[i];
+	}
+	for (unsigned i = 0; i < MORE; i++)
+		open += many[i].state == SENSE_CONNECTION_OPEN;
+	is_num(open, SENSE_RPC_SESSIONS_MAX, "an agent has no more connections than it may");
+	ok(many[0].gone == SENSE_GONE_REPLACED && many[1].gone == SENSE_GONE_REPLACED, "the oldest went");
+	is_num(other.state, SENSE_CONNECTION_OPEN, "another agent's stays");
+	for (unsigned i = 0; i < MORE; i++) {
+		sense_calls_end(sessions[i]);
+		sense_connection_fini(&many[i]);
+	}
+	sense_calls_end(bystander);
+	sense_connection_fini(&other);
+	sense_calls_free(calls);
+}
+
+static void waiting(void)
+{
+	uint8_t data[256];
+	size_t len;
+	begin();
+	sense_connection_in(&connection, data, request(data, sizeof data, 1, "Hold", 1), SECOND);
+	ok(!sense_call_waits(calls, held[0]), "nothing waits to be sent");
+	sense_connection_in(&connection, data, request(data, sizeof data, 2, "Echo", 1), SECOND);
+	ok(sense_call_waits(calls, held[0]), "the answer to another call does");
+	sense_connection_out(&connection, &len);
+	sense_connection_sent(&connection, len, SECOND);
+	ok(!sense_call_waits(calls, held[0]), "until it is sent");
+	ok(!sense_call_waits(calls, (struct sense_call_ref){9, 9, 9}), "nor for one that is gone");
+	end();
+}
+
 static void hung_up(const char *what, const void *bytes, size_t len, enum sense_gone gone)
 {
 	begin();
@@ -345,6 +392,8 @@ int main(void)
 	too_many();
 	too_fast();
 	stale();
+	replaced();
+	waiting();
 	broken();
 	revocation();
 	notifications();
