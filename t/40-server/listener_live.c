@@ -57,10 +57,10 @@ static void crowd(void)
 	unsigned connected = 0, answered = 0;
 	unsigned long before = memory_kb();
 	for (unsigned i = 0; i < CROWD; i++) {
-		ssl[i] = world_connect();
+		ssl[i] = world_connect_as(1 + i / SENSE_RPC_SESSIONS_MAX); /* as many each as may be */
 		connected += ssl[i] != NULL;
 	}
-	is_num(connected, CROWD, "%u agents are connected at one time", CROWD);
+	is_num(connected, CROWD, "%u connections of agents at one time", CROWD);
 	fprintf(stderr, "# %.1f KiB of the worker for each\n", (double)(memory_kb() - before) / CROWD);
 	size_t len = world_request(data, sizeof data, 3, "Echo", 100);
 	for (unsigned i = 0; i < CROWD; i++)
@@ -70,6 +70,26 @@ static void crowd(void)
 	for (unsigned i = 0; i < CROWD; i++)
 		if (ssl[i])
 			world_close(ssl[i]);
+}
+
+/* One agent again and again: the oldest of its connections go, and no other's. */
+static void again(void)
+{
+	enum { TIMES = SENSE_RPC_SESSIONS_MAX + 4 };
+	SSL *ssl[TIMES], *other = world_connect_as(500);
+	unsigned answered = 0;
+	size_t len = world_request(data, sizeof data, 9, "Echo", 10);
+	for (unsigned i = 0; i < TIMES; i++)
+		ssl[i] = world_connect();
+	ok(world_ended(ssl[0]) && world_ended(ssl[3]), "of too many connections of one agent the oldest end");
+	for (unsigned i = 4; i < TIMES; i++)
+		answered += SSL_write(ssl[i], data, (int)len) == (int)len && world_answered(ssl[i], 9, len);
+	is_num(answered, SENSE_RPC_SESSIONS_MAX, "the others are served");
+	ok(SSL_write(other, data, (int)len) == (int)len && world_answered(other, 9, len),
+	   "and another agent");
+	for (unsigned i = 0; i < TIMES; i++)
+		world_close(ssl[i]);
+	world_close(other);
 }
 
 /* Asks without ever reading, until it is hung up on. */
@@ -132,6 +152,7 @@ int main(void)
 	torn();
 	large();
 	crowd();
+	again();
 	deaf();
 	ending();
 	world_begin((const char *const[]){"server.request_timeout", "100ms", "agents.heartbeat", "1s", NULL});

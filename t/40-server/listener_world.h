@@ -9,7 +9,9 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -179,8 +181,44 @@ static void world_remove(void)
 
 /* ---- agents -------------------------------------------------------------------------------------------- */
 
-/* NULL: no connection. Blocking; gives up after a minute. */
-static SSL *world_connect(void)
+static EVP_PKEY *world_ca_key(void)
+{
+	static EVP_PKEY *key;
+	char path[128];
+	if (!key) {
+		snprintf(path, sizeof path, "%s/ca.key", world_dir);
+		FILE *in = fopen(path, "r");
+		key = in ? PEM_read_PrivateKey(in, NULL, NULL, NULL) : NULL;
+		if (!key)
+			world_bail("no key of the CA");
+		fclose(in);
+	}
+	return key;
+}
+
+/* The same certificate with the same key, for another agent. */
+static X509 *world_certificate_of(unsigned agent)
+{
+	char uuid[40], uri[64];
+	X509 *made = X509_dup(SSL_CTX_get0_certificate(world_context));
+	X509_NAME *name = X509_get_subject_name(made);
+	snprintf(uuid, sizeof uuid, "22222222-2222-4222-8222-%012x", agent);
+	snprintf(uri, sizeof uri, "URI:sense:agent:%s", uuid);
+	X509_NAME_ENTRY_free(
+	    X509_NAME_delete_entry(name, X509_NAME_get_index_by_NID(name, NID_commonName, -1)));
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)uuid, -1, -1, 0);
+	X509_EXTENSION_free(X509_delete_ext(made, X509_get_ext_by_NID(made, NID_subject_alt_name, -1)));
+	X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, uri);
+	X509_add_ext(made, names, -1);
+	X509_EXTENSION_free(names);
+	ASN1_INTEGER_set(X509_get_serialNumber(made), 0x2000 + (long)agent);
+	if (!X509_sign(made, world_ca_key(), EVP_sha256()))
+		world_bail("no certificate for another agent");
+	return made;
+}
+
+/* agent 0: that of the file. NULL: no connection. Blocking; gives up after a minute. */
+static SSL *world_connect_as(unsigned agent)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 	                              .sin_port = htons((uint16_t)world_port),
@@ -201,6 +239,10 @@ static SSL *world_connect(void)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	SSL *ssl = SSL_new(world_context);
+	X509 *other = agent ? world_certificate_of(agent) : NULL;
+	if (other)
+		SSL_use_certificate(ssl, other);
+	X509_free(other);
 	if (connect(fd, (struct sockaddr *)&address, sizeof address) || !SSL_set_fd(ssl, fd) ||
 	    SSL_connect(ssl) != 1) {
 		SSL_free(ssl);
@@ -208,6 +250,11 @@ static SSL *world_connect(void)
 		return NULL;
 	}
 	return ssl;
+}
+
+static SSL *world_connect(void)
+{
+	return world_connect_as(0);
 }
 
 static void world_close(SSL *ssl)
