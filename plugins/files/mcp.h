@@ -78,6 +78,8 @@ unsigned mcp_words(char *line, const char **words, unsigned max);
 bool mcp_is_secret(const char *name, const char *value);
 /* The text has the shape of a well-known kind of key. */
 bool mcp_looks_secret(const char *text);
+/* The same of anything in it that stands at the beginning or behind what no name has within: '=', '@', '/'. */
+bool mcp_holds_secret(const char *text);
 /* Appends the name to a comma-separated list unless it is there. */
 void mcp_add_name(char *list, size_t room, const char *name);
 /* Command and arguments in one line, without what looks like a secret; found: a list that gets its names. */

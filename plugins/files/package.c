@@ -187,10 +187,11 @@ static void copy_spec(const char *spec, char *package, size_t room)
 		for (size_t i = scheme; spec[i] && !strchr("/?#", spec[i]); i++)
 			name = spec[i] == '@' ? i + 1 : name;
 	size_t end = begin && query ? (size_t)(query - spec) : strlen(spec);
-	if (mcp_looks_secret(spec) || end < name)
-		snprintf(package, room, "%s", MCP_REDACTED);
-	else
-		snprintf(package, room, "%.*s%.*s", (int)scheme, spec, (int)(end - name), spec + name);
+	char clean[2048];
+	snprintf(clean, sizeof clean, "%.*s%.*s", (int)scheme, spec, end < name ? 0 : (int)(end - name),
+	         spec + name);
+	snprintf(package, room, "%s", end < name || mcp_holds_secret(clean) ? MCP_REDACTED : clean);
+	explicit_bzero(clean, sizeof clean);
 }
 
 static bool fetched_by(const struct runner *runner, const char *const *argv, unsigned count, char *package,

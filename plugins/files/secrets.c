@@ -72,6 +72,20 @@ bool mcp_looks_secret(const char *text)
 	return false;
 }
 
+/* A name may go on with what a key begins with: "my-sk-tool" holds none. */
+static bool within_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '.';
+}
+
+bool mcp_holds_secret(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if ((c == text || !within_name(c[-1])) && mcp_looks_secret(c))
+			return true;
+	return false;
+}
+
 /* "Bearer x": the scheme says nothing about x. */
 static const char *past_scheme(const char *value)
 {
@@ -234,14 +248,17 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 		append_text(line, room, is_reference(arg) ? arg : MCP_REDACTED);
 	} else if (strchr(arg, '{') && strchr(arg, '"')) {
 		append_object(line, room, arg, found, found_room);
-	} else if (n && (name_is_secret(name) || mcp_looks_secret(value) || has_password(value))) {
+	} else if (n && !mcp_holds_secret(name) &&
+	           (name_is_secret(name) || mcp_looks_secret(value) || has_password(value) ||
+	            (!strstr(value, "://") && mcp_holds_secret(value)))) {
 		if (mcp_is_secret(name, value))
 			mcp_add_name(found, found_room, name + strspn(name, "-"));
 		append(line, room, arg, (size_t)(value - arg));
 		append_text(line, room, is_reference(past_scheme(value)) ? value : MCP_REDACTED);
 	} else if (strchr(arg, ' ')) {
 		append_words(line, room, arg, found, found_room);
-	} else if (mcp_looks_secret(past_scheme(arg)) || has_password(arg)) {
+	} else if (mcp_looks_secret(past_scheme(arg)) || has_password(arg) || mcp_holds_secret(name) ||
+	           (!strstr(arg, "://") && mcp_holds_secret(arg))) {
 		mcp_add_name(found, found_room, "argument");
 		append_text(line, room, MCP_REDACTED);
 	} else if (strstr(arg, "://")) {

@@ -20,11 +20,12 @@ static void test_json(void)
 	put(".cursor/mcp.json",
 	    "{\"mcpServers\": {\"sse\": {\"url\": \"https://a.example/sse\", \"headers\": "
 	    "{\"Authorization\": \"Bearer " PLANT "zz99\", \"X-Api-Key\": \"{{KEY}}\"}}}}");
-	put(".config/Code/User/mcp.json", "{\n // a comment with \"quotes\"\n \"servers\": {\"fs\": "
-	                                  "{\"command\": \"docker\", /* no */ \"args\": "
-	                                  "[\"run\", \"-i\", \"--rm\", \"-e\", \"DB_PASSWORD=" PLANT
-	                                  "77\", \"--name\", \"x\", \"mcp/filesystem:1.2\", "
-	                                  "\"http://x/*\",],},},\n}\n");
+	put(".config/Code/User/mcp.json",
+	    "{\n // a comment with \"quotes\"\n \"servers\": {\"fs\": "
+	    "{\"command\": \"docker\", /* no */ \"args\": "
+	    "[\"run\", \"-i\", \"--rm\", \"-e\", \"DB_PASSWORD=" PLANT
+	    "77\", \"--name\", \"x\", \"mcp/filesystem:1.2\", "
+	    "\"http://x/*\",],},},\n}\n");
 	put(".config/Code/User/settings.json",
 	    "{\"mcp\": {\"servers\": {\"old\": {\"command\": \"uvx\", \"args\": "
 	    "[\"mcp-server-time==0.6.2\"]}}}}");
@@ -42,8 +43,13 @@ static void test_json(void)
 	    "{\"flat\": {\"command\": \"sh\", \"args\": [\"-c\", \"npx -y flat-pkg "
 	    "--password " PLANT "9 https://q:" PLANT
 	    "@h.example/\"]}, \"object\": {\"command\": \"npx\", \"args\": "
-	    "[\"@smithery/cli@1.2.3\", \"--key\", \"" PLANT "k1\", \"--config\", "
+	    "[\"@smithery/cli@1.2.3\", \"--key\", \"" PLANT
+	    "k1\", \"--config\", "
 	    "\"{\\\"apiKey\\\": \\\"" PLANT "k2\\\"}\", \"Bearer " PLANT "k3\"]}}");
+	put(".claude/plugins/cache/c/d/.mcp.json",
+	    "{\"within\": {\"command\": \"npx\", \"args\": [\"-y\", \"tool@ghp_" PLANT
+	    "0123456789abcdef\", \"--name=a@glpat-" PLANT "0123456789\", \"b/hf_" PLANT
+	    "0123456789abcdef=1\", \"my-sk-planted0123456789abcdef\"]}}");
 }
 
 static void test_others(void)
@@ -51,7 +57,8 @@ static void test_others(void)
 	put(".codex/config.toml",
 	    "model = \"x\" # c\n[mcp_servers.ctx]\ncommand = 'npx'\nargs = [\"-y\", # c\n "
 	    "\"@upstash/context7-mcp\", ]\n"
-	    "startup_timeout_sec = 20\n[mcp_servers.ctx.env]\n\"CTX_KEY\" = \"" PLANT "toml\"\n"
+	    "startup_timeout_sec = 20\n[mcp_servers.ctx.env]\n\"CTX_KEY\" = \"" PLANT
+	    "toml\"\n"
 	    "[mcp_servers.\"with space\"]\nurl = \"https://t.example/mcp\"\nhttp_headers = { Authorization = "
 	    "\"Bearer " PLANT
 	    "t2\", X = 'y' }\n[other]\nlong = '''\n[mcp_servers.no]\ncommand = \"no\"\n'''\n");
@@ -97,6 +104,9 @@ static void check_servers(void)
 	   "a bridge in a project: the URL that it calls");
 	ok(TOLD("mcp", "|mcp.server=flat|", "|mcp.package=flat-pkg|", "--password ~redacted~"),
 	   "a map without a name; a line for a shell");
+	ok(TOLD("mcp", "|mcp.server=within|", "|mcp.package=~redacted~|",
+	        "|mcp.command=npx -y ~redacted~ --name=~redacted~ ~redacted~ my-sk-planted0123456789abcdef|"),
+	   "keys within a word, behind what no name has");
 	ok(TOLD("mcp", "|mcp.server=object|", "--key ~redacted~ --config ~redacted~ Bearer ~redacted~",
 	        "apiKey"),
 	   "an object among the arguments");

@@ -4,6 +4,15 @@
  */
 #include "t/fuzz/mcp.h"
 
+/* Whether the word stands in the text, but for where a name may go on with it. */
+static bool stands_in(const char *text, const char *word)
+{
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		if (at == text || (!isalnum((unsigned char)at[-1]) && !strchr("-_.", at[-1])))
+			return true;
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char line[1024], fetched[256] = "", command[1024] = "", secret[256] = "";
@@ -19,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < count; i++) {
 		/* A short one may be part of another word; one with blanks is several. */
 		if (mcp_looks_secret(argv[i]) && strlen(argv[i]) >= 30 && !strchr(argv[i], ' '))
-			check(!strstr(command, argv[i]) && !strstr(fetched, argv[i]) &&
-			      !strstr(secret, argv[i]));
+			check(!stands_in(command, argv[i]) && !stands_in(fetched, argv[i]) &&
+			      !stands_in(secret, argv[i]));
 	}
 	const char *url = mcp_bridged(fetched, argv, count);
 	check(!url || !strncmp(url, "http", 4));
