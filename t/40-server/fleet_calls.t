@@ -114,7 +114,7 @@ sub at_once {
 	my $before = statements();
 	my @calls = map { send_call($rpc, $method, $params) } 1 .. 20;
 	my @answers = map { (answer_to($rpc, $_))[0] // () } @calls;
-	cmp_ok(statements() - $before, '<', 10, "20 calls of $method are few statements");
+	cmp_ok(statements() - $before, '<', 15, "20 calls of $method are few statements");
 	return \@answers;
 }
 my $same = at_once('GetPolicies', { generation => 1, offset => 0 });
