@@ -187,10 +187,10 @@ static void copy_spec(const char *spec, char *package, size_t room)
 		for (size_t i = scheme; spec[i] && !strchr("/?#", spec[i]); i++)
 			name = spec[i] == '@' ? i + 1 : name;
 	size_t end = begin && query ? (size_t)(query - spec) : strlen(spec);
-	char clean[2048];
-	snprintf(clean, sizeof clean, "%.*s%.*s", (int)scheme, spec, end < name ? 0 : (int)(end - name),
-	         spec + name);
-	snprintf(package, room, "%s", end < name || mcp_holds_secret(clean) ? MCP_REDACTED : clean);
+	char clean[2048] = MCP_REDACTED;
+	if (end >= name)
+		snprintf(clean, sizeof clean, "%.*s%.*s", (int)scheme, spec, (int)(end - name), spec + name);
+	snprintf(package, room, "%s", mcp_holds_secret(clean) ? MCP_REDACTED : clean);
 	explicit_bzero(clean, sizeof clean);
 }
 

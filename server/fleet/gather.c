@@ -127,10 +127,11 @@ static void some_ask(struct sense_gathered *some)
 static void on_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct sense_gather *gather = timer->data;
-	struct sense_gathered *some;
+	struct sense_gathered *some = gather->first, *next;
 	(void)loop, (void)events;
-	while ((some = gather->first)) {
-		gather->first = some->next;
+	/* What comes while these are asked about, as when they are refused, gathers anew. */
+	for (gather->first = NULL; some; some = next) {
+		next = some->next;
 		some_ask(some);
 	}
 }

@@ -25,8 +25,7 @@ struct sense_agents_bundle {
 struct sense_agents_pieces {
 	struct sense_agents_ask *first, **last;
 	ev_timer later;
-	bool
-	    giving; /* an answer has its connection go on with the next call, which may ask for another piece */
+	bool giving; /* to answer one may have its connection ask for the next */
 };
 
 struct sense_agents {

@@ -6,8 +6,7 @@
 #include "server/fleet/internal.h"
 
 enum { HEAD_MAX = 8 * 1024 };
-#define WAITING_MAX \
-	((size_t)32 << 20) /* bytes that wait to be sent to agents; with more no piece is given out */
+#define WAITING_MAX ((size_t)32 << 20) /* bytes to be sent to agents; with more no piece is given out */
 #define LATER_S 0.005
 
 static const struct sense_db_statement bundles = {

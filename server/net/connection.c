@@ -58,69 +58,44 @@ static bool bytes_add(struct sense_bytes *bytes, const void *data, size_t len)
 	return true;
 }
 
-static struct sense_connection_budget *budget_of(const struct sense_connection *connection)
+/* The connection's own, whose memory counts in the budget. */
+static void kept_count(struct sense_connection *connection, const struct sense_bytes *bytes, size_t before)
 {
-	return connection->limits ? connection->limits->budget : NULL;
-}
-
-static void input_count(struct sense_connection *connection, size_t before)
-{
-	struct sense_connection_budget *budget = budget_of(connection);
+	struct sense_connection_budget *budget = connection->limits ? connection->limits->budget : NULL;
 	if (budget)
-		budget->held += connection->input.cap - before;
+		*(bytes == &connection->input ? &budget->held : &budget->waiting) += bytes->cap - before;
 }
 
-static void output_count(struct sense_connection *connection, size_t before)
+static void kept_free(struct sense_connection *connection, struct sense_bytes *bytes)
 {
-	struct sense_connection_budget *budget = budget_of(connection);
-	if (budget)
-		budget->waiting += connection->output.cap - before;
+	size_t before = bytes->cap;
+	bytes_free(bytes);
+	kept_count(connection, bytes, before);
 }
 
-static void input_free(struct sense_connection *connection)
+static void kept_drop(struct sense_connection *connection, struct sense_bytes *bytes, size_t len)
 {
-	size_t before = connection->input.cap;
-	bytes_free(&connection->input);
-	input_count(connection, before);
+	size_t before = bytes->cap;
+	bytes_drop(bytes, len);
+	kept_count(connection, bytes, before);
 }
 
-static void input_drop(struct sense_connection *connection, size_t len)
+static bool kept_add(struct sense_connection *connection, struct sense_bytes *bytes, const void *data,
+                     size_t len)
 {
-	size_t before = connection->input.cap;
-	bytes_drop(&connection->input, len);
-	input_count(connection, before);
+	size_t before = bytes->cap;
+	bool good = bytes_add(bytes, data, len);
+	kept_count(connection, bytes, before);
+	return good;
 }
 
 static bool input_add(struct sense_connection *connection, const uint8_t *data, size_t len)
 {
 	const struct sense_connection_budget *budget = connection->limits->budget;
 	size_t before = connection->input.cap;
-	bool good = bytes_add(&connection->input, data, len);
-	input_count(connection, before);
+	bool good = kept_add(connection, &connection->input, data, len);
 	/* Who asks for more is the one that goes, not those whose messages are on their way. */
 	return good && (!budget || budget->held <= budget->max || connection->input.cap == before);
-}
-
-static void output_free(struct sense_connection *connection)
-{
-	size_t before = connection->output.cap;
-	bytes_free(&connection->output);
-	output_count(connection, before);
-}
-
-static void output_drop(struct sense_connection *connection, size_t len)
-{
-	size_t before = connection->output.cap;
-	bytes_drop(&connection->output, len);
-	output_count(connection, before);
-}
-
-static bool output_add(struct sense_connection *connection, const void *data, size_t len)
-{
-	size_t before = connection->output.cap;
-	bool good = bytes_add(&connection->output, data, len);
-	output_count(connection, before);
-	return good;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
@@ -135,8 +110,8 @@ void sense_connection_init(struct sense_connection *connection,
 
 void sense_connection_fini(struct sense_connection *connection)
 {
-	input_free(connection);
-	output_free(connection);
+	kept_free(connection, &connection->input);
+	kept_free(connection, &connection->output);
 }
 
 static unsigned serving(const struct sense_connection *connection)
@@ -157,9 +132,9 @@ void sense_connection_hang_up(struct sense_connection *connection, enum sense_go
 	/* What it was closing for is why it went, unless it went badly while it did. */
 	connection->gone = why;
 	connection->state = SENSE_CONNECTION_ENDED;
-	output_free(connection);
+	kept_free(connection, &connection->output);
 	if (!connection->taking)
-		input_free(connection);
+		kept_free(connection, &connection->input);
 	changed(connection);
 }
 
@@ -178,7 +153,7 @@ void sense_connection_close(struct sense_connection *connection, enum sense_gone
 	connection->gone = why;
 	connection->partial_us = 0;
 	if (!connection->taking)
-		input_free(connection);
+		kept_free(connection, &connection->input);
 	closing_look(connection);
 	changed(connection);
 }
@@ -216,7 +191,7 @@ static size_t take_all(struct sense_connection *connection, const uint8_t *data,
 static void rest_look(struct sense_connection *connection)
 {
 	if (connection->state != SENSE_CONNECTION_OPEN) {
-		input_free(connection);
+		kept_free(connection, &connection->input);
 		closing_look(connection);
 		return;
 	}
@@ -235,7 +210,7 @@ void sense_connection_resume(struct sense_connection *connection)
 		return; /* goes on by itself */
 	if (bytes_len(input) && sense_connection_wants(connection)) {
 		size_t used = take_all(connection, input->data + input->begin, bytes_len(input));
-		input_drop(connection, used);
+		kept_drop(connection, &connection->input, used);
 	}
 	rest_look(connection);
 	changed(connection);
@@ -256,7 +231,7 @@ void sense_connection_in(struct sense_connection *connection, const uint8_t *dat
 	}
 	if (!used && bytes_len(input) && sense_connection_wants(connection)) {
 		used = take_all(connection, input->data + input->begin, bytes_len(input));
-		input_drop(connection, used);
+		kept_drop(connection, &connection->input, used);
 	}
 	rest_look(connection);
 }
@@ -280,7 +255,7 @@ void sense_connection_put(struct sense_connection *connection, const void *data,
 	}
 	if (!waiting)
 		connection->sent_us = connection->now_us;
-	if (!output_add(connection, data, len))
+	if (!kept_add(connection, &connection->output, data, len))
 		sense_connection_hang_up(connection, SENSE_GONE_MEMORY);
 	else
 		changed(connection);
@@ -296,7 +271,7 @@ void sense_connection_sent(struct sense_connection *connection, size_t len, uint
 {
 	connection->now_us = connection->sent_us = now_us;
 	bool was_full = bytes_len(&connection->output) > connection->limits->output_high;
-	output_drop(connection, len);
+	kept_drop(connection, &connection->output, len);
 	if (was_full)
 		sense_connection_resume(connection);
 	closing_look(connection);

@@ -56,8 +56,7 @@ struct sense_connection_protocol {
 /* What is kept for several connections, all together. */
 struct sense_connection_budget {
 	size_t held, max; /* input, until it is whole */
-	size_t
-	    waiting; /* output, until it is sent; counted here, and bounded by those who have much to say */
+	size_t waiting;   /* output, until it is sent; for others to bound */
 };
 
 struct sense_connection_limits {
