@@ -145,6 +145,13 @@ static bool has_password(const char *value)
 	return *at == '@' && colon && at - colon > 1 && colon[1] != '$' && colon[1] != '{' && colon[1] != '<';
 }
 
+/* Parts of a URL are looked at one by one, where it is cleaned. */
+static bool gives_away(const char *text)
+{
+	return mcp_looks_secret(past_scheme(text)) || has_password(text) ||
+	       (!strstr(text, "://") && mcp_holds_secret(text));
+}
+
 bool mcp_is_secret(const char *name, const char *value)
 {
 	if (has_password(value))
@@ -248,17 +255,14 @@ static void append_argument(char *line, size_t room, const char *arg, const char
 		append_text(line, room, is_reference(arg) ? arg : MCP_REDACTED);
 	} else if (strchr(arg, '{') && strchr(arg, '"')) {
 		append_object(line, room, arg, found, found_room);
-	} else if (n && !mcp_holds_secret(name) &&
-	           (name_is_secret(name) || mcp_looks_secret(value) || has_password(value) ||
-	            (!strstr(value, "://") && mcp_holds_secret(value)))) {
+	} else if (n && !mcp_holds_secret(name) && (name_is_secret(name) || gives_away(value))) {
 		if (mcp_is_secret(name, value))
 			mcp_add_name(found, found_room, name + strspn(name, "-"));
 		append(line, room, arg, (size_t)(value - arg));
 		append_text(line, room, is_reference(past_scheme(value)) ? value : MCP_REDACTED);
 	} else if (strchr(arg, ' ')) {
 		append_words(line, room, arg, found, found_room);
-	} else if (mcp_looks_secret(past_scheme(arg)) || has_password(arg) || mcp_holds_secret(name) ||
-	           (!strstr(arg, "://") && mcp_holds_secret(arg))) {
+	} else if (gives_away(arg) || mcp_holds_secret(name)) {
 		mcp_add_name(found, found_room, "argument");
 		append_text(line, room, MCP_REDACTED);
 	} else if (strstr(arg, "://")) {
